@@ -1,0 +1,73 @@
+/**
+ * The settings of one node, each with its three spellings: flag, environment variable, key of the
+ * YAML file. `agent/config.ts` reads them; this table is all that `--help` knows.
+ */
+import { type Command, Option } from 'commander';
+
+export type SettingKey =
+  | 'name'
+  | 'node'
+  | 'dir'
+  | 'peers'
+  | 'port'
+  | 'peer-port'
+  | 'http-port'
+  | 'bind'
+  | 'announce'
+  | 'secret-file'
+  | 'password-file'
+  | 'server-path'
+  | 'log-limit';
+
+export interface StartSetting {
+  /** The key in the YAML file. */
+  readonly key: SettingKey;
+  readonly flag: string;
+  readonly placeholder: string;
+  /** What commander calls it. */
+  readonly attribute: string;
+  readonly environment: string;
+  readonly help: string;
+}
+
+function setting(
+  key: SettingKey,
+  placeholder: string,
+  help: string,
+  word: string = key,
+): StartSetting {
+  return {
+    key,
+    flag: `--${word}`,
+    placeholder,
+    attribute: word.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase()),
+    environment: `ALTHING_${word.replaceAll('-', '_').toUpperCase()}`,
+    help,
+  };
+}
+
+export const START_SETTINGS: readonly StartSetting[] = [
+  setting('name', 'NAME', 'name of the deployment (default: althing)'),
+  setting('node', 'NAME', 'name of this node (default: HOSTNAME-PEERPORT)'),
+  setting('dir', 'DIR', 'data directory of this node; required'),
+  setting('peers', 'LIST', 'peer addresses of every node, host:port,…; required'),
+  setting('port', 'PORT', 'port for clients (default: 6379)'),
+  setting('peer-port', 'PORT', 'port for the other nodes (default: 7379)'),
+  setting('http-port', 'PORT', 'port for HTTP (default: 8379)'),
+  setting('bind', 'ADDRESS', 'address to listen on (default: all with a secret and a password)'),
+  setting('announce', 'HOST', 'host under which clients and other nodes reach this node'),
+  setting('secret-file', 'FILE', 'file with the secret that all nodes share, at least 128 bits'),
+  setting('password-file', 'FILE', 'file with the password that clients must give'),
+  // `server:` in the file is the map of settings for the server, so its path has a name of its own.
+  setting('server-path', 'PATH', 'the server to run (default: the one on PATH)', 'server'),
+  setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
+];
+
+/** Adds every flag of `althing start` to a command. Values stay text: agent/config.ts checks them. */
+export function addStartOptions(command: Command): Command {
+  for (const { flag, placeholder, help, environment } of START_SETTINGS)
+    command.addOption(new Option(`${flag} <${placeholder}>`, `${help} [${environment}]`));
+  return command.addOption(
+    new Option('--config <FILE>', 'YAML file with the same keys [ALTHING_CONFIG]'),
+  );
+}

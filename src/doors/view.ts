@@ -1,0 +1,67 @@
+/** What a door may see of the agent. The JSON of `GET /status` is exactly `Status`. */
+
+export type Role = 'leader' | 'follower' | 'candidate' | 'starting';
+
+export interface Member {
+  readonly node: string;
+  readonly role: Role | 'copy' | 'unreachable';
+  /** Where its clients connect, `host:port`; empty while it was never seen. */
+  readonly address: string;
+  /** Committed bytes of the stream that it has not acknowledged; null when nobody knows. */
+  readonly lagBytes: number | null;
+}
+
+/** Something wrong, in words: what it is, and what to do about it. */
+export interface Problem {
+  /** Stable, UPPER_SNAKE. */
+  readonly code: string;
+  readonly text: string;
+  readonly todo: string;
+}
+
+export interface Status {
+  readonly name: string;
+  /** The deployment id; empty until one is founded. */
+  readonly deployment: string;
+  readonly node: string;
+  readonly role: Role;
+  /** The leader's node name, null when none is known. */
+  readonly leader: string | null;
+  readonly term: number;
+  readonly pid: number;
+  readonly server: { readonly pid: number | null; readonly version: string };
+  /** Stream offsets: executed by this node's server as primary, committed, applied to its server. */
+  readonly offsets: {
+    readonly executed: number;
+    readonly committed: number;
+    readonly applied: number;
+  };
+  readonly log: { readonly bytes: number };
+  readonly snapshot: { readonly bytes: number; readonly offset: number };
+  readonly members: readonly Member[];
+  readonly problems: readonly Problem[];
+}
+
+/** Process counters for /metrics; names without the `althing_` prefix. */
+export interface Sample {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly value: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface View {
+  status(): Status;
+  /** True when clients can be served through this node now: open leader, or a path to one. */
+  isReady(): boolean;
+  /** True when this node is leader and open to clients. */
+  isOpenLeader(): boolean;
+  /** True when the server beside this node answers and is level or following. */
+  isHealthy(): boolean;
+  samples(): readonly Sample[];
+  /** INFO of the server as text, null when it does not answer. */
+  serverInfo(): Promise<string | null>;
+  /** Every bound of the program with its reason, for `status --limits`. */
+  limits(): readonly { readonly name: string; readonly value: number; readonly why: string }[];
+}
