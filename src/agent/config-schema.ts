@@ -1,0 +1,108 @@
+/** The shape of each setting: text from a flag, a variable or a file to a checked value. */
+import { isIPv4, isIPv6 } from 'node:net';
+import { z } from 'zod';
+import { parseBytes } from '../doors/bytes.ts';
+
+/** Smaller, every few commands would start a snapshot. */
+const LOG_LIMIT_BYTES_MIN = 32 * 1024;
+/** Raft majorities beyond this make no sense, and every node holds a connection to every other. */
+const PEERS_MAX = 64;
+
+/** YAML gives a number where a person wrote digits. */
+const text = z.union([z.string(), z.number()]).transform(String);
+
+const name = text.refine((s) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(s));
+const path = z.string().refine((s) => s !== '' && !s.includes('\0'));
+const port = text
+  .refine((s) => /^\d{1,5}$/.test(s))
+  .transform(Number)
+  .refine((n) => n >= 1 && n <= 65_535);
+
+/** A host without port: name, IPv4, or IPv6 with or without brackets; comes out with brackets. */
+export function parseHost(given: string): string | null {
+  const bare = given.replace(/^\[(.*)\]$/, '$1');
+  if (isIPv6(bare)) return `[${bare}]`;
+  if (bare !== given) return null;
+  if (isIPv4(given)) return given;
+  // All digits and dots is an IPv4 address that went wrong, not a name.
+  if (/^[\d.]+$/.test(given)) return null;
+  return /^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$/.test(given) ? given : null;
+}
+
+/** `host:port`, an IPv6 host in brackets. */
+export function parseAddress(given: string): { host: string; port: number } | null {
+  const [, hostText = '', portText = ''] = /^(\[[^\]]*\]|[^:]*):(\d{1,5})$/.exec(given) ?? [];
+  const host = parseHost(hostText);
+  const number = Number(portText);
+  if (host === null || number < 1 || number > 65_535) return null;
+  return { host, port: number };
+}
+
+const host = z
+  .string()
+  .transform((s) => parseHost(s))
+  .refine((s) => s !== null);
+
+const address = z
+  .string()
+  .transform((s) => parseAddress(s.trim()))
+  .refine((parsed) => parsed !== null)
+  .transform((parsed) => `${parsed.host}:${parsed.port}`);
+
+const peers = z
+  .union([z.string().transform((s) => s.split(',')), z.array(z.string())])
+  .pipe(z.array(address).min(1).max(PEERS_MAX));
+
+const logLimit = text
+  .transform((s) => parseBytes(s))
+  .refine((n) => n !== null)
+  .refine((n) => n >= LOG_LIMIT_BYTES_MIN);
+
+function shape<T extends z.ZodType>(schema: T, isNot: string, todo: string) {
+  return { schema, isNot, todo };
+}
+
+const NAME = 'start with a letter or digit, then letters, digits, ".", "_", "-", at most 63';
+const PORT = 'give a number from 1 to 65535';
+
+/** Each setting: its schema, what a bad value is not, and what to write instead. */
+export const SHAPES = {
+  name: shape(name, 'not a name', NAME),
+  node: shape(name, 'not a name', NAME),
+  dir: shape(path, 'not a path', 'give a directory'),
+  peers: shape(
+    peers,
+    'not a list of addresses',
+    `give host:port,host:port,… (IPv6 in brackets), at most ${PEERS_MAX}`,
+  ),
+  port: shape(port, 'not a port', PORT),
+  'peer-port': shape(port, 'not a port', PORT),
+  'http-port': shape(port, 'not a port', PORT),
+  bind: shape(host, 'not an address', 'give one address of this machine without a port'),
+  announce: shape(host, 'not a host', 'give a host name or address without a port'),
+  'secret-file': shape(path, 'not a path', 'give a file'),
+  'password-file': shape(path, 'not a path', 'give a file'),
+  'server-path': shape(path, 'not a path', 'give the path of redis-server or valkey-server'),
+  'log-limit': shape(logLimit, 'not a size', 'give at least 32kb, for example 64mb'),
+} as const;
+
+export type SettingValues = {
+  -readonly [K in keyof typeof SHAPES]?: z.output<(typeof SHAPES)[K]['schema']>;
+};
+
+const SERVER_SETTING_NAME = /^[a-z][a-z0-9-]*$/;
+/** Longer than any value that a server's setting takes. */
+const SERVER_VALUE_LENGTH_MAX = 4096;
+
+/** A value of the `server:` map as the server's configuration spells it; null when it cannot be. */
+export function serverValue(given: unknown): string | null {
+  if (typeof given === 'boolean') return given ? 'yes' : 'no';
+  if (typeof given === 'number' && Number.isFinite(given)) return String(given);
+  // A line end would start another setting, perhaps one that is refused here.
+  if (typeof given !== 'string' || /[\r\n\0]/.test(given)) return null;
+  return given.length <= SERVER_VALUE_LENGTH_MAX ? given : null;
+}
+
+export function isServerSettingName(given: string): boolean {
+  return SERVER_SETTING_NAME.test(given);
+}

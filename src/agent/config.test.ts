@@ -1,0 +1,242 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { loadConfig, type NodeConfig } from './config.ts';
+import { formatIssue, nearestName } from './config-issue.ts';
+import type { ConfigInput } from './config-sources.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'althing-config-'));
+after(() => rmSync(dir, { recursive: true }));
+
+function file(name: string, content: string, mode = 0o600): string {
+  const path = join(dir, name);
+  writeFileSync(path, content);
+  chmodSync(path, mode);
+  return path;
+}
+
+const SECRET = 'c2f1b9a07d4e8835f06172839a4b5c6d';
+const secretFile = file('secret', `${SECRET}\n`);
+const passwordFile = file('password', 'open sesame\n');
+const PEERS = '127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003';
+
+function load(
+  flags: ConfigInput['flags'],
+  environment: ConfigInput['environment'] = {},
+  base: ConfigInput['flags'] = { dir: '/data', peers: PEERS },
+) {
+  return loadConfig({
+    flags: { ...base, ...flags },
+    environment,
+    workingDir: dir,
+    hostname: 'host_1.example',
+    ownedSettings: { port: 'clients reach the server through the relay' },
+  });
+}
+
+function loaded(...args: Parameters<typeof load>): NodeConfig {
+  const result = load(...args);
+  if (!result.ok) throw new Error(result.issues.map(formatIssue).join('\n'));
+  return result.config;
+}
+
+function issuesOf(...args: Parameters<typeof load>): string[] {
+  const result = load(...args);
+  return result.ok ? [] : result.issues.map(formatIssue);
+}
+
+test('loadConfig: with a directory and peers alone, everything else has a default', () => {
+  const { provenance, ...config } = loaded({});
+  deepEqual(config, {
+    name: 'althing',
+    node: 'host_1.example-7379',
+    dir: '/data',
+    bind: { client: '127.0.0.1', peers: '127.0.0.1', http: '127.0.0.1' },
+    ports: { client: 6379, peers: 7379, http: 8379 },
+    announce: null,
+    peers: PEERS.split(','),
+    secret: null,
+    password: null,
+    serverPath: null,
+    server: {},
+    logLimitBytes: 64 * 1024 * 1024,
+  });
+  equal(provenance.get('dir'), '--dir (flag)');
+  equal(provenance.get('port'), undefined);
+});
+
+test('loadConfig: flags win over variables, variables over the file', () => {
+  const config = file('order.yaml', 'port: 1\npeer-port: 2\nhttp-port: 3\nname: filed\n');
+  const { ports, name, provenance } = loaded(
+    { config, port: '11' },
+    { ALTHING_PORT: '21', ALTHING_PEER_PORT: '22' },
+  );
+  deepEqual(ports, { client: 11, peers: 22, http: 3 });
+  equal(name, 'filed');
+  equal(provenance.get('port'), '--port (flag)');
+  equal(provenance.get('peer-port'), 'ALTHING_PEER_PORT (environment)');
+  equal(provenance.get('http-port'), `http-port (${config}:3)`);
+});
+
+test('loadConfig: the file gives peers as a list, paths beside itself, and settings of the server', () => {
+  const config = file(
+    'full.yaml',
+    'dir: data\npeers:\n  - "[::1]:7001"\n  - "[::1]:7002"\nsecret-file: secret\n' +
+      'server-path: ./redis-server\nlog-limit: 32mb\nname:\n' +
+      'server:\n  maxmemory: 100mb\n  Hz: 50\n  lazyfree-lazy-expire: true\n  save: ""\n',
+  );
+  const { provenance: _, ...rest } = loaded({ config }, {}, {});
+  equal(rest.dir, join(dir, 'data'));
+  deepEqual(rest.peers, ['[::1]:7001', '[::1]:7002']);
+  equal(rest.secret?.toString(), SECRET);
+  equal(rest.serverPath, join(dir, 'redis-server'));
+  equal(rest.logLimitBytes, 32 * 1024 * 1024);
+  deepEqual(rest.bind, { client: '::1', peers: '::', http: '::1' });
+  const server = { maxmemory: '100mb', hz: '50', 'lazyfree-lazy-expire': 'yes', save: '' };
+  deepEqual(rest.server, server);
+});
+
+test('loadConfig: ALTHING_CONFIG names the file, and its other keys may come from flags', () => {
+  const config = file('env.yaml', 'name: from-file\n');
+  equal(loaded({}, { ALTHING_CONFIG: config }).name, 'from-file');
+  equal(loaded({ config: 'env.yaml' }).name, 'from-file');
+});
+
+test('loadConfig: a credential opens what it protects, and only that', () => {
+  const secret = { secretFile };
+  const password = { passwordFile };
+  const client = (config: NodeConfig) => [config.bind.client, config.bind.http];
+  equal(loaded(secret).bind.peers, '0.0.0.0');
+  deepEqual(client(loaded(secret)), ['127.0.0.1', '127.0.0.1']);
+  equal(loaded(password).bind.peers, '127.0.0.1');
+  deepEqual(client(loaded(password)), ['0.0.0.0', '0.0.0.0']);
+  equal(loaded({ ...secret, ...password, bind: '[::]' }).bind.peers, '::');
+  equal(loaded({ ...password }).password, 'open sesame');
+});
+
+test('loadConfig refuses, each with its key, its source and what to do', async (t) => {
+  const bad = (name: string, content: string) => file(`${name}.yaml`, content);
+  const both = { secretFile, passwordFile };
+  const cases: [name: string, args: Parameters<typeof load>, want: RegExp][] = [
+    ['no directory', [{ dir: undefined }], /^--dir \(rule\): is missing/],
+    ['no peers', [{ peers: undefined }], /^--peers \(rule\): is missing/],
+    ['a peer without port', [{ peers: 'a' }], /^--peers \(flag\): "a" is not a list of addr/],
+    ['a bare IPv6 peer', [{ peers: '::1:7000' }], /not a list of addresses.*brackets/],
+    ['a peer named twice', [{ peers: '127.0.0.1:1,127.0.0.1:1' }], /names an address twice/],
+    ['a port too high', [{ port: '65536' }], /^--port \(flag\): "65536" is not a port; give/],
+    ['a port of words', [{}, { ALTHING_PORT: 'x' }], /^ALTHING_PORT \(environment\): "x" is not/],
+    ['one port twice', [{ port: '8379' }], /are not three different ports/],
+    ['a bad node name', [{ node: '-a' }], /^--node \(flag\): "-a" is not a name/],
+    ['a name of 64', [{ name: 'a'.repeat(64) }], /^--name \(flag\): .* at most 63/],
+    ['a tiny log', [{ logLimit: '1kb' }], /^--log-limit \(flag\): "1kb" is not a size/],
+    ['a bad address', [{ ...both, bind: '1.2.3' }], /^--bind \(flag\): "1.2.3" is not an addr/],
+    ['a host with port', [{ announce: 'a:1' }], /^--announce \(flag\): "a:1" is not a host/],
+    [
+      'an unknown variable',
+      [{}, { ALTHING_PEER: 'x' }],
+      /^ALTHING_PEER \(environment\): is not known; did you mean ALTHING_PEERS\?/,
+    ],
+    [
+      'a secret in a variable',
+      [{}, { ALTHING_SECRET: SECRET }],
+      /^ALTHING_SECRET \(environment\): is not known/,
+    ],
+    [
+      'an unknown key',
+      [{ config: bad('unknown', '\nprot: 1\n') }],
+      /^prot \(.*unknown\.yaml:2\): is not known; did you mean port\?/,
+    ],
+    ['a key like nothing', [{ config: bad('far', 'colour: 1\n') }], /is not known; remove it/],
+    [
+      'an overruled bad value',
+      [{ port: '1', config: bad('hidden', 'port: abc\n') }],
+      /^port \(.*hidden\.yaml:1\): "abc" is not a port/,
+    ],
+    [
+      'a setting that is ours',
+      [{ config: bad('owned', 'server:\n  PORT: 1\n') }],
+      /^server\.PORT \(.*:2\): is not yours to set: clients reach the server through the relay/,
+    ],
+    [
+      'a line end in a value',
+      [{ config: bad('lines', 'server:\n  a: "b\\nport 1"\n') }],
+      /^server\.a \(.*:2\): is not one line/,
+    ],
+    [
+      'a line end in a name',
+      [{ config: bad('names', 'server:\n  "a\\nport": 1\n') }],
+      /is not a setting/,
+    ],
+    ['a server list', [{ config: bad('list', 'server: x\n') }], /^server \(.*:1\): is not a map/],
+    ['no YAML', [{ config: bad('broken', 'a: "b\n') }], /^YAML \(.*broken\.yaml:\d\): cannot be/],
+    ['a repeated key', [{ config: bad('twice', 'port: 1\nport: 2\n') }], /^YAML \(.*:2\): /],
+    ['a list as file', [{ config: bad('seq', '- a\n') }], /is not a map of settings/],
+    ['no file', [{ config: '/nowhere.yaml' }], /^--config \(\/nowhere.yaml\): cannot be read \(EN/],
+    ['far peers, no secret', [{ peers: 'a:1,b:1' }], /^peers .*a:1 is not on loopback.*--secret-f/],
+    ['open to all', [{ secretFile, bind: '0.0.0.0' }], /^bind .*no client password; give --pass/],
+    ['open to join', [{ passwordFile, bind: '0.0.0.0' }], /^bind .*no secret; give --secret-file/],
+    ['no such secret', [{ secretFile: 'nowhere' }], /^secret-file .*cannot be read \(ENOENT\)/],
+    ['an empty password', [{ passwordFile: file('none', '\n') }], /is not one line of text/],
+  ];
+  for (const [name, args, want] of cases) {
+    await t.test(name, () => {
+      const issues = issuesOf(...args);
+      ok(
+        issues.some((issue) => want.test(issue)),
+        `got: ${issues.join(' | ') || 'no issue'}`,
+      );
+    });
+  }
+});
+
+test('loadConfig: variables that others define for us are let through', () => {
+  const environment = {
+    ALTHING_TEST_SEED: '1',
+    ALTHING_URL: 'http://127.0.0.1:8379',
+    ALTHING_CACHE: '/tmp',
+    ALTHING_FULL: '1',
+    ALTHING_SERVICE_HOST: '10.0.0.1',
+    ALTHING_HTTP_SERVICE_PORT_HTTP: '8379',
+    ALTHING_PORT: 'tcp://10.0.0.1:6379',
+    ALTHING_PORT_6379_TCP_ADDR: '10.0.0.1',
+    ALTHING_NAME: '',
+  };
+  equal(loaded({}, environment).ports.client, 6379);
+});
+
+test('loadConfig: secrets under 128 bits are refused, and no message repeats them', async (t) => {
+  const cases: [name: string, secret: string | Buffer, isStrong: boolean][] = [
+    ['32 hex digits', SECRET, true],
+    ['24 characters of base64', 'mZ3kQ9x1Tn0vB7cYw2LrEw==', true],
+    ['a sentence', 'correct horse battery staple', true],
+    ['16 bytes', Buffer.from('00ff1020aa40c05060e0708090b0d0f8', 'hex'), true],
+    ['16 hex digits', 'c2f1b9a07d4e8835', false],
+    ['16 letters', 'kqzjwvxypmbtghre', false],
+    ['one letter 64 times', 'a'.repeat(64), false],
+    ['a short word again and again', 'hunter2x'.repeat(8), false],
+    ['empty', '', false],
+  ];
+  for (const [name, secret, isStrong] of cases) {
+    await t.test(name, () => {
+      const path = join(dir, 'candidate');
+      writeFileSync(path, secret, { mode: 0o600 });
+      const issues = issuesOf({ secretFile: path });
+      equal(issues.length === 0, isStrong, issues.join());
+      if (secret.length > 0) ok(!issues.join().includes(String(secret)));
+    });
+  }
+});
+
+test('loadConfig warns of a secret that every user can read', () => {
+  const result = load({ secretFile: file('open', SECRET, 0o644) });
+  ok(result.ok);
+  match(result.warnings.join('\n'), /open can be read by every user; chmod 600 it/);
+  ok(!result.warnings.join().includes(SECRET));
+});
+
+test('nearestName suggests only what is near', () => {
+  equal(nearestName('peer-prot', ['port', 'peer-port', 'peers']), 'peer-port');
+  equal(nearestName('x', ['port', 'dir']), null);
+});

@@ -1,0 +1,219 @@
+/**
+ * The configuration of one node: flags > ALTHING_* variables > YAML file > defaults.
+ *
+ * Invariants: nothing but loopback is bound without a credential (the secret for peers, the
+ * password for clients and HTTP); credentials come from files only and appear in no message.
+ */
+import { isLoopback } from '../doors/access.ts';
+import type { SettingKey } from '../doors/cli/start-options.ts';
+import type { ConfigIssue } from './config-issue.ts';
+import { parseAddress, type SettingValues } from './config-schema.ts';
+import { readPassword, readSecret, type SecretResult } from './config-secret.ts';
+import { type ConfigInput, type Gathered, gatherSettings } from './config-sources.ts';
+
+export interface NodeConfig {
+  readonly name: string;
+  readonly node: string;
+  /** Absolute. */
+  readonly dir: string;
+  /** Addresses to listen on, without brackets. */
+  readonly bind: { readonly client: string; readonly peers: string; readonly http: string };
+  readonly ports: { readonly client: number; readonly peers: number; readonly http: number };
+  /** The host that others and clients use, IPv6 in brackets; null when none was given. */
+  readonly announce: string | null;
+  /** `host:port` of every node, this one perhaps included, IPv6 in brackets. */
+  readonly peers: readonly string[];
+  readonly secret: Buffer | null;
+  readonly password: string | null;
+  readonly serverPath: string | null;
+  /** Settings passed to the server. */
+  readonly server: Readonly<Record<string, string>>;
+  readonly logLimitBytes: number;
+  /** Where each value came from; a default has no entry. */
+  readonly provenance: ReadonlyMap<SettingKey, string>;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: NodeConfig; readonly warnings: readonly string[] }
+  | { readonly ok: false; readonly issues: readonly ConfigIssue[] };
+
+const NAME_DEFAULT = 'althing';
+const PORTS_DEFAULT = { client: 6379, peers: 7379, http: 8379 };
+const LOG_LIMIT_BYTES_DEFAULT = 64 * 1024 * 1024;
+const NODE_NAME_LENGTH_MAX = 63;
+
+export function loadConfig(input: ConfigInput): ConfigResult {
+  const gathered = gatherSettings(input);
+  const { values, provenance } = gathered;
+  const credentials = readCredentials(gathered);
+  const { secret, password } = credentials;
+  const ports = {
+    client: values.port ?? PORTS_DEFAULT.client,
+    peers: values['peer-port'] ?? PORTS_DEFAULT.peers,
+    http: values['http-port'] ?? PORTS_DEFAULT.http,
+  };
+  const bind = bindAddresses(values, { secret, password });
+  const issues = [
+    ...gathered.issues,
+    ...credentials.issues,
+    ...missing(gathered),
+    ...refusedPorts(ports),
+    ...refusedExposure(gathered, credentials),
+  ];
+  if (issues.length > 0) return { ok: false, issues };
+  const config: NodeConfig = {
+    name: values.name ?? NAME_DEFAULT,
+    node: values.node ?? defaultNodeName(input.hostname, ports.peers),
+    dir: values.dir ?? '',
+    bind,
+    ports,
+    announce: values.announce ?? null,
+    peers: values.peers ?? [],
+    secret,
+    password,
+    serverPath: values['server-path'] ?? null,
+    server: gathered.server,
+    logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
+    provenance,
+  };
+  return { ok: true, config, warnings: [...credentials.warnings, ...doubts(config)] };
+}
+
+interface Credentials {
+  readonly secret: Buffer | null;
+  readonly password: string | null;
+  readonly isSecretGiven: boolean;
+  readonly isPasswordGiven: boolean;
+  readonly issues: readonly ConfigIssue[];
+  readonly warnings: readonly string[];
+}
+
+function readCredentials({ values, provenance }: Gathered): Credentials {
+  const issues: ConfigIssue[] = [];
+  const warnings: string[] = [];
+  function take<T>(key: 'secret-file' | 'password-file', read: (path: string) => SecretResult<T>) {
+    const path = values[key];
+    if (path === undefined) return null;
+    const result = read(path);
+    if (!result.ok) {
+      issues.push({ path: key, source: provenance.get(key) ?? 'rule', ...result });
+      return null;
+    }
+    if (result.warning !== null) warnings.push(result.warning);
+    return result.value;
+  }
+  return {
+    secret: take('secret-file', readSecret),
+    password: take('password-file', readPassword),
+    isSecretGiven: provenance.has('secret-file'),
+    isPasswordGiven: provenance.has('password-file'),
+    issues,
+    warnings,
+  };
+}
+
+function bindAddresses(
+  values: SettingValues,
+  { secret, password }: Pick<Credentials, 'secret' | 'password'>,
+): NodeConfig['bind'] {
+  const hosts = (values.peers ?? []).map((peer) => parseAddress(peer)?.host ?? '');
+  const isIPv6 = hosts.length > 0 && hosts.every((host) => host.startsWith('['));
+  const [loopback, all] = isIPv6 ? ['::1', '::'] : ['127.0.0.1', '0.0.0.0'];
+  const given = values.bind?.replace(/^\[|\]$/g, '');
+  const forClients = given ?? (password === null ? loopback : all);
+  return {
+    client: forClients,
+    peers: given ?? (secret === null ? loopback : all),
+    http: forClients,
+  };
+}
+
+function missing({ values, issues }: Gathered): ConfigIssue[] {
+  const found: ConfigIssue[] = [];
+  const isRefused = (...paths: string[]) => issues.some(({ path }) => paths.includes(path));
+  if (values.dir === undefined && !isRefused('--dir', 'ALTHING_DIR', 'dir'))
+    found.push({
+      path: '--dir',
+      source: 'rule',
+      text: 'is missing',
+      todo: 'give the directory that holds the data of this node',
+    });
+  if (values.peers === undefined && !isRefused('--peers', 'ALTHING_PEERS', 'peers'))
+    found.push({
+      path: '--peers',
+      source: 'rule',
+      text: 'is missing',
+      todo: 'give the peer address of every node, this one included: host:port,host:port,…',
+    });
+  if (new Set(values.peers).size < (values.peers?.length ?? 0))
+    found.push({
+      path: '--peers',
+      source: 'rule',
+      text: 'names an address twice',
+      todo: 'name every node once',
+    });
+  return found;
+}
+
+function refusedPorts(ports: NodeConfig['ports']): ConfigIssue[] {
+  if (new Set(Object.values(ports)).size === 3) return [];
+  return [
+    {
+      path: '--port, --peer-port, --http-port',
+      source: 'rule',
+      text: `${ports.client}, ${ports.peers}, ${ports.http} are not three different ports`,
+      todo: 'give each its own',
+    },
+  ];
+}
+
+/** What would be open to the network with nothing that protects it. */
+function refusedExposure(
+  { values, provenance }: Gathered,
+  { isSecretGiven, isPasswordGiven }: Credentials,
+): ConfigIssue[] {
+  const found: ConfigIssue[] = [];
+  const far = (values.peers ?? []).filter((peer) => !isLoopback(parseAddress(peer)?.host ?? ''));
+  if (far.length > 0 && !isSecretGiven)
+    found.push({
+      path: 'peers',
+      source: provenance.get('peers') ?? 'rule',
+      text: `${far[0]} is not on loopback, and without a secret peers listen on loopback only`,
+      todo: 'give every node the same --secret-file (openssl rand -hex 32)',
+    });
+  const bind = values.bind;
+  if (bind === undefined || isLoopback(bind)) return found;
+  const source = provenance.get('bind') ?? 'rule';
+  if (!isPasswordGiven)
+    found.push({
+      path: 'bind',
+      source,
+      text: `${bind} would let anyone who reaches it read and write: there is no client password`,
+      todo: 'give --password-file, or bind to 127.0.0.1',
+    });
+  if (!isSecretGiven)
+    found.push({
+      path: 'bind',
+      source,
+      text: `${bind} would let anyone who reaches it join the deployment: there is no secret`,
+      todo: 'give --secret-file, or bind to 127.0.0.1',
+    });
+  return found;
+}
+
+/** What is allowed, and probably not meant. */
+function doubts({ bind, peers, secret, password }: NodeConfig): string[] {
+  const found: string[] = [];
+  const isFar = peers.some((peer) => !isLoopback(parseAddress(peer)?.host ?? ''));
+  if (isFar && isLoopback(bind.peers))
+    found.push(`peers are on other machines, but this node listens on ${bind.peers} only`);
+  if (secret === null) found.push(`no secret: other nodes can connect from this machine only`);
+  if (password === null) found.push('no password: clients can connect from this machine only');
+  return found;
+}
+
+function defaultNodeName(hostname: string, peerPort: number): string {
+  const suffix = `-${peerPort}`;
+  const usable = hostname.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  return (usable || 'node').slice(0, NODE_NAME_LENGTH_MAX - suffix.length) + suffix;
+}
