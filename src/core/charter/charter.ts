@@ -1,0 +1,97 @@
+/**
+ * A charter: the name of a deployment and every node that founded it, each with the id of the
+ * directory that signed. It never changes once signed; the deployment's id is its hash.
+ */
+import { assert } from '../../assert.ts';
+import { type NodeId, nodeId } from '../scalars.ts';
+
+export interface CharterMember {
+  readonly node: string;
+  /** The id of the node's data directory, lower-case hex. A wiped directory has another one. */
+  readonly directory: string;
+}
+
+/** Invariant: members are sorted by node, no node and no directory stands there twice. */
+export interface Charter {
+  readonly name: string;
+  readonly members: readonly CharterMember[];
+}
+
+/** More nodes than any founding needs, and few enough that a charter fits a hello. */
+export const CHARTER_MEMBERS_MAX = 64;
+const DEPLOYMENT_ID_CHARS = 32;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const DIRECTORY = /^[0-9a-f]{8,64}$/;
+
+/** For deployments and nodes alike: short and printable. */
+export function isName(text: unknown): text is string {
+  return typeof text === 'string' && NAME.test(text);
+}
+
+export function isDirectoryId(text: unknown): text is string {
+  return typeof text === 'string' && DIRECTORY.test(text);
+}
+
+export function charterOf(name: string, members: readonly CharterMember[]): Charter {
+  const sorted = members
+    .map(({ node, directory }) => ({ node, directory }))
+    .sort((a, b) => (a.node < b.node ? -1 : 1));
+  const charter = { name, members: sorted };
+  assert(isSound(charter), 'a charter has distinct, well-named members');
+  return charter;
+}
+
+/** The bytes that are hashed and compared: one line each for the name and for every member. */
+export function canonicalText(charter: Charter): string {
+  const lines = charter.members.map(({ node, directory }) => `${node} ${directory}\n`);
+  return `althing charter 1\n${charter.name}\n${lines.join('')}`;
+}
+
+export function isSameCharter(a: Charter, b: Charter): boolean {
+  return canonicalText(a) === canonicalText(b);
+}
+
+/** `sha256Hex` is an argument: nothing in core reaches for a library. */
+export function deploymentIdOf(charter: Charter, sha256Hex: (text: string) => string): string {
+  return sha256Hex(canonicalText(charter)).slice(0, DEPLOYMENT_ID_CHARS);
+}
+
+export function nodeIdOf(member: CharterMember): NodeId {
+  return nodeId(`${member.node}@${member.directory.slice(0, 8)}`);
+}
+
+export function votersOf(charter: Charter): NodeId[] {
+  return charter.members.map(nodeIdOf);
+}
+
+export function memberNamed(charter: Charter, node: string): CharterMember | undefined {
+  return charter.members.find((member) => member.node === node);
+}
+
+/** The only door from a file or the network to a Charter; null when it is not one. */
+export function parseCharter(value: unknown): Charter | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { name, members } = value as { name?: unknown; members?: unknown };
+  if (typeof name !== 'string' || !Array.isArray(members)) return null;
+  if (members.length > CHARTER_MEMBERS_MAX) return null;
+  const parsed: CharterMember[] = [];
+  for (const member of members as unknown[]) {
+    if (typeof member !== 'object' || member === null) return null;
+    const { node, directory } = member as { node?: unknown; directory?: unknown };
+    if (!isName(node) || !isDirectoryId(directory)) return null;
+    parsed.push({ node, directory });
+  }
+  const charter = { name, members: parsed };
+  return isSound(charter) ? charter : null;
+}
+
+function isSound({ name, members }: Charter): boolean {
+  if (!isName(name) || members.length === 0 || members.length > CHARTER_MEMBERS_MAX) return false;
+  const directories = new Set(members.map((member) => member.directory));
+  const ids = new Set(members.map((member) => `${member.node}@${member.directory.slice(0, 8)}`));
+  if (directories.size !== members.length || ids.size !== members.length) return false;
+  return members.every(({ node, directory }, i) => {
+    const before = members[i - 1];
+    return isName(node) && isDirectoryId(directory) && (before === undefined || before.node < node);
+  });
+}

@@ -1,0 +1,208 @@
+/**
+ * How nodes without a past become one deployment, once (holes.md H8).
+ *
+ * empty -> signed -> member, or empty -> copy. A directory signs at most one charter, ever, and
+ * says so only when that is durable. A node is a member once every member of its charter is known
+ * to have signed it: two charters with a directory in common can therefore not both get members.
+ * A wiped directory comes back under another id: it may not vote in place of the old one, because
+ * it has forgotten what the old one promised; it becomes a copy.
+ *
+ * Pure: the caller saves, announces and says who is visible. Nothing is announced before `saved`.
+ */
+import { assert, unreachable } from '../../assert.ts';
+import type { Card, Phase } from './card.ts';
+import {
+  CHARTER_MEMBERS_MAX,
+  type Charter,
+  type CharterMember,
+  canonicalText,
+  charterOf,
+  isSameCharter,
+  memberNamed,
+} from './charter.ts';
+import { type FoundingProblem, problemsOf } from './problems.ts';
+
+export type FoundingEvent =
+  /** Once, first. A member or copy from an earlier life is told so in the outputs. */
+  | { readonly kind: 'started' }
+  /** A peer came up, or has news. `isSelf` cards (the own address in the list) are ignored. */
+  | { readonly kind: 'peerSeen'; readonly card: Card; readonly isSelf?: boolean }
+  | { readonly kind: 'peerGone'; readonly directory: string }
+  /** The last `save` would survive a power cut. */
+  | { readonly kind: 'saved' };
+
+export type FoundingOutput =
+  /** Must be durable before anything later is announced; answered by `saved`. One at a time. */
+  | { readonly kind: 'save'; readonly phase: Phase; readonly charter: Charter }
+  /** `card` changed: tell every peer. */
+  | { readonly kind: 'announce' }
+  | { readonly kind: 'becameMember'; readonly charter: Charter }
+  | { readonly kind: 'becameCopy'; readonly charter: Charter }
+  /** The whole list of what is wrong now, whenever it changed; empty when all is well again. */
+  | { readonly kind: 'problems'; readonly problems: readonly FoundingProblem[] };
+
+export interface FoundingOptions {
+  readonly name: string;
+  readonly self: CharterMember;
+  /** How many nodes found this deployment, this one included. */
+  readonly nodesExpected: number;
+  /** What the identity file holds; null in an empty directory. */
+  readonly saved: { readonly phase: Phase; readonly charter: Charter } | null;
+}
+
+/** Why this directory cannot be used under this name; null when it can. Check before founding. */
+export function mismatchOf(options: FoundingOptions): FoundingProblem | null {
+  const { name, self, saved } = options;
+  if (saved === null || saved.phase === 'empty') return null;
+  const { charter } = saved;
+  const fits =
+    charter.name === name &&
+    (saved.phase === 'copy'
+      ? memberNamed(charter, self.node) !== undefined
+      : memberNamed(charter, self.node)?.directory === self.directory);
+  if (fits) return null;
+  const owner = charter.members.find((member) => member.directory === self.directory)?.node;
+  return {
+    code: 'DIRECTORY_OF_ANOTHER',
+    text:
+      `the data directory belongs to ${owner ?? 'a node'} of deployment ${charter.name}, ` +
+      `not to ${self.node} of ${name}`,
+    todo: 'start it under its own name, or give this node another directory',
+  };
+}
+
+export class Founding {
+  readonly #name: string;
+  readonly #self: CharterMember;
+  readonly #nodesExpected: number;
+  /** What is durable. */
+  #phase: Phase;
+  #charter: Charter | null;
+  /** What is being saved, null when nothing is. */
+  #saving: { phase: Phase; charter: Charter } | null = null;
+  /** By directory: everybody visible now, without this node. */
+  readonly #visible = new Map<string, Card>();
+  /** Directories that are known to have signed this text. A signature is never taken back. */
+  readonly #signatures = new Map<string, string>();
+  #problems: readonly FoundingProblem[] = [];
+
+  constructor(options: FoundingOptions) {
+    assert(mismatchOf(options) === null, 'the directory was checked to belong to this node');
+    assert(options.nodesExpected >= 1, 'a deployment has at least one node');
+    assert(options.nodesExpected <= CHARTER_MEMBERS_MAX, 'a charter has a bounded size');
+    this.#name = options.name;
+    this.#self = options.self;
+    this.#nodesExpected = options.nodesExpected;
+    this.#phase = options.saved?.phase ?? 'empty';
+    this.#charter = this.#phase === 'empty' ? null : (options.saved?.charter ?? null);
+  }
+
+  /** What may be said to peers: durable. */
+  get card(): Card {
+    return { ...this.#self, phase: this.#phase, charter: this.#charter };
+  }
+
+  get problems(): readonly FoundingProblem[] {
+    return this.#problems;
+  }
+
+  step(event: FoundingEvent): FoundingOutput[] {
+    const outputs: FoundingOutput[] = [];
+    switch (event.kind) {
+      case 'started':
+        this.#tellWhatItIs(outputs);
+        break;
+      case 'peerSeen':
+        if (event.isSelf !== true && event.card.directory !== this.#self.directory)
+          this.#see(event.card);
+        break;
+      case 'peerGone':
+        this.#visible.delete(event.directory);
+        break;
+      case 'saved':
+        this.#takeSaved(outputs);
+        break;
+      default:
+        return unreachable(event);
+    }
+    this.#proceed(outputs);
+    this.#notice(outputs);
+    return outputs;
+  }
+
+  #see(card: Card): void {
+    this.#visible.set(card.directory, card);
+    // Only charters that name this directory are remembered: that bounds the map.
+    const { charter } = card;
+    if (charter === null || card.phase === 'copy') return;
+    if (memberNamed(charter, this.#self.node)?.directory !== this.#self.directory) return;
+    this.#signatures.set(card.directory, canonicalText(charter));
+  }
+
+  #takeSaved(outputs: FoundingOutput[]): void {
+    assert(this.#saving !== null, 'only a save that was asked for is answered');
+    this.#phase = this.#saving.phase;
+    this.#charter = this.#saving.charter;
+    this.#saving = null;
+    outputs.push({ kind: 'announce' });
+    this.#tellWhatItIs(outputs);
+  }
+
+  #tellWhatItIs(outputs: FoundingOutput[]): void {
+    if (this.#charter === null) return;
+    if (this.#phase === 'member') outputs.push({ kind: 'becameMember', charter: this.#charter });
+    if (this.#phase === 'copy') outputs.push({ kind: 'becameCopy', charter: this.#charter });
+  }
+
+  #proceed(outputs: FoundingOutput[]): void {
+    if (this.#saving !== null) return;
+    const next = this.#phase === 'empty' ? this.#leaveEmpty() : this.#leaveSigned();
+    if (next === null) return;
+    this.#saving = next;
+    outputs.push({ kind: 'save', ...next });
+  }
+
+  #leaveEmpty(): { phase: Phase; charter: Charter } | null {
+    const cards = [...this.#visible.values()];
+    const names = new Set([this.#self.node, ...cards.map((card) => card.node)]);
+    if (names.size !== cards.length + 1) return null;
+
+    const found = cards.filter((card) => card.phase === 'member' || card.phase === 'copy');
+    const first = found[0]?.charter ?? null;
+    if (first !== null) {
+      const isOne = found.every((c) => c.charter !== null && isSameCharter(c.charter, first));
+      const own = memberNamed(first, this.#self.node);
+      if (!isOne || own === undefined || own.directory === this.#self.directory) return null;
+      return { phase: 'copy', charter: first };
+    }
+
+    if (cards.length + 1 !== this.#nodesExpected) return null;
+    const charter = charterOf(this.#name, [this.#self, ...cards]);
+    const allAgree = cards.every((c) => c.charter === null || isSameCharter(c.charter, charter));
+    return allAgree ? { phase: 'signed', charter } : null;
+  }
+
+  #leaveSigned(): { phase: Phase; charter: Charter } | null {
+    const charter = this.#charter;
+    if (this.#phase !== 'signed' || charter === null) return null;
+    const text = canonicalText(charter);
+    // A member has seen every signature itself.
+    const isFounded = [...this.#visible.values()].some(
+      (card) =>
+        card.phase === 'member' && card.charter !== null && isSameCharter(card.charter, charter),
+    );
+    const allSigned = charter.members.every(
+      ({ directory }) =>
+        directory === this.#self.directory || this.#signatures.get(directory) === text,
+    );
+    return isFounded || allSigned ? { phase: 'member', charter } : null;
+  }
+
+  #notice(outputs: FoundingOutput[]): void {
+    const cards = [...this.#visible.values()].sort((a, b) => (a.directory < b.directory ? -1 : 1));
+    const problems = problemsOf(this.card, cards, this.#nodesExpected);
+    if (JSON.stringify(problems) === JSON.stringify(this.#problems)) return;
+    this.#problems = problems;
+    outputs.push({ kind: 'problems', problems });
+  }
+}

@@ -1,0 +1,144 @@
+/** What stands in the way of a founding or of a full vote, in words. */
+import type { Card } from './card.ts';
+import { type Charter, isSameCharter, memberNamed } from './charter.ts';
+
+export type FoundingProblemCode =
+  | 'DIRECTORY_OF_ANOTHER'
+  | 'NAME_TAKEN'
+  | 'TOO_MANY_NODES'
+  | 'SEVERAL_DEPLOYMENTS'
+  | 'NOT_A_MEMBER'
+  | 'DIRECTORY_ROLLED_BACK'
+  | 'DIRECTORY_WIPED'
+  | 'CHARTER_STUCK';
+
+export interface FoundingProblem {
+  readonly code: FoundingProblemCode;
+  readonly text: string;
+  readonly todo: string;
+}
+
+/** `cards` are the visible peers, without this node, in a fixed order. */
+export function problemsOf(
+  self: Card,
+  cards: readonly Card[],
+  nodesExpected: number,
+): FoundingProblem[] {
+  const problems = [...namesTaken(self, cards)];
+  if (self.phase === 'empty') problems.push(...whyEmpty(self, cards, nodesExpected));
+  if (self.phase === 'signed') problems.push(...whySigned(self, cards));
+  if (self.phase === 'copy') problems.push(wiped(self.node, self));
+  if (self.phase === 'member') {
+    for (const card of cards) if (card.phase === 'copy') problems.push(wiped(card.node, card));
+  }
+  return problems;
+}
+
+function namesTaken(self: Card, cards: readonly Card[]): FoundingProblem[] {
+  const all = [self, ...cards].map((card) => card.node);
+  const twice = [...new Set(all.filter((node, i) => all.indexOf(node) !== i))].sort();
+  return twice.map((node) => ({
+    code: 'NAME_TAKEN',
+    text: `two nodes with different data directories call themselves ${node}`,
+    todo: 'give one of them another name, or stop the one that should not run',
+  }));
+}
+
+function whyEmpty(self: Card, cards: readonly Card[], nodesExpected: number): FoundingProblem[] {
+  const found = chartersOf(cards.filter((c) => c.phase === 'member' || c.phase === 'copy'));
+  const [charter, another] = found;
+  if (charter !== undefined && another !== undefined) {
+    return [
+      {
+        code: 'SEVERAL_DEPLOYMENTS',
+        text: `peers belong to different deployments called ${charter.name}`,
+        todo: 'list only the nodes of one deployment as peers of this node',
+      },
+    ];
+  }
+  if (charter !== undefined) return whyOut(self, charter);
+  if (cards.length + 1 > nodesExpected) {
+    const names = [self, ...cards].map((card) => card.node).sort();
+    return [
+      {
+        code: 'TOO_MANY_NODES',
+        text: `${names.length} nodes are here (${names.join(', ')}), ${nodesExpected} are expected`,
+        todo: 'give every node the same complete list of peers',
+      },
+    ];
+  }
+  const signed = cards.filter((card) => card.phase === 'signed' && !names(card.charter, self));
+  return signed.slice(0, 1).map((card) => stuck(card, 'it has signed a charter without this node'));
+}
+
+function whyOut(self: Card, charter: Charter): FoundingProblem[] {
+  const own = memberNamed(charter, self.node);
+  if (own === undefined) {
+    const names = charter.members.map((member) => member.node).join(', ');
+    return [
+      {
+        code: 'NOT_A_MEMBER',
+        text: `deployment ${charter.name} was founded by ${names}; ${self.node} is not of them`,
+        todo: 'start this node under the name of a member whose directory is lost, or not at all',
+      },
+    ];
+  }
+  if (own.directory !== self.directory) return [];
+  return [
+    {
+      code: 'DIRECTORY_ROLLED_BACK',
+      text: `the others know this directory as a member's, but it has forgotten its membership`,
+      todo: 'the directory is damaged or from an old backup: empty it, and the node returns as a copy',
+    },
+  ];
+}
+
+function whySigned(self: Card, cards: readonly Card[]): FoundingProblem[] {
+  const { charter } = self;
+  if (charter === null) return [];
+  for (const card of cards) {
+    if (card.charter !== null && !isSameCharter(card.charter, charter))
+      return [stuck(card, 'it and this node have signed different charters')];
+    const own = memberNamed(charter, card.node);
+    if (own === undefined) return [stuck(card, 'this node has signed a charter without it')];
+    if (own.directory !== card.directory)
+      return [
+        stuck(card, 'its directory was replaced after this node had signed with the old one'),
+      ];
+  }
+  return [];
+}
+
+function stuck(card: Card, why: string): FoundingProblem {
+  return {
+    code: 'CHARTER_STUCK',
+    text: `founding cannot go on with ${card.node}: ${why}`,
+    todo:
+      'nothing was written yet where no node is a member: stop the nodes that have signed and are ' +
+      'no members, empty their data directories, and start all with the same list of peers',
+  };
+}
+
+function wiped(node: string, card: Card): FoundingProblem {
+  const before = card.charter === null ? undefined : memberNamed(card.charter, node)?.directory;
+  return {
+    code: 'DIRECTORY_WIPED',
+    text:
+      `${node} lost its data directory (it was ${before?.slice(0, 8) ?? 'another'}, now ` +
+      `${card.directory.slice(0, 8)}): it holds a copy of the data and does not vote`,
+    todo: `bring the former directory of ${node} back if it still exists; keep the others running`,
+  };
+}
+
+function chartersOf(cards: readonly Card[]): Charter[] {
+  const charters: Charter[] = [];
+  for (const { charter } of cards) {
+    if (charter === null || charters.some((known) => isSameCharter(known, charter))) continue;
+    charters.push(charter);
+  }
+  return charters;
+}
+
+function names(charter: Charter | null, self: Card): boolean {
+  return charter !== null && memberNamed(charter, self.node)?.directory === self.directory;
+}
