@@ -31,11 +31,18 @@ export function encodeReign(start: ReplOffset, replid: string): Buffer {
 }
 
 /** Copies `pieces` once, into one payload. */
-export function encodeData(start: ReplOffset, pieces: readonly Buffer[], bytes: number): Buffer {
+export function encodeData(
+  start: ReplOffset,
+  pieces: readonly Uint8Array[],
+  bytes: number,
+): Buffer {
   const payload = Buffer.allocUnsafe(DATA_HEADER_BYTES + bytes);
   writeHeader(payload, KIND_DATA, start);
   let at = DATA_HEADER_BYTES;
-  for (const piece of pieces) at += piece.copy(payload, at);
+  for (const piece of pieces) {
+    payload.set(piece, at);
+    at += piece.length;
+  }
   assert(at === payload.length, 'the pieces of a data entry add up to its size');
   return payload;
 }

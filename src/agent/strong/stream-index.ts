@@ -10,7 +10,7 @@
  */
 import { assert } from '../../assert.ts';
 import type { Entry, EntryId } from '../../core/raft/protocol.ts';
-import { logIndex, type LogIndex, type ReplOffset, replOffset, term } from '../../core/scalars.ts';
+import { type LogIndex, logIndex, type ReplOffset, replOffset, term } from '../../core/scalars.ts';
 import { decodeEntry } from './entry.ts';
 
 /** A reign's entry in the log: its id may continue only up to where the next one began. */

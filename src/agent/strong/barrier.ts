@@ -1,0 +1,65 @@
+/**
+ * A reign's hold with its fence: one `ROLE` at a time on a connection of its own, and a bound on
+ * how long the server may leave it unanswered (H6).
+ *
+ * The fence connection belongs to one life of the server and is never made again within a reign,
+ * so that its answers come from the process that gave the replies (H2).
+ */
+
+import type { Hold } from './hold.ts';
+import type { RoleSeen } from './ports.ts';
+
+export interface BarrierLimits {
+  /** No answer at all. */
+  readonly fenceTicksMax: number;
+  /** Nothing but `-BUSY`. */
+  readonly busyTicksMax: number;
+}
+
+export class Barrier {
+  readonly hold: Hold;
+  readonly #limits: BarrierLimits;
+  #isOut = false;
+  #isBusy = false;
+  #ticks = 0;
+
+  constructor(hold: Hold, limits: BarrierLimits) {
+    this.hold = hold;
+    this.#limits = limits;
+  }
+
+  /** True when replies wait that no fence covers yet, and none is on its way. */
+  get isFenceWanted(): boolean {
+    return !this.#isOut && this.hold.isFenceWanted;
+  }
+
+  fenceSent(): void {
+    this.#isOut = true;
+    this.#isBusy = false;
+    this.#ticks = 0;
+    this.hold.fenceSent();
+  }
+
+  /** 'askAgain': a script runs; send another `ROLE`. A text: the reign is over, and why. */
+  answered(role: RoleSeen): 'done' | 'askAgain' | { readonly failed: string } {
+    if (!this.#isOut) return 'done';
+    if (role.kind === 'busy') {
+      this.#isBusy = true;
+      return 'askAgain';
+    }
+    this.#isOut = false;
+    if (role.kind !== 'primary') return { failed: `the fence was answered by a ${role.kind}` };
+    if (role.replicas < 1) return { failed: 'the server has lost the capture' };
+    this.hold.fenceAnswered(role.offset);
+    return 'done';
+  }
+
+  /** Null, or why the reign is over. */
+  tick(): string | null {
+    if (!this.#isOut) return null;
+    this.#ticks += 1;
+    if (this.#isBusy)
+      return this.#ticks > this.#limits.busyTicksMax ? 'a script blocks the server' : null;
+    return this.#ticks > this.#limits.fenceTicksMax ? 'the server does not answer' : null;
+  }
+}

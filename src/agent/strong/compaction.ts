@@ -1,0 +1,117 @@
+/**
+ * When the log is over its limit, a snapshot takes its place.
+ *
+ * A follower takes one from its own server, which costs the leader nothing, and tells the others;
+ * the leader fetches a follower's. Only a leader that is offered none for `aloneTicks` takes one
+ * from its own server, and that is valid only once its offset is committed (design §4).
+ *
+ * Writes wait when the log passes its hard bound all the same: disk use is bounded.
+ */
+import type { SnapshotMeta } from '../../core/raft/protocol.ts';
+import type { NodeId } from '../../core/scalars.ts';
+
+export interface CompactionLimits {
+  readonly logLimitBytes: number;
+  readonly logHardBytes: number;
+}
+
+export interface CompactionPorts {
+  /** Takes one from the local server. `done(null)`: it could not be had now. */
+  take(done: (snapshot: SnapshotMeta | null) => void): void;
+  /** Pulls a peer's. */
+  fetch(from: NodeId, snapshot: SnapshotMeta, done: (snapshot: SnapshotMeta | null) => void): void;
+  /** Makes it the node's newest and drops what it replaces, but for a tail of `keepBytes`. */
+  adopt(snapshot: SnapshotMeta, keepBytes: number, done: () => void): void;
+  announce(snapshot: SnapshotMeta): void;
+  setLogFull(isFull: boolean): void;
+}
+
+export interface CompactionSight {
+  readonly isLeader: boolean;
+  /** True when a snapshot of the local server can be asked for now. */
+  readonly canTake: boolean;
+  readonly logBytes: number;
+  /** Bytes of log after the newest snapshot: what a new one would save. */
+  readonly sinceSnapshotBytes: number;
+  readonly newestIndex: number;
+}
+
+/** A leader waits so long for a follower's snapshot. */
+const ALONE_TICKS = 200;
+/** After a failed attempt. */
+const RETRY_TICKS = 40;
+
+export class Compaction {
+  readonly #limits: CompactionLimits;
+  readonly #ports: CompactionPorts;
+  #isBusy = false;
+  #waitTicks = 0;
+  #overTicks = 0;
+  #isFull = false;
+  #offer: { readonly from: NodeId; readonly snapshot: SnapshotMeta } | null = null;
+
+  constructor(limits: CompactionLimits, ports: CompactionPorts) {
+    this.#limits = limits;
+    this.#ports = ports;
+  }
+
+  /** A peer has a snapshot that anybody may fetch. */
+  offered(from: NodeId, snapshot: SnapshotMeta): void {
+    if (this.#offer === null || snapshot.last.index > this.#offer.snapshot.last.index)
+      this.#offer = { from, snapshot };
+  }
+
+  tick(sight: CompactionSight): void {
+    this.#paceLog(sight.logBytes);
+    if (this.#waitTicks > 0) this.#waitTicks -= 1;
+    // Half the limit since the last one: a tail is kept for slow peers.
+    const isOver = sight.sinceSnapshotBytes > this.#limits.logLimitBytes / 2;
+    this.#overTicks = isOver ? this.#overTicks + 1 : 0;
+    if (!isOver || this.#isBusy || this.#waitTicks > 0) return;
+    if (!sight.isLeader) {
+      if (sight.canTake) this.#take();
+      return;
+    }
+    const offer = this.#offer;
+    this.#offer = null;
+    if (offer !== null && offer.snapshot.last.index > sight.newestIndex) this.#fetch(offer);
+    else if (sight.canTake && this.#overTicks > ALONE_TICKS) this.#take();
+  }
+
+  #take(): void {
+    this.#isBusy = true;
+    this.#ports.take((snapshot) => {
+      if (snapshot === null) this.#ended(RETRY_TICKS);
+      else this.#adopt(snapshot, true);
+    });
+  }
+
+  #fetch(offer: { readonly from: NodeId; readonly snapshot: SnapshotMeta }): void {
+    this.#isBusy = true;
+    this.#ports.fetch(offer.from, offer.snapshot, (snapshot) => {
+      if (snapshot === null) this.#ended(RETRY_TICKS);
+      else this.#adopt(snapshot, false);
+    });
+  }
+
+  #adopt(snapshot: SnapshotMeta, isOwn: boolean): void {
+    this.#ports.adopt(snapshot, this.#limits.logLimitBytes / 2, () => {
+      this.#ended(0);
+      if (isOwn) this.#ports.announce(snapshot);
+    });
+  }
+
+  #ended(waitTicks: number): void {
+    this.#isBusy = false;
+    this.#waitTicks = waitTicks;
+    this.#overTicks = 0;
+  }
+
+  #paceLog(logBytes: number): void {
+    const isFull = logBytes > this.#limits.logHardBytes;
+    const isLow = logBytes < this.#limits.logHardBytes * 0.9;
+    if (isFull === this.#isFull || (!isFull && !isLow)) return;
+    this.#isFull = isFull;
+    this.#ports.setLogFull(isFull);
+  }
+}

@@ -1,0 +1,522 @@
+/**
+ * Strong mode of one node: which life of which server may serve, and since when.
+ *
+ * The reign is the idea (`facts/holes.md` H1, H2): one leader's term with one life of its server.
+ * It opens only when level (design §3.4): the no-op is committed, the server has applied exactly
+ * what the log holds, it is promoted, the reign's id is committed in the log, the capture is
+ * attached. It ends for ever when this node steps down, or when its server exits, hangs, or loses
+ * its fence or capture: everything held is dropped before any later commit is looked at.
+ *
+ *   down -> starting -> following -> levelling -> promoting -> attaching -> announcing -> open
+ *                           ^------------------ demoting <----------------------------------'
+ *
+ * Pure: events are methods, effects go to the ports. Every stage but following and open has a
+ * bound; past it the server is killed and leadership handed over (H6).
+ */
+import { assert } from '../../assert.ts';
+import type { EntryId } from '../../core/raft/protocol.ts';
+import { type LogIndex, type NodeId, type ReplOffset, replOffset } from '../../core/scalars.ts';
+import { Barrier } from './barrier.ts';
+import { Capture } from './capture.ts';
+import { encodeReign } from './entry.ts';
+import type { Feed } from './feed.ts';
+import { HandOver } from './hand-over.ts';
+import { type HeldSession, Hold } from './hold.ts';
+import type { RaftPort, RelayPort, RoleSeen, ServerPort } from './ports.ts';
+import type { StreamIndex } from './stream-index.ts';
+
+export interface StrongLimits {
+  readonly uncommittedBytesMax: number;
+  readonly unitBytesMax: number;
+  readonly heldBytesMax: number;
+  readonly levelSlackBytes: number;
+  readonly openTicksMax: number;
+  readonly stepTicksMax: number;
+  readonly fenceTicksMax: number;
+  readonly busyTicksMax: number;
+  readonly handOverTicksMax: number;
+}
+
+export type Stage =
+  | { readonly kind: 'down' }
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'following' }
+  | { readonly kind: 'levelling'; readonly target: ReplOffset }
+  | { readonly kind: 'promoting'; readonly at: ReplOffset }
+  | { readonly kind: 'attaching'; readonly at: ReplOffset; readonly replid: string }
+  | { readonly kind: 'announcing'; readonly replid: string; readonly capture: Capture }
+  | { readonly kind: 'open'; readonly replid: string; readonly capture: Capture }
+  | { readonly kind: 'demoting' };
+
+interface Lead {
+  readonly term: number;
+  readonly noop: EntryId;
+  /** Set once this term is given up: no second reign in one term (H2). */
+  isOver: boolean;
+}
+
+export interface StrongPorts {
+  readonly server: ServerPort;
+  readonly raft: RaftPort;
+  readonly relay: RelayPort;
+  /** An event name and facts, for the journal. */
+  readonly note: (event: string, facts: Readonly<Record<string, unknown>>) => void;
+}
+
+/** The server is started again at once, then after growing pauses: a crash loop stays cheap. */
+const RESTART_TICKS_MAX = 80;
+const LEVEL_POLL_MS = 2;
+
+export class Strong {
+  readonly #limits: StrongLimits;
+  readonly #ports: StrongPorts;
+  readonly #index: StreamIndex;
+  readonly #feed: Feed;
+  #stage: Stage = { kind: 'down' };
+  #stageTicks = 0;
+  #progress = 0;
+  #life = 0;
+  #restartTicks = 0;
+  #restartPause = 0;
+  #lead: Lead | null = null;
+  #barrier: Barrier | null = null;
+  #reign = 0;
+  #committed: LogIndex;
+  #applied: ReplOffset;
+  /** What the reign's own entry got as index, once Raft accepted it. */
+  #reignIndex: LogIndex | null = null;
+  /** Proposals that Raft has not answered yet, oldest first: is it the reign's own entry? */
+  #unanswered: boolean[] = [];
+  #handOver: HandOver | null = null;
+  readonly #pauses = new Set<string>();
+  #isStopping = false;
+
+  constructor(limits: StrongLimits, ports: StrongPorts, index: StreamIndex, feed: Feed) {
+    this.#limits = limits;
+    this.#ports = ports;
+    this.#index = index;
+    this.#feed = feed;
+    this.#committed = index.baseIndex;
+    this.#applied = replOffset(0);
+  }
+
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  get life(): number {
+    return this.#life;
+  }
+
+  get isOpen(): boolean {
+    return this.#stage.kind === 'open';
+  }
+
+  get hold(): Hold | null {
+    return this.#barrier?.hold ?? null;
+  }
+
+  get committedOffset(): ReplOffset {
+    return this.#index.endAt(this.#committed);
+  }
+
+  get executedOffset(): ReplOffset {
+    const stage = this.#stage;
+    if (stage.kind === 'open' || stage.kind === 'announcing') return stage.capture.received;
+    return this.appliedOffset;
+  }
+
+  get appliedOffset(): ReplOffset {
+    const stage = this.#stage;
+    if (stage.kind === 'open' || stage.kind === 'announcing') return stage.capture.proposed;
+    return this.#feed.acked > this.#applied ? this.#feed.acked : this.#applied;
+  }
+
+  start(): void {
+    this.#startServer();
+  }
+
+  /** Starts nothing again: the process is about to end. */
+  stop(): void {
+    this.#isStopping = true;
+    this.#endReign('this node stops', 'kill');
+  }
+
+  // ---- Raft's notices ------------------------------------------------------------------------
+
+  becameLeader(term: number, noop: EntryId): void {
+    this.#lead = { term, noop, isOver: false };
+    this.#reignIndex = null;
+    this.#unanswered = [];
+    this.#tryLevelling();
+  }
+
+  /** Comes before any commit of a later leader: the reign is over before that is looked at. */
+  steppedDown(why: string): void {
+    this.#lead = null;
+    this.#unanswered = [];
+    const handOver = this.#handOver;
+    this.#handOver = null;
+    this.#endReign(why, 'demote');
+    handOver?.ended(true, why);
+  }
+
+  leaderChanged(leader: NodeId | null): void {
+    this.#ports.relay.setLeader(leader);
+  }
+
+  committed(upTo: EntryId): void {
+    this.#committed = upTo.index;
+    this.#feed.committed(upTo.index);
+    if (this.#stage.kind === 'open') {
+      const offset = this.#index.endAt(upTo.index);
+      this.#barrier?.hold.committed(offset);
+      this.#paceUncommitted();
+      this.#handOver?.committed(offset);
+    } else if (this.#stage.kind === 'announcing') this.#tryOpen();
+    else this.#tryLevelling();
+  }
+
+  roundConfirmed(round: number): void {
+    this.#barrier?.hold.confirmed(round);
+  }
+
+  accepted(first: LogIndex): void {
+    if (this.#unanswered.shift() === true) this.#reignIndex = first;
+  }
+
+  /** A proposal refused while this node still serves: what the server executed cannot be logged. */
+  refused(why: string): void {
+    this.#unanswered.shift();
+    if (this.#hasReign()) this.#giveUp(`the log refused an entry: ${why}`);
+  }
+
+  /** Raft stopped or resumed taking proposals for a transfer. */
+  transferAbandoned(why: string): void {
+    this.#handOver?.ended(false, why);
+    this.#handOver = null;
+  }
+
+  /** A snapshot from the leader replaced the log. */
+  installed(): void {
+    this.#committed = this.#index.baseIndex;
+    this.#feed.logReplaced();
+  }
+
+  // ---- The server ----------------------------------------------------------------------------
+
+  serverUp(life: number): void {
+    if (life !== this.#life || this.#stage.kind !== 'starting') return;
+    this.#enter({ kind: 'following' });
+    this.#tryLevelling();
+  }
+
+  serverDown(life: number, why: string): void {
+    if (life !== this.#life) return;
+    this.#ports.note('server.down', { life, why });
+    const hadReign = this.#hasReign();
+    this.#dropReign(`the server is gone: ${why}`);
+    this.#feed.disconnected();
+    this.#enter({ kind: 'down' });
+    this.#applied = replOffset(0);
+    if (hadReign) this.#resign(`its server is gone: ${why}`);
+    this.#restartTicks = this.#restartPause;
+    this.#restartPause = Math.min(RESTART_TICKS_MAX, this.#restartPause * 2 + 4);
+    if (this.#restartTicks === 0) this.#startServer();
+  }
+
+  /** The feed found that the server is no prefix of what is committed, or cannot be continued. */
+  diverged(why: string): void {
+    if (this.#stage.kind === 'down') return;
+    this.#dropReign(why);
+    this.#kill(`resync: ${why}`);
+  }
+
+  serverFailed(life: number, why: string): void {
+    if (life !== this.#life) return;
+    this.#giveUp(why);
+  }
+
+  roleSeen(life: number, role: RoleSeen): void {
+    if (life !== this.#life) return;
+    if (role.kind === 'replica' && role.isConnected) this.#applied = role.offset;
+    if (this.#stage.kind === 'levelling') this.#level(this.#stage.target, role);
+    else if (this.#stage.kind === 'open') this.#handOver?.roleSeen(role);
+  }
+
+  promoted(life: number, replid: string, offset: ReplOffset): void {
+    if (life !== this.#life || this.#stage.kind !== 'promoting') return;
+    const { at } = this.#stage;
+    // Expiry may have added to the stream since: the capture gets those bytes first.
+    if (offset < at) this.#giveUp(`promoted at ${offset}, before the end of the log at ${at}`);
+    else {
+      this.#enter({ kind: 'attaching', at, replid });
+      this.#ports.server.attach(life, replid, at);
+    }
+  }
+
+  attached(life: number, replid: string): void {
+    if (life !== this.#life || this.#stage.kind !== 'attaching') return;
+    const { at } = this.#stage;
+    if (replid !== this.#stage.replid) {
+      this.#giveUp('the server changed its replication id while it was promoted');
+      return;
+    }
+    const capture = new Capture(at, this.#limits.unitBytesMax, (payload) =>
+      this.#propose(payload, false),
+    );
+    this.#enter({ kind: 'announcing', replid, capture });
+    this.#propose(encodeReign(at, replid), true);
+  }
+
+  /** Stream bytes of the leader's server. */
+  captured(life: number, chunk: Buffer): void {
+    const stage = this.#stage;
+    if (life !== this.#life || (stage.kind !== 'announcing' && stage.kind !== 'open')) return;
+    const failure = stage.capture.push(chunk);
+    if (failure !== null) this.#giveUp(failure);
+    else this.#paceUncommitted();
+  }
+
+  /** Fence or capture broke: effects may be executed that nobody will ever log. */
+  detached(life: number, why: string): void {
+    if (life !== this.#life || !this.#hasReign()) return;
+    this.#giveUp(why);
+  }
+
+  demoted(life: number): void {
+    if (life !== this.#life || this.#stage.kind !== 'demoting') return;
+    this.#enter({ kind: 'following' });
+    this.#tryLevelling();
+  }
+
+  // ---- The barrier ---------------------------------------------------------------------------
+
+  addReply(session: HeldSession, bytes: Buffer, round: number): void {
+    this.#barrier?.hold.add(session, bytes, round);
+  }
+
+  get isFenceWanted(): boolean {
+    return this.#barrier?.isFenceWanted === true;
+  }
+
+  /** The agent wrote the `ROLE` that `sendFence` asked for. */
+  fenceSent(): void {
+    this.#barrier?.fenceSent();
+  }
+
+  /** The answer on the fence connection. It counts only as the word of this reign's primary. */
+  fenceAnswered(life: number, role: RoleSeen): 'done' | 'askAgain' {
+    if (life !== this.#life || this.#barrier === null) return 'done';
+    const outcome = this.#barrier.answered(role);
+    if (typeof outcome === 'string') return outcome;
+    this.#giveUp(outcome.failed);
+    return 'done';
+  }
+
+  // ---- Orders --------------------------------------------------------------------------------
+
+  /** Planned: stops writes, waits until all that was executed is committed, transfers. */
+  handOver(to: NodeId | null, done: (ok: boolean, why: string) => void): void {
+    if (this.#stage.kind !== 'open') done(false, 'this node is no open leader');
+    else if (this.#handOver !== null) done(false, 'a hand-over is under way');
+    else
+      this.#handOver = new HandOver({
+        to,
+        life: this.#life,
+        ports: this.#ports,
+        ticksMax: this.#limits.handOverTicksMax,
+        committed: () => this.committedOffset,
+        pause: (isPaused) => this.#pauseReads('handOver', isPaused),
+        done,
+      });
+  }
+
+  /** Writes wait while the log is far over its limit. */
+  setLogFull(isFull: boolean): void {
+    this.#pauseReads('logFull', isFull);
+  }
+
+  tick(): void {
+    this.#stageTicks += 1;
+    this.#handOver?.tick();
+    if (this.#handOver?.isEnded === true) this.#handOver = null;
+    const hang = this.#barrier?.tick() ?? null;
+    if (hang !== null) this.#giveUp(hang);
+    switch (this.#stage.kind) {
+      case 'down':
+        if (this.#restartTicks > 0) this.#restartTicks -= 1;
+        if (this.#restartTicks === 0) this.#startServer();
+        return;
+      case 'starting':
+      case 'levelling':
+        this.#watchProgress();
+        return;
+      case 'following':
+        this.#followed();
+        return;
+      case 'promoting':
+      case 'attaching':
+      case 'announcing':
+      case 'demoting':
+        if (this.#stageTicks > this.#limits.stepTicksMax)
+          this.#giveUp(`${this.#stage.kind} took longer than its bound`);
+        return;
+      case 'open':
+        this.#restartPause = 0;
+        return;
+    }
+  }
+
+  // ---- Inside --------------------------------------------------------------------------------
+
+  #followed(): void {
+    const isLevel = this.#feed.isLevel(this.#limits.levelSlackBytes);
+    this.#ports.raft.setReadiness(isLevel ? 'level' : 'reluctant');
+    if (isLevel && this.#stageTicks > RESTART_TICKS_MAX) this.#restartPause = 0;
+    if (this.#lead !== null) this.#tryLevelling();
+  }
+
+  #tryLevelling(): void {
+    const lead = this.#lead;
+    if (lead === null || lead.isOver || this.#stage.kind !== 'following') return;
+    if (this.#committed < lead.noop.index) return;
+    this.#enter({ kind: 'levelling', target: this.#index.endAt(lead.noop.index) });
+    this.#ports.server.askRole(this.#life, 0);
+  }
+
+  #level(target: ReplOffset, role: RoleSeen): void {
+    if (role.kind === 'replica' && role.isConnected) {
+      if (role.offset > target) {
+        this.#giveUp(`it has applied ${role.offset}, beyond the end of the log at ${target}`);
+        return;
+      }
+      if (role.offset === target) {
+        this.#enter({ kind: 'promoting', at: target });
+        this.#ports.server.promote(this.#life);
+        return;
+      }
+    }
+    this.#ports.server.askRole(this.#life, LEVEL_POLL_MS);
+  }
+
+  #tryOpen(): void {
+    const stage = this.#stage;
+    assert(stage.kind === 'announcing', 'a node opens after it has announced its reign');
+    if (this.#lead === null || this.#reignIndex === null) return;
+    if (this.#committed < this.#reignIndex) return;
+    this.#reign += 1;
+    const ports = {
+      requestFence: () => this.#ports.server.sendFence(),
+      requestRound: (round: number) => this.#ports.raft.wantRound(round),
+      hasUncommitted: () => stage.capture.received > this.committedOffset,
+    };
+    this.#barrier = new Barrier(new Hold(ports, this.#limits.heldBytesMax), this.#limits);
+    this.#barrier.hold.committed(this.committedOffset);
+    this.#enter({ kind: 'open', replid: stage.replid, capture: stage.capture });
+    this.#ports.note('reign.opened', { term: this.#lead.term, replid: stage.replid });
+    this.#ports.relay.open(this.#reign);
+  }
+
+  #propose(payload: Uint8Array, isReign: boolean): void {
+    this.#unanswered.push(isReign);
+    this.#ports.raft.propose(payload);
+  }
+
+  #paceUncommitted(): void {
+    const stage = this.#stage;
+    if (stage.kind !== 'open' && stage.kind !== 'announcing') return;
+    const uncommitted = stage.capture.received - this.committedOffset;
+    if (uncommitted > this.#limits.uncommittedBytesMax) this.#pauseReads('uncommitted', true);
+    else if (uncommitted < this.#limits.uncommittedBytesMax / 2)
+      this.#pauseReads('uncommitted', false);
+  }
+
+  #pauseReads(reason: string, isPaused: boolean): void {
+    const before = this.#pauses.size > 0;
+    if (isPaused) this.#pauses.add(reason);
+    else this.#pauses.delete(reason);
+    const after = this.#pauses.size > 0;
+    if (before !== after) this.#ports.relay.setReadsPaused(after);
+  }
+
+  /** Loading a large snapshot may take long; doing nothing may not. */
+  #watchProgress(): void {
+    if (this.#feed.progress !== this.#progress) {
+      this.#progress = this.#feed.progress;
+      this.#stageTicks = 0;
+    }
+    if (this.#stageTicks > this.#limits.openTicksMax)
+      this.#giveUp(`no progress while ${this.#stage.kind}`);
+  }
+
+  #hasReign(): boolean {
+    const { kind } = this.#stage;
+    return kind === 'promoting' || kind === 'attaching' || kind === 'announcing' || kind === 'open';
+  }
+
+  /** This node cannot lead with this life of its server. */
+  #giveUp(why: string): void {
+    this.#dropReign(why);
+    this.#kill(why);
+    this.#resign(why);
+  }
+
+  #resign(why: string): void {
+    if (this.#lead === null || this.#lead.isOver) return;
+    this.#lead.isOver = true;
+    this.#ports.raft.resign(why);
+  }
+
+  #endReign(why: string, then: 'demote' | 'kill'): void {
+    const { kind } = this.#stage;
+    if (kind === 'levelling') {
+      this.#enter({ kind: 'following' });
+      return;
+    }
+    if (!this.#hasReign()) return;
+    this.#dropReign(why);
+    // Mid-promotion nobody knows what the server is: only its end is certain.
+    if (then === 'kill' || kind === 'promoting') this.#kill(why);
+    else {
+      this.#enter({ kind: 'demoting' });
+      this.#ports.server.demote(this.#life);
+    }
+  }
+
+  /** Everything held is dropped and its connections closed, before anything else happens. */
+  #dropReign(why: string): void {
+    if (!this.#hasReign()) return;
+    this.#barrier?.hold.end();
+    this.#barrier = null;
+    this.#handOver?.ended(false, why);
+    this.#handOver = null;
+    this.#ports.server.detach();
+    this.#ports.relay.endReign(why);
+    this.#pauseReads('uncommitted', false);
+    this.#pauseReads('handOver', false);
+    this.#ports.note('reign.ended', { why });
+  }
+
+  #kill(why: string): void {
+    if (this.#stage.kind === 'down') return;
+    this.#enter({ kind: 'demoting' });
+    this.#feed.disconnected();
+    this.#ports.server.kill(this.#life, why);
+  }
+
+  #startServer(): void {
+    if (this.#isStopping) return;
+    this.#life += 1;
+    this.#feed.newLife();
+    this.#progress = this.#feed.progress;
+    this.#enter({ kind: 'starting' });
+    this.#ports.raft.setReadiness('reluctant');
+    this.#ports.server.start(this.#life);
+  }
+
+  #enter(stage: Stage): void {
+    this.#stage = stage;
+    this.#stageTicks = 0;
+  }
+}
