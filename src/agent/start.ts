@@ -1,0 +1,24 @@
+/** `althing start`: from the command line to a running agent, or to what is wrong with it. */
+import { hostname } from 'node:os';
+import { loadConfig } from './config.ts';
+import { formatIssue } from './config-issue.ts';
+
+const EXIT_USAGE = 2;
+
+/** Resolves with the exit code when the agent has stopped. */
+export async function startNode(flags: Readonly<Record<string, unknown>>): Promise<number> {
+  const result = loadConfig({
+    flags,
+    environment: process.env,
+    workingDir: process.cwd(),
+    hostname: hostname(),
+    ownedSettings: {},
+  });
+  if (!result.ok) {
+    for (const issue of result.issues) process.stderr.write(`althing: ${formatIssue(issue)}\n`);
+    return EXIT_USAGE;
+  }
+  for (const warning of result.warnings) process.stderr.write(`althing: ${warning}\n`);
+  const { runAgent } = await import('./agent.ts');
+  return await runAgent(result.config);
+}

@@ -1,0 +1,61 @@
+/**
+ * The file that takes an agent's output: its JSON log, and what it says when it crashes.
+ *
+ * The agent writes to the descriptor itself, so nothing is lost when `up` is slow or gone. To keep
+ * it within its bound the file is copied aside and cut; lines written in between may be missing
+ * from both.
+ */
+import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs';
+
+/** Two files of this size per node: hours of normal life, and no surprise on a small disk. */
+const BYTES_MAX = 16 * 1024 * 1024;
+/** Enough for the last line of a crash. */
+const TAIL_BYTES = 4096;
+
+export class AgentLog {
+  readonly path: string;
+  readonly descriptor: number;
+  readonly #bytesMax: number;
+
+  constructor(path: string, bytesMax = BYTES_MAX) {
+    this.path = path;
+    this.#bytesMax = bytesMax;
+    this.descriptor = openSync(path, 'a+', 0o600);
+  }
+
+  /** Call now and then. */
+  rotate(): void {
+    if (fstatSync(this.descriptor).size <= this.#bytesMax) return;
+    copyFileSync(this.path, `${this.path}.1`);
+    ftruncateSync(this.descriptor, 0);
+  }
+
+  position(): number {
+    return fstatSync(this.descriptor).size;
+  }
+
+  /** The last thing written after `from`: of a JSON line its event, else the line itself. */
+  lastWords(from: number): string {
+    const size = this.position();
+    const begin = Math.max(from, size - TAIL_BYTES);
+    if (begin >= size) return '';
+    const bytes = Buffer.alloc(size - begin);
+    readSync(this.descriptor, bytes, 0, bytes.length, begin);
+    const line = bytes.toString('utf8').trimEnd().split('\n').at(-1) ?? '';
+    return messageOf(line);
+  }
+
+  close(): void {
+    closeSync(this.descriptor);
+  }
+}
+
+function messageOf(line: string): string {
+  try {
+    const facts = JSON.parse(line) as Record<string, unknown>;
+    const told = ['event', 'error', 'text', 'todo'].map((key) => facts[key]);
+    return told.filter((each) => typeof each === 'string').join(': ') || line;
+  } catch {
+    return line;
+  }
+}

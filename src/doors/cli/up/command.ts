@@ -1,0 +1,62 @@
+/** `althing up`: the words of the command. What it does is in `up.ts`. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { UpOptions } from './up.ts';
+
+/** More nodes than this on one machine shows nothing new and only takes memory. */
+const NODES_MAX = 9;
+/** Peers and HTTP live 1000 and 2000 above, plus one port per node. */
+const BASE_PORT_MAX = 65_535 - 2_000 - NODES_MAX;
+
+interface Flags {
+  readonly nodes: number;
+  readonly basePort: number;
+  readonly dir?: string;
+  readonly fresh?: true;
+  readonly restart: boolean;
+  readonly server?: string;
+  readonly logLimit?: string;
+  readonly passwordFile?: string;
+}
+
+export function addUpCommand(program: Command, finish: (code: number) => void): void {
+  program
+    .command('up')
+    .description('run a whole deployment on this machine')
+    .option('--nodes <N>', 'how many nodes', between(1, NODES_MAX), 3)
+    .option('--base-port <PORT>', 'client port of the first node', between(1, BASE_PORT_MAX), 6379)
+    .option('--dir <DIR>', "where the data stays (default: under the user's state directory)")
+    .option('--fresh', 'delete what an earlier `up` left in DIR, and start over')
+    .option('--no-restart', 'leave a node down when its agent dies')
+    .addOption(
+      new Option('--server <PATH>', 'the server to run (default: the one on PATH)').env(
+        'ALTHING_SERVER',
+      ),
+    )
+    .option('--log-limit <BYTES>', 'size of the log that starts a snapshot')
+    .option('--password-file <FILE>', 'file with the password that clients must give')
+    .action(async (flags: Flags) => {
+      const { up } = await import('./up.ts');
+      finish(await up(optionsFrom(flags)));
+    });
+}
+
+function optionsFrom(flags: Flags): UpOptions {
+  return {
+    nodes: flags.nodes,
+    basePort: flags.basePort,
+    dir: flags.dir ?? null,
+    fresh: flags.fresh === true,
+    restart: flags.restart,
+    server: flags.server ?? null,
+    logLimit: flags.logLimit ?? null,
+    passwordFile: flags.passwordFile ?? null,
+  };
+}
+
+function between(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const n = Number(text);
+    if (/^\d+$/.test(text) && n >= low && n <= high) return n;
+    throw new InvalidArgumentError(`Give a whole number from ${low} to ${high}.`);
+  };
+}

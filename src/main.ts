@@ -1,0 +1,40 @@
+/** Reads argv: `start` runs an agent, anything else is the CLI. Commands load when they are used. */
+import { Command, CommanderError } from 'commander';
+import { addStartOptions } from './doors/cli/start-options.ts';
+import { addUpCommand } from './doors/cli/up/command.ts';
+
+const USAGE = 2;
+const FAILED = 1;
+
+async function main(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  const finish = (result: number): void => {
+    code = result;
+  };
+  const program = new Command('althing')
+    .description('many valkey or redis servers, one deployment that loses nothing it acknowledged')
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false });
+  addUpCommand(program, finish);
+  addStartOptions(program.command('start').description('run one node')).action(
+    async (flags: Record<string, unknown>) => {
+      const { startNode } = await import('./agent/start.ts');
+      finish(await startNode(flags));
+    },
+  );
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : USAGE;
+  }
+  return code;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(`althing: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(FAILED);
+  },
+);
