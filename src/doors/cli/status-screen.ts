@@ -1,0 +1,71 @@
+/** The status as one screen of text. Pure: the same status, the same lines. */
+import { formatBytes } from '../bytes.ts';
+import type { Member, Status } from '../view.ts';
+import { type Cell, table } from './table.ts';
+import { type Ink, painter, printable } from './terminal.ts';
+
+const COLUMNS = [
+  { title: 'NODE' },
+  { title: 'ROLE' },
+  { title: 'ADDRESS' },
+  { title: 'LAG', align: 'right' },
+] as const;
+
+const ROLE_INKS: Readonly<Record<Member['role'], Ink>> = {
+  leader: 'green',
+  follower: 'dim',
+  candidate: 'yellow',
+  starting: 'yellow',
+  copy: 'yellow',
+  unreachable: 'red',
+};
+
+export function isHealthyStatus(status: Status): boolean {
+  return status.leader !== null && status.problems.length === 0;
+}
+
+export function statusScreen(status: Status, { colour }: { colour: boolean }): string {
+  const paint = painter(colour);
+  const { offsets, log, snapshot, server } = status;
+  const leader = status.leader === null ? paint('red', 'no leader') : `${status.leader} leads`;
+  const deployment = status.deployment === '' ? 'not founded yet' : status.deployment;
+  const lines = [
+    `${paint('bold', status.name)}  ${leader}, term ${status.term}  ${paint('dim', deployment)}`,
+    '',
+    ...table(
+      COLUMNS,
+      status.members.map((member) => memberRow(member, status.node, paint)),
+    ),
+    '',
+    `this node  ${status.node}, ${status.role}, agent ${status.pid}, ` +
+      `server ${server.version || 'of unknown version'} (${server.pid ?? 'not running'})`,
+    `offsets    executed ${offsets.executed}, committed ${offsets.committed}, ` +
+      `applied ${offsets.applied}`,
+    `log        ${formatBytes(log.bytes)}`,
+    `snapshot   ${snapshot.bytes === 0 ? 'none yet' : `${formatBytes(snapshot.bytes)} at offset ${snapshot.offset}`}`,
+    '',
+    ...problemLines(status, paint),
+  ];
+  return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
+}
+
+function memberRow(member: Member, self: string, paint: ReturnType<typeof painter>): Cell[] {
+  const { node, role, address, lagBytes } = member;
+  return [
+    { text: node === self ? `${node} *` : node },
+    { text: role, paint: (text) => paint(ROLE_INKS[role] ?? 'dim', text) },
+    { text: address === '' ? 'never seen' : address },
+    { text: lagBytes === null ? 'unknown' : formatBytes(lagBytes) },
+  ];
+}
+
+function problemLines({ problems, leader }: Status, paint: ReturnType<typeof painter>): string[] {
+  if (problems.length === 0)
+    return leader === null
+      ? [paint('yellow', 'No leader yet: an election takes a second or two.')]
+      : [paint('green', 'No problems.')];
+  return problems.flatMap(({ code, text, todo }) => [
+    `${paint('red', printable(code))}  ${printable(text)}`,
+    `  ${printable(todo)}`,
+  ]);
+}
