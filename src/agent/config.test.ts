@@ -80,7 +80,7 @@ test('loadConfig: flags win over variables, variables over the file', () => {
   equal(provenance.get('http-port'), `http-port (${config}:3)`);
 });
 
-test('loadConfig: the file gives peers as a list, paths beside itself, and settings of the server', () => {
+test('loadConfig: the file gives peers as a list, paths, and settings of the server', () => {
   const config = file(
     'full.yaml',
     'dir: data\npeers:\n  - "[::1]:7001"\n  - "[::1]:7002"\nsecret-file: secret\n' +

@@ -23,7 +23,7 @@ test('an error among the facts shows its message, code and cause', () => {
   const cause = new Error('EIO');
   const error = Object.assign(new Error('sync failed', { cause }), { code: 'DISK' });
   journal.error('storage.failed', { error });
-  const { stack, ...shown } = lines[0]?.['error'] as Record<string, unknown>;
+  const { stack, ...shown } = (lines[0]?.['error'] ?? {}) as Record<string, unknown>;
   deepEqual(shown, { message: 'sync failed', code: 'DISK', cause: 'EIO' });
   match(String(stack), /sync failed/);
 });

@@ -30,7 +30,7 @@ export interface JournalOptions {
 
 /** Long enough that a loop which fails twice a second does not fill a disk. */
 const REPEAT_WINDOW_MS = 10_000;
-/** Different warnings remembered at a time; beyond it the oldest is forgotten and may be repeated. */
+/** Different warnings remembered; beyond it the oldest is forgotten and may be said again. */
 const REPEATS_REMEMBERED_MAX = 256;
 /** Lines wait here when nobody reads stdout; then they are dropped, so that the agent never is. */
 const BUFFER_BYTES_MAX = 4 * 1024 * 1024;

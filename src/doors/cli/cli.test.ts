@@ -42,7 +42,7 @@ async function open(t: TestContext) {
 
 const PROBLEM = { code: 'NODE_DOWN', text: 'c is not reachable', todo: 'start it again' };
 
-test('status shows who leads, every member with its lag, and problems with what to do', async (t) => {
+test('status shows who leads, each member with its lag, and what to do', async (t) => {
   const { view, url, terminal } = await open(t);
   view.current = { ...EXAMPLE_STATUS, problems: [PROBLEM] };
   equal(await statusCommand({ url }, terminal), EXIT.failed);
@@ -102,7 +102,7 @@ test('no agent, or another program, at the URL is exit code 3; no URL at all is 
   equal(await statusCommand({ url, secretFile: '/nowhere' }, terminal), EXIT.usage);
 });
 
-test('switchover says who led, gives the order, and waits until the new leader serves', async (t) => {
+test('switchover says who led, orders, and waits until the new leader serves', async (t) => {
   const { view, orders, url, terminal } = await open(t);
   orders.answer = () => {
     view.current = { ...EXAMPLE_STATUS, leader: null };
@@ -151,7 +151,7 @@ test('the token made of the secret goes out with orders, and with nothing else',
   deepEqual(seen, [undefined, `Bearer ${token}`]);
 });
 
-test('a screen is plain when piped, coloured on a terminal, and never carries control bytes', () => {
+test('a screen is plain when piped, and never carries control bytes of others', () => {
   const evil = { ...PROBLEM, text: 'c\x1b[2J is gone' };
   const status = { ...EXAMPLE_STATUS, problems: [evil] };
   ok(!statusScreen(status, { colour: false }).includes('\x1b'));

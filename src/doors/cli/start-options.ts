@@ -63,7 +63,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
 ];
 
-/** Adds every flag of `althing start` to a command. Values stay text: agent/config.ts checks them. */
+/** Adds every flag of `althing start`. Values stay text: agent/config.ts checks them. */
 export function addStartOptions(command: Command): Command {
   for (const { flag, placeholder, help, environment } of START_SETTINGS)
     command.addOption(new Option(`${flag} <${placeholder}>`, `${help} [${environment}]`));

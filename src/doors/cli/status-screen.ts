@@ -29,6 +29,10 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
   const { offsets, log, snapshot, server } = status;
   const leader = status.leader === null ? paint('red', 'no leader') : `${status.leader} leads`;
   const deployment = status.deployment === '' ? 'not founded yet' : status.deployment;
+  const taken =
+    snapshot.bytes === 0
+      ? 'none yet'
+      : `${formatBytes(snapshot.bytes)} at offset ${snapshot.offset}`;
   const lines = [
     `${paint('bold', status.name)}  ${leader}, term ${status.term}  ${paint('dim', deployment)}`,
     '',
@@ -42,7 +46,7 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
     `offsets    executed ${offsets.executed}, committed ${offsets.committed}, ` +
       `applied ${offsets.applied}`,
     `log        ${formatBytes(log.bytes)}`,
-    `snapshot   ${snapshot.bytes === 0 ? 'none yet' : `${formatBytes(snapshot.bytes)} at offset ${snapshot.offset}`}`,
+    `snapshot   ${taken}`,
     '',
     ...problemLines(status, paint),
   ];

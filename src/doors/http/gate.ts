@@ -31,7 +31,7 @@ export function mayChange({ remoteAddress, headers }: Caller, token: string | nu
     };
   const detail =
     given === undefined
-      ? 'give the token of the deployment as "Authorization: Bearer …"; the CLI makes it from --secret-file'
+      ? 'give the token as "Authorization: Bearer …"; the CLI makes it from --secret-file'
       : 'this is not the token of the deployment';
   return { ok: false, status: 401, detail };
 }

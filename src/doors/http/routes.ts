@@ -108,7 +108,8 @@ function addSwitchover(app: FastifyInstance, { orders, token }: RouteOptions): v
       const result = await within(ORDER_MS_MAX, orders.switchover(body.data.to ?? null), LATE);
       if (result.ok) return { ok: true, text: result.text };
       const status = NOT_NOW.has(result.code) ? 503 : 409;
-      return sendProblem(reply, problem(status, result.text, { code: result.code }));
+      // `ok` and `text` are there either way.
+      return sendProblem(reply, problem(status, result.text, result));
     },
   });
 }

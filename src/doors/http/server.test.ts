@@ -91,7 +91,7 @@ test('HEAD and OPTIONS answer the role checks like GET', async (t) => {
   }
 });
 
-test('errors are problem+json: unknown paths name the known ones, wrong methods what is allowed', async (t) => {
+test('errors are problem+json and name the paths and methods there are', async (t) => {
   const { url } = await open(t);
   const lost = await fetch(`${url}/nothing`);
   equal(lost.status, 404);

@@ -23,7 +23,7 @@ export interface HttpDoorOptions {
   readonly orders: Orders;
   readonly host: string;
   readonly port: number;
-  /** What a caller from elsewhere must bear to change something; null: nobody from elsewhere may. */
+  /** What a caller from elsewhere must bear to change something; null: none of them may. */
   readonly token: string | null;
   readonly journal: DoorJournal;
 }
@@ -131,6 +131,11 @@ function answerNonsense(error: NodeJS.ErrnoException, socket: Socket): void {
     return;
   }
   const body = `${JSON.stringify(problem(400, 'this port speaks HTTP'))}\n`;
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n`;
-  socket.end(head + body, () => socket.destroy());
+  const head = [
+    'HTTP/1.1 400 Bad Request',
+    'Content-Type: application/problem+json',
+    'Connection: close',
+    `Content-Length: ${body.length}`,
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
