@@ -1,0 +1,57 @@
+/** Every bound of the relay, with its reason, and the rules for commands. */
+
+export interface RelayBounds {
+  /** Sessions at once, those passed through from other nodes included: the server's default. */
+  readonly sessionsMax: number;
+  /** How long a command waits for a route: longer than an election, shorter than patience. */
+  readonly waitMs: number;
+  /** Pause between two attempts to connect: a server that is just starting refuses at once. */
+  readonly retryMs: number;
+  /** Request bytes that wait per session; above it the client is not read. */
+  readonly waitingBytesMax: number;
+  /** Request bytes that wait in all sessions; above it no client is read, for `waitMs` at most. */
+  readonly waitingBytesTotalMax: number;
+  /** Reply bytes on their way to one client, held ones included; above it its server connection
+   * is not read, and the server's own `client-output-buffer-limit normal` is the next bound. */
+  readonly replyBytesMax: number;
+  /** Reply bytes on their way to all clients. Above it every session is bound by `replyBytesLow`:
+   * who does not read must not use up what the others need. */
+  readonly replyBytesTotalMax: number;
+  readonly replyBytesLow: number;
+  /** A command that must be seen whole to be judged; longer ones are refused. */
+  readonly wholeBytesMax: number;
+  /** Unfinished commands kept in all sessions; a session that grows above it is closed. */
+  readonly unfinishedBytesTotalMax: number;
+  /** Largest argument the server takes (`proto-max-bulk-len`). */
+  readonly bulkBytesMax: number;
+  /** How long a client that is being closed may take to read its last replies. */
+  readonly closeGraceMs: number;
+  /** TCP keep-alive: a client whose machine is gone is noticed within a few of these. */
+  readonly keepAliveMs: number;
+}
+
+export const RELAY_BOUNDS: RelayBounds = {
+  sessionsMax: 10_000,
+  waitMs: 3_000,
+  retryMs: 50,
+  waitingBytesMax: 1024 * 1024,
+  waitingBytesTotalMax: 128 * 1024 * 1024,
+  replyBytesMax: 1024 * 1024,
+  replyBytesTotalMax: 256 * 1024 * 1024,
+  replyBytesLow: 64 * 1024,
+  wholeBytesMax: 1024 * 1024,
+  unfinishedBytesTotalMax: 128 * 1024 * 1024,
+  bulkBytesMax: 512 * 1024 * 1024,
+  closeGraceMs: 5_000,
+  keepAliveMs: 60_000,
+};
+
+/** What the agent says about single commands. */
+export interface CommandRules {
+  /** `REPLICAOF` or `CLIENT PAUSE`, in upper case, to the reason that the client is told. */
+  readonly denied: ReadonlyMap<string, string>;
+  /** Parameters, in lower case, that a client may `CONFIG SET`. */
+  readonly configAllowed: ReadonlySet<string>;
+  /** How many replicas hold what was written before a `WAIT asked …`, from agreed state. */
+  waitReply(asked: number): number;
+}

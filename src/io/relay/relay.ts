@@ -1,0 +1,212 @@
+/**
+ * The clients' door: sessions, where their commands go now, and the bounds that they share.
+ *
+ * The agent tells the route and ends reigns; every effect of `setRoute` and `endReign` on a session
+ * that must close has happened when they return.
+ */
+import type { Duplex } from 'node:stream';
+import { errorReply } from '../../core/resp/writer.ts';
+import { CommandJudge } from './command-rules.ts';
+import type { CommandRules, RelayBounds } from './options.ts';
+import type { RelayPorts, Route } from './ports.ts';
+import { Session, type SessionHost } from './session.ts';
+
+export interface RelayOptions {
+  readonly ports: RelayPorts;
+  readonly rules: CommandRules;
+  readonly bounds: RelayBounds;
+}
+
+export interface RelayStats {
+  readonly sessions: number;
+  readonly bound: number;
+  /** Sessions with commands that nobody has taken yet. */
+  readonly waiting: number;
+  readonly passedThrough: number;
+  readonly heldSessions: number;
+  readonly waitingBytes: number;
+  readonly replyBytes: number;
+  readonly commandsTotal: number;
+  /** Commands that waited in vain and got CLUSTERDOWN. */
+  readonly refusedTotal: number;
+  readonly connectionsTotal: number;
+  /** Connections over the bound. */
+  readonly rejectedTotal: number;
+}
+
+export class Relay implements SessionHost {
+  readonly ports: RelayPorts;
+  readonly bounds: RelayBounds;
+  readonly judge: CommandJudge;
+  readonly #sessions = new Set<Session>();
+  readonly #heldUp = new Set<Session>();
+  #route: Route = { kind: 'none', why: 'this node is starting' };
+  /** The reign whose replies sessions may hold; it ends only by `endReign`. */
+  #reign: number | null = null;
+  #isPaused = false;
+  #waitingBytes = 0;
+  #replyBytes = 0;
+  #unfinishedBytes = 0;
+  #commandsTotal = 0;
+  #refusedTotal = 0;
+  #connectionsTotal = 0;
+  #rejectedTotal = 0;
+
+  constructor(options: RelayOptions) {
+    this.ports = options.ports;
+    this.bounds = options.bounds;
+    this.judge = new CommandJudge(options.rules);
+  }
+
+  get route(): Route {
+    return this.#route;
+  }
+
+  get canRead(): boolean {
+    return !this.#isPaused && this.#waitingBytes <= this.bounds.waitingBytesTotalMax;
+  }
+
+  get replyBytesMax(): number {
+    const isMuch = this.#replyBytes > this.bounds.replyBytesTotalMax;
+    return isMuch ? this.bounds.replyBytesLow : this.bounds.replyBytesMax;
+  }
+
+  /**
+   * Idle plain sessions move with the route. Other sessions are closed when it leads elsewhere, and
+   * keep what they have while it leads nowhere.
+   */
+  setRoute(route: Route): void {
+    const isOtherReign = route.kind === 'open' ? route.reign !== this.#reign : true;
+    if (this.#reign !== null && route.kind !== 'none' && isOtherReign) {
+      this.endReign('another route');
+    }
+    this.#route = route;
+    if (route.kind === 'open') this.#reign = route.reign;
+    for (const session of this.#sessions) session.onRoute();
+  }
+
+  /**
+   * Closes every session that is bound to the local server or has anything outstanding there. The
+   * agent has dropped what was held.
+   */
+  endReign(why: string): void {
+    this.#reign = null;
+    this.#route = { kind: 'none', why };
+    for (const session of this.#sessions) session.endReign();
+  }
+
+  /** A client of this node. The listener set the socket's options. */
+  admit(client: Duplex): void {
+    this.#begin(client, false);
+  }
+
+  /** A client of another node, passed through by its relay because this node leads. */
+  accept(stream: Duplex): void {
+    if (this.#route.kind === 'open') {
+      this.#begin(stream, true);
+    } else {
+      stream.on('error', () => undefined);
+      stream.destroy();
+    }
+  }
+
+  pauseReads(): void {
+    this.#changeReads(() => {
+      this.#isPaused = true;
+    });
+  }
+
+  resumeReads(): void {
+    this.#changeReads(() => {
+      this.#isPaused = false;
+    });
+  }
+
+  /** Closes every session at once. */
+  close(): void {
+    for (const session of this.#sessions) session.destroy();
+  }
+
+  stats(): RelayStats {
+    let bound = 0;
+    let waiting = 0;
+    let heldSessions = 0;
+    let passedThrough = 0;
+    for (const session of this.#sessions) {
+      if (session.isBound) bound += 1;
+      if (session.isWaiting) waiting += 1;
+      if (session.isHolding) heldSessions += 1;
+      if (session.isPassThrough) passedThrough += 1;
+    }
+    return {
+      sessions: this.#sessions.size,
+      bound,
+      waiting,
+      passedThrough,
+      heldSessions,
+      waitingBytes: this.#waitingBytes,
+      replyBytes: this.#replyBytes,
+      commandsTotal: this.#commandsTotal,
+      refusedTotal: this.#refusedTotal,
+      connectionsTotal: this.#connectionsTotal,
+      rejectedTotal: this.#rejectedTotal,
+    };
+  }
+
+  #begin(client: Duplex, isPassThrough: boolean): void {
+    this.#connectionsTotal += 1;
+    if (this.#sessions.size < this.bounds.sessionsMax) {
+      this.#sessions.add(new Session(this, client, isPassThrough));
+      return;
+    }
+    this.#rejectedTotal += 1;
+    client.on('error', () => undefined);
+    client.end(errorReply('ERR max number of clients reached'), () => client.destroy());
+  }
+
+  #changeReads(change: () => void): void {
+    const before = this.canRead;
+    change();
+    if (this.canRead !== before) for (const session of this.#sessions) session.onReadsChanged();
+  }
+
+  // What sessions report.
+
+  addWaitingBytes(change: number): void {
+    if (change === 0) return;
+    this.#changeReads(() => {
+      this.#waitingBytes += change;
+    });
+  }
+
+  addReplyBytes(change: number): void {
+    this.#replyBytes += change;
+  }
+
+  addUnfinishedBytes(change: number): boolean {
+    this.#unfinishedBytes += change;
+    return this.#unfinishedBytes <= this.bounds.unfinishedBytesTotalMax;
+  }
+
+  countCommands(forwarded: number, refused: number): void {
+    this.#commandsTotal += forwarded;
+    this.#refusedTotal += refused;
+  }
+
+  onHoldFull(session: Session): void {
+    if (this.#heldUp.size === 0) {
+      this.ports.hold.onDrain(() => {
+        const sessions = [...this.#heldUp];
+        this.#heldUp.clear();
+        for (const heldUp of sessions) heldUp.setHeldUp(false);
+      });
+    }
+    this.#heldUp.add(session);
+    session.setHeldUp(true);
+  }
+
+  onClosed(session: Session): void {
+    this.#sessions.delete(session);
+    // The hold's callback empties the set; a closed session in it only waits for that.
+  }
+}
