@@ -130,7 +130,7 @@ export class Hold {
     this.#waiting = [];
     this.#waitingFrom = 0;
     this.#heldBytes = 0;
-    this.#drains = [];
+    this.#drainAll();
   }
 
   #releaseAll(): void {
@@ -147,8 +147,11 @@ export class Hold {
       this.#release(batch);
     }
     this.#forgetReleased();
-    if (!this.isFull && this.#drains.length > 0)
-      for (const callback of this.#drains.splice(0)) callback();
+    if (!this.isFull && this.#drains.length > 0) this.#drainAll();
+  }
+
+  #drainAll(): void {
+    for (const callback of this.#drains.splice(0)) callback();
   }
 
   #release(batch: Batch): void {

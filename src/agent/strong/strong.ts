@@ -13,28 +13,18 @@
  * Pure: events are methods, effects go to the ports. Every stage but following and open has a
  * bound; past it the server is killed and leadership handed over (H6).
  */
-import { assert } from '../../assert.ts';
 import type { EntryId } from '../../core/raft/protocol.ts';
 import { type LogIndex, type NodeId, type ReplOffset, replOffset } from '../../core/scalars.ts';
-import { Barrier } from './barrier.ts';
-import { Capture } from './capture.ts';
-import { encodeReign } from './entry.ts';
 import type { Feed } from './feed.ts';
-import { HandOver } from './hand-over.ts';
-import { type HeldSession, Hold } from './hold.ts';
+import type { HeldSession, Hold } from './hold.ts';
 import type { RaftPort, RelayPort, RoleSeen, ServerPort } from './ports.ts';
+import { Reign, type ReignLimits } from './reign.ts';
 import type { StreamIndex } from './stream-index.ts';
 
-export interface StrongLimits {
-  readonly uncommittedBytesMax: number;
-  readonly unitBytesMax: number;
-  readonly heldBytesMax: number;
+export interface StrongLimits extends ReignLimits {
   readonly levelSlackBytes: number;
   readonly openTicksMax: number;
   readonly stepTicksMax: number;
-  readonly fenceTicksMax: number;
-  readonly busyTicksMax: number;
-  readonly handOverTicksMax: number;
 }
 
 export type Stage =
@@ -44,8 +34,8 @@ export type Stage =
   | { readonly kind: 'levelling'; readonly target: ReplOffset }
   | { readonly kind: 'promoting'; readonly at: ReplOffset }
   | { readonly kind: 'attaching'; readonly at: ReplOffset; readonly replid: string }
-  | { readonly kind: 'announcing'; readonly replid: string; readonly capture: Capture }
-  | { readonly kind: 'open'; readonly replid: string; readonly capture: Capture }
+  | { readonly kind: 'announcing'; readonly reign: Reign }
+  | { readonly kind: 'open'; readonly reign: Reign }
   | { readonly kind: 'demoting' };
 
 interface Lead {
@@ -79,15 +69,9 @@ export class Strong {
   #restartTicks = 0;
   #restartPause = 0;
   #lead: Lead | null = null;
-  #barrier: Barrier | null = null;
-  #reign = 0;
+  #reigns = 0;
   #committed: LogIndex;
   #applied: ReplOffset;
-  /** What the reign's own entry got as index, once Raft accepted it. */
-  #reignIndex: LogIndex | null = null;
-  /** Proposals that Raft has not answered yet, oldest first: is it the reign's own entry? */
-  #unanswered: boolean[] = [];
-  #handOver: HandOver | null = null;
   readonly #pauses = new Set<string>();
   #isStopping = false;
 
@@ -113,23 +97,27 @@ export class Strong {
   }
 
   get hold(): Hold | null {
-    return this.#barrier?.hold ?? null;
+    return this.#openReign?.barrier.hold ?? null;
   }
 
   get committedOffset(): ReplOffset {
     return this.#index.endAt(this.#committed);
   }
 
+  /** What this node's server has executed as primary, or applied as replica. */
   get executedOffset(): ReplOffset {
-    const stage = this.#stage;
-    if (stage.kind === 'open' || stage.kind === 'announcing') return stage.capture.received;
-    return this.appliedOffset;
+    const reign = this.#attachedReign;
+    if (reign !== null) return reign.executed;
+    return replOffset(Math.max(this.#feed.acked, this.#applied));
   }
 
-  get appliedOffset(): ReplOffset {
+  get #openReign(): Reign | null {
+    return this.#stage.kind === 'open' ? this.#stage.reign : null;
+  }
+
+  get #attachedReign(): Reign | null {
     const stage = this.#stage;
-    if (stage.kind === 'open' || stage.kind === 'announcing') return stage.capture.proposed;
-    return this.#feed.acked > this.#applied ? this.#feed.acked : this.#applied;
+    return stage.kind === 'open' || stage.kind === 'announcing' ? stage.reign : null;
   }
 
   start(): void {
@@ -146,19 +134,13 @@ export class Strong {
 
   becameLeader(term: number, noop: EntryId): void {
     this.#lead = { term, noop, isOver: false };
-    this.#reignIndex = null;
-    this.#unanswered = [];
     this.#tryLevelling();
   }
 
   /** Comes before any commit of a later leader: the reign is over before that is looked at. */
   steppedDown(why: string): void {
     this.#lead = null;
-    this.#unanswered = [];
-    const handOver = this.#handOver;
-    this.#handOver = null;
     this.#endReign(why, 'demote');
-    handOver?.ended(true, why);
   }
 
   leaderChanged(leader: NodeId | null): void {
@@ -168,33 +150,30 @@ export class Strong {
   committed(upTo: EntryId): void {
     this.#committed = upTo.index;
     this.#feed.committed(upTo.index);
-    if (this.#stage.kind === 'open') {
-      const offset = this.#index.endAt(upTo.index);
-      this.#barrier?.hold.committed(offset);
-      this.#paceUncommitted();
-      this.#handOver?.committed(offset);
-    } else if (this.#stage.kind === 'announcing') this.#tryOpen();
+    this.#attachedReign?.committed(this.#index.endAt(upTo.index));
+    if (this.#stage.kind === 'announcing') this.#tryOpen(this.#stage.reign);
     else this.#tryLevelling();
   }
 
   roundConfirmed(round: number): void {
-    this.#barrier?.hold.confirmed(round);
+    this.#openReign?.barrier.hold.confirmed(round);
   }
 
   accepted(first: LogIndex): void {
-    if (this.#unanswered.shift() === true) this.#reignIndex = first;
+    this.#attachedReign?.accepted(first);
   }
 
   /** A proposal refused while this node still serves: what the server executed cannot be logged. */
   refused(why: string): void {
-    this.#unanswered.shift();
-    if (this.#hasReign()) this.#giveUp(`the log refused an entry: ${why}`);
+    const reign = this.#attachedReign;
+    if (reign === null) return;
+    reign.refused();
+    this.#giveUp(`the log refused an entry: ${why}`);
   }
 
-  /** Raft stopped or resumed taking proposals for a transfer. */
+  /** Raft gave up a transfer and takes proposals again. */
   transferAbandoned(why: string): void {
-    this.#handOver?.ended(false, why);
-    this.#handOver = null;
+    this.#openReign?.transferAbandoned(why);
   }
 
   /** A snapshot from the leader replaced the log. */
@@ -241,7 +220,7 @@ export class Strong {
     if (life !== this.#life) return;
     if (role.kind === 'replica' && role.isConnected) this.#applied = role.offset;
     if (this.#stage.kind === 'levelling') this.#level(this.#stage.target, role);
-    else if (this.#stage.kind === 'open') this.#handOver?.roleSeen(role);
+    else this.#openReign?.roleSeen(role);
   }
 
   promoted(life: number, replid: string, offset: ReplOffset): void {
@@ -262,20 +241,23 @@ export class Strong {
       this.#giveUp('the server changed its replication id while it was promoted');
       return;
     }
-    const capture = new Capture(at, this.#limits.unitBytesMax, (payload) =>
-      this.#propose(payload, false),
-    );
-    this.#enter({ kind: 'announcing', replid, capture });
-    this.#propose(encodeReign(at, replid), true);
+    const reign = new Reign({
+      life,
+      replid,
+      start: at,
+      limits: this.#limits,
+      ports: this.#ports,
+      pauseReads: (reason, isPaused) => this.#pauseReads(reason, isPaused),
+    });
+    this.#enter({ kind: 'announcing', reign });
+    reign.announce();
   }
 
   /** Stream bytes of the leader's server. */
   captured(life: number, chunk: Buffer): void {
-    const stage = this.#stage;
-    if (life !== this.#life || (stage.kind !== 'announcing' && stage.kind !== 'open')) return;
-    const failure = stage.capture.push(chunk);
+    if (life !== this.#life) return;
+    const failure = this.#attachedReign?.captured(chunk) ?? null;
     if (failure !== null) this.#giveUp(failure);
-    else this.#paceUncommitted();
   }
 
   /** Fence or capture broke: effects may be executed that nobody will ever log. */
@@ -293,22 +275,23 @@ export class Strong {
   // ---- The barrier ---------------------------------------------------------------------------
 
   addReply(session: HeldSession, bytes: Buffer, round: number): void {
-    this.#barrier?.hold.add(session, bytes, round);
+    this.#openReign?.barrier.hold.add(session, bytes, round);
   }
 
   get isFenceWanted(): boolean {
-    return this.#barrier?.isFenceWanted === true;
+    return this.#openReign?.barrier.isFenceWanted === true;
   }
 
   /** The agent wrote the `ROLE` that `sendFence` asked for. */
   fenceSent(): void {
-    this.#barrier?.fenceSent();
+    this.#openReign?.barrier.fenceSent();
   }
 
   /** The answer on the fence connection. It counts only as the word of this reign's primary. */
   fenceAnswered(life: number, role: RoleSeen): 'done' | 'askAgain' {
-    if (life !== this.#life || this.#barrier === null) return 'done';
-    const outcome = this.#barrier.answered(role);
+    const reign = this.#openReign;
+    if (life !== this.#life || reign === null) return 'done';
+    const outcome = reign.barrier.answered(role);
     if (typeof outcome === 'string') return outcome;
     this.#giveUp(outcome.failed);
     return 'done';
@@ -318,18 +301,8 @@ export class Strong {
 
   /** Planned: stops writes, waits until all that was executed is committed, transfers. */
   handOver(to: NodeId | null, done: (ok: boolean, why: string) => void): void {
-    if (this.#stage.kind !== 'open') done(false, 'this node is no open leader');
-    else if (this.#handOver !== null) done(false, 'a hand-over is under way');
-    else
-      this.#handOver = new HandOver({
-        to,
-        life: this.#life,
-        ports: this.#ports,
-        ticksMax: this.#limits.handOverTicksMax,
-        committed: () => this.committedOffset,
-        pause: (isPaused) => this.#pauseReads('handOver', isPaused),
-        done,
-      });
+    if (this.#openReign === null) done(false, 'this node is no open leader');
+    else this.#openReign.handOver(to, done);
   }
 
   /** Writes wait while the log is far over its limit. */
@@ -339,10 +312,8 @@ export class Strong {
 
   tick(): void {
     this.#stageTicks += 1;
-    this.#handOver?.tick();
-    if (this.#handOver?.isEnded === true) this.#handOver = null;
-    const hang = this.#barrier?.tick() ?? null;
-    if (hang !== null) this.#giveUp(hang);
+    const over = this.#openReign?.tick() ?? null;
+    if (over !== null) this.#giveUp(over);
     switch (this.#stage.kind) {
       case 'down':
         if (this.#restartTicks > 0) this.#restartTicks -= 1;
@@ -400,36 +371,12 @@ export class Strong {
     this.#ports.server.askRole(this.#life, LEVEL_POLL_MS);
   }
 
-  #tryOpen(): void {
-    const stage = this.#stage;
-    assert(stage.kind === 'announcing', 'a node opens after it has announced its reign');
-    if (this.#lead === null || this.#reignIndex === null) return;
-    if (this.#committed < this.#reignIndex) return;
-    this.#reign += 1;
-    const ports = {
-      requestFence: () => this.#ports.server.sendFence(),
-      requestRound: (round: number) => this.#ports.raft.wantRound(round),
-      hasUncommitted: () => stage.capture.received > this.committedOffset,
-    };
-    this.#barrier = new Barrier(new Hold(ports, this.#limits.heldBytesMax), this.#limits);
-    this.#barrier.hold.committed(this.committedOffset);
-    this.#enter({ kind: 'open', replid: stage.replid, capture: stage.capture });
-    this.#ports.note('reign.opened', { term: this.#lead.term, replid: stage.replid });
-    this.#ports.relay.open(this.#reign);
-  }
-
-  #propose(payload: Uint8Array, isReign: boolean): void {
-    this.#unanswered.push(isReign);
-    this.#ports.raft.propose(payload);
-  }
-
-  #paceUncommitted(): void {
-    const stage = this.#stage;
-    if (stage.kind !== 'open' && stage.kind !== 'announcing') return;
-    const uncommitted = stage.capture.received - this.committedOffset;
-    if (uncommitted > this.#limits.uncommittedBytesMax) this.#pauseReads('uncommitted', true);
-    else if (uncommitted < this.#limits.uncommittedBytesMax / 2)
-      this.#pauseReads('uncommitted', false);
+  #tryOpen(reign: Reign): void {
+    if (this.#lead === null || !reign.isAnnounced(this.#committed)) return;
+    this.#reigns += 1;
+    this.#enter({ kind: 'open', reign });
+    this.#ports.note('reign.opened', { term: this.#lead.term, offset: this.committedOffset });
+    this.#ports.relay.open(this.#reigns);
   }
 
   #pauseReads(reason: string, isPaused: boolean): void {
@@ -475,7 +422,7 @@ export class Strong {
       return;
     }
     if (!this.#hasReign()) return;
-    this.#dropReign(why);
+    this.#dropReign(why, then === 'demote');
     // Mid-promotion nobody knows what the server is: only its end is certain.
     if (then === 'kill' || kind === 'promoting') this.#kill(why);
     else {
@@ -485,16 +432,12 @@ export class Strong {
   }
 
   /** Everything held is dropped and its connections closed, before anything else happens. */
-  #dropReign(why: string): void {
+  #dropReign(why: string, isHandedOver = false): void {
     if (!this.#hasReign()) return;
-    this.#barrier?.hold.end();
-    this.#barrier = null;
-    this.#handOver?.ended(false, why);
-    this.#handOver = null;
+    const handOver = this.#attachedReign?.end() ?? null;
     this.#ports.server.detach();
     this.#ports.relay.endReign(why);
-    this.#pauseReads('uncommitted', false);
-    this.#pauseReads('handOver', false);
+    handOver?.ended(isHandedOver, why);
     this.#ports.note('reign.ended', { why });
   }
 

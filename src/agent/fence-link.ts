@@ -1,0 +1,77 @@
+/**
+ * The fence: a connection of its own to the server for nothing but `ROLE`.
+ *
+ * Spelled in a way that no client would use, so that the relay can leave it out of what MONITOR
+ * shows; otherwise each fence would make bytes that need another fence (`facts/holes.md` H6).
+ */
+import type { Socket } from 'node:net';
+import { parseRole, type Role } from '../core/psync/role.ts';
+import { ErrorReply, type Reply, ReplyError, ReplyReader } from '../core/resp/reply-reader.ts';
+import { encodeCommand } from '../core/resp/writer.ts';
+
+const FENCE = encodeCommand(['RoLe']);
+/** ROLE lists the replicas: one or two lines. */
+const REPLY_BYTES_MAX = 64 * 1024;
+
+export interface FenceLinkOptions {
+  readonly connect: () => Socket;
+  readonly auth: { readonly user: string; readonly password: string };
+  readonly onReady: () => void;
+  readonly onRole: (role: Role) => void;
+  readonly onClosed: (why: string) => void;
+}
+
+export class FenceLink {
+  readonly #socket: Socket;
+  readonly #reader = new ReplyReader(REPLY_BYTES_MAX);
+  readonly #options: FenceLinkOptions;
+  #isReady = false;
+  #isClosed = false;
+
+  constructor(options: FenceLinkOptions) {
+    this.#options = options;
+    const { user, password } = options.auth;
+    let why = 'the server closed the connection';
+    const socket = options.connect();
+    this.#socket = socket;
+    socket.once('connect', () => socket.write(encodeCommand(['AUTH', user, password])));
+    socket.on('data', (chunk) => {
+      try {
+        this.#reader.push(chunk, (reply) => this.#received(reply));
+      } catch (error) {
+        if (!(error instanceof ReplyError)) throw error;
+        why = error.message;
+        socket.destroy();
+      }
+    });
+    socket.on('error', (error) => {
+      why = error.message;
+    });
+    socket.on('close', () => {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      options.onClosed(why);
+    });
+  }
+
+  ask(): void {
+    this.#socket.write(FENCE);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#socket.destroy();
+  }
+
+  #received(reply: Reply): void {
+    if (this.#isClosed) return;
+    if (this.#isReady) {
+      this.#options.onRole(parseRole(reply));
+    } else if (reply instanceof ErrorReply) {
+      this.#socket.destroy(new Error(`the fence was not let in: ${reply.text}`));
+    } else {
+      this.#isReady = true;
+      this.#options.onReady();
+    }
+  }
+}

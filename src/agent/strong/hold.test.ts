@@ -1,0 +1,114 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { replOffset } from '../../core/scalars.ts';
+import { Hold } from './hold.ts';
+
+function barrier(options: { uncommitted?: boolean; heldBytesMax?: number } = {}) {
+  const released: string[] = [];
+  const rounds: number[] = [];
+  const fences = { wanted: 0 };
+  const hold = new Hold(
+    {
+      requestFence: () => {
+        fences.wanted += 1;
+      },
+      requestRound: (round) => rounds.push(round),
+      hasUncommitted: () => options.uncommitted ?? true,
+    },
+    options.heldBytesMax ?? 1000,
+  );
+  const session = (name: string) => ({
+    release: (bytes: Buffer) => {
+      released.push(`${name}:${bytes.toString()}`);
+    },
+  });
+  return { hold, released, rounds, fences, session };
+}
+
+test('a reply leaves only when commit has reached its fence', () => {
+  const { hold, released, session } = barrier();
+  hold.add(session('a'), Buffer.from('+OK'), 0);
+  hold.fenceSent();
+  hold.committed(replOffset(99));
+  deepEqual(released, [], 'an offset seen before the fence was answered proves nothing');
+  hold.fenceAnswered(replOffset(100));
+  deepEqual(released, []);
+  hold.committed(replOffset(100));
+  deepEqual(released, ['a:+OK']);
+});
+
+test('a reply leaves only when a round begun after its command is confirmed', () => {
+  const { hold, released, rounds, session } = barrier();
+  hold.add(session('a'), Buffer.from('1'), 7);
+  hold.fenceSent();
+  hold.committed(replOffset(10));
+  hold.fenceAnswered(replOffset(10));
+  hold.confirmed(6);
+  deepEqual(released, [], 'a round begun before the command proves nothing for it');
+  equal(rounds.at(-1), 7);
+  hold.confirmed(8);
+  deepEqual(released, ['a:1']);
+});
+
+test('a reply read after the fence was sent waits for the next fence', () => {
+  const { hold, released, fences, session } = barrier();
+  hold.add(session('a'), Buffer.from('1'), 0);
+  hold.fenceSent();
+  hold.add(session('b'), Buffer.from('2'), 0);
+  hold.committed(replOffset(50));
+  hold.fenceAnswered(replOffset(10));
+  deepEqual(released, ['a:1']);
+  equal(fences.wanted, 2);
+  hold.fenceSent();
+  hold.fenceAnswered(replOffset(50));
+  deepEqual(released, ['a:1', 'b:2']);
+});
+
+test('H1: what is held when the reign ends is never released, whatever commits later', () => {
+  const { hold, released, session } = barrier();
+  hold.add(session('a'), Buffer.from('lost'), 0);
+  hold.fenceSent();
+  hold.fenceAnswered(replOffset(553));
+  hold.end();
+  hold.committed(replOffset(553));
+  hold.confirmed(99);
+  hold.add(session('a'), Buffer.from('late'), 0);
+  deepEqual(released, []);
+  equal(hold.heldBytes, 0);
+});
+
+test('an idle log asks for a round with the fence; a busy one lets the append confirm it', () => {
+  const idle = barrier({ uncommitted: false });
+  idle.hold.add(idle.session('a'), Buffer.from('1'), 3);
+  idle.hold.fenceSent();
+  deepEqual(idle.rounds, [3]);
+  const busy = barrier({ uncommitted: true });
+  busy.hold.add(busy.session('a'), Buffer.from('1'), 3);
+  busy.hold.fenceSent();
+  deepEqual(busy.rounds, []);
+});
+
+test('a full hold says so, and drains once', () => {
+  const { hold, session } = barrier({ heldBytesMax: 4 });
+  hold.add(session('a'), Buffer.from('1234'), 0);
+  equal(hold.isFull, true);
+  let drained = 0;
+  hold.onDrain(() => {
+    drained += 1;
+  });
+  hold.fenceSent();
+  hold.fenceAnswered(replOffset(0));
+  equal(drained, 1);
+  equal(hold.isFull, false);
+});
+
+test('a hold that ends while it is full lets go of those who wait for room', () => {
+  const { hold, session } = barrier({ heldBytesMax: 4 });
+  hold.add(session('a'), Buffer.from('1234'), 0);
+  let drained = 0;
+  hold.onDrain(() => {
+    drained += 1;
+  });
+  hold.end();
+  equal(drained, 1);
+});

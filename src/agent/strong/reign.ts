@@ -1,0 +1,150 @@
+/**
+ * One leader's time with one life of its server, from the attached capture to its end for ever.
+ *
+ * Announced when its id is proposed to the log, before the first bytes; open when that entry is
+ * committed. Offsets mean something only within it: fence, held replies and the commit that
+ * releases them all live here and end together (`facts/holes.md` H1, H2).
+ */
+import type { LogIndex, NodeId, ReplOffset } from '../../core/scalars.ts';
+import { Barrier, type BarrierLimits } from './barrier.ts';
+import { Capture } from './capture.ts';
+import { encodeReign } from './entry.ts';
+import { HandOver } from './hand-over.ts';
+import { Hold } from './hold.ts';
+import type { RaftPort, RoleSeen, ServerPort } from './ports.ts';
+
+export interface ReignLimits extends BarrierLimits {
+  readonly uncommittedBytesMax: number;
+  readonly unitBytesMax: number;
+  readonly heldBytesMax: number;
+  readonly handOverTicksMax: number;
+}
+
+export interface ReignOptions {
+  readonly life: number;
+  /** What the server is called since its promotion at `start`. */
+  readonly replid: string;
+  readonly start: ReplOffset;
+  readonly limits: ReignLimits;
+  readonly ports: { readonly server: ServerPort; readonly raft: RaftPort };
+  /** Why clients are not read for now: every reason counts until it is taken back. */
+  readonly pauseReads: (reason: 'uncommitted' | 'handOver', isPaused: boolean) => void;
+}
+
+export class Reign {
+  readonly barrier: Barrier;
+  readonly #options: ReignOptions;
+  readonly #capture: Capture;
+  /** Proposals that Raft has not answered yet, oldest first: is it the reign's own entry? */
+  readonly #unanswered: boolean[] = [];
+  #entryIndex: LogIndex | null = null;
+  #committed: ReplOffset;
+  #handOver: HandOver | null = null;
+
+  constructor(options: ReignOptions) {
+    const { start, limits, ports } = options;
+    this.#options = options;
+    this.#committed = start;
+    this.#capture = new Capture(start, limits.unitBytesMax, (payload) => {
+      this.#propose(payload, false);
+    });
+    const holdPorts = {
+      requestFence: () => ports.server.sendFence(),
+      requestRound: (round: number) => ports.raft.wantRound(round),
+      hasUncommitted: () => this.executed > this.#committed,
+    };
+    this.barrier = new Barrier(new Hold(holdPorts, limits.heldBytesMax), limits);
+    this.barrier.hold.committed(start);
+  }
+
+  /** What its server is known to have executed. */
+  get executed(): ReplOffset {
+    return this.#capture.received;
+  }
+
+  announce(): void {
+    this.#propose(encodeReign(this.#options.start, this.#options.replid), true);
+  }
+
+  accepted(first: LogIndex): void {
+    if (this.#unanswered.shift() === true) this.#entryIndex = first;
+  }
+
+  refused(): void {
+    this.#unanswered.shift();
+  }
+
+  isAnnounced(committed: LogIndex): boolean {
+    return this.#entryIndex !== null && committed >= this.#entryIndex;
+  }
+
+  /** Stream bytes of the server. Null, or why the reign is over. */
+  captured(chunk: Buffer): string | null {
+    const failure = this.#capture.push(chunk);
+    if (failure === null) this.#pace();
+    return failure;
+  }
+
+  committed(offset: ReplOffset): void {
+    this.#committed = offset;
+    this.barrier.hold.committed(offset);
+    this.#pace();
+    this.#handOver?.committed(offset);
+  }
+
+  roleSeen(role: RoleSeen): void {
+    this.#handOver?.roleSeen(role);
+  }
+
+  /** Planned: stops writes, waits until all that was executed is committed, transfers. */
+  handOver(to: NodeId | null, done: (ok: boolean, why: string) => void): void {
+    if (this.#handOver !== null) {
+      done(false, 'a hand-over is under way');
+      return;
+    }
+    const { life, ports, limits, pauseReads } = this.#options;
+    this.#handOver = new HandOver({
+      to,
+      life,
+      ports,
+      ticksMax: limits.handOverTicksMax,
+      committed: () => this.#committed,
+      pause: (isPaused) => pauseReads('handOver', isPaused),
+      done,
+    });
+  }
+
+  /** The transfer came to nothing: writes go on here. */
+  transferAbandoned(why: string): void {
+    this.#handOver?.ended(false, why);
+    this.#handOver = null;
+  }
+
+  /** Null, or why the reign is over. */
+  tick(): string | null {
+    this.#handOver?.tick();
+    if (this.#handOver?.isEnded === true) this.#handOver = null;
+    return this.barrier.tick();
+  }
+
+  /** Forgets all that is held. Returns what is to be told to whoever asked for a hand-over. */
+  end(): HandOver | null {
+    this.barrier.hold.end();
+    this.#options.pauseReads('uncommitted', false);
+    const handOver = this.#handOver;
+    this.#handOver = null;
+    return handOver;
+  }
+
+  #propose(payload: Uint8Array, isOwnEntry: boolean): void {
+    this.#unanswered.push(isOwnEntry);
+    this.#options.ports.raft.propose(payload);
+  }
+
+  #pace(): void {
+    const { limits, pauseReads } = this.#options;
+    const uncommitted = this.executed - this.#committed;
+    if (uncommitted > limits.uncommittedBytesMax) pauseReads('uncommitted', true);
+    else if (uncommitted < limits.uncommittedBytesMax / 2) pauseReads('uncommitted', false);
+  }
+}

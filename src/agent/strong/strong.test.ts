@@ -1,0 +1,274 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Entry, EntryId } from '../../core/raft/protocol.ts';
+import { logIndex, replOffset, term } from '../../core/scalars.ts';
+import { Feed } from './feed.ts';
+import { StreamIndex } from './stream-index.ts';
+import { Strong } from './strong.ts';
+
+const REIGN = '1'.repeat(40);
+const SET = '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n';
+const LIMITS = {
+  uncommittedBytesMax: 200,
+  unitBytesMax: 1000,
+  heldBytesMax: 1000,
+  levelSlackBytes: 10,
+  openTicksMax: 20,
+  stepTicksMax: 10,
+  fenceTicksMax: 5,
+  busyTicksMax: 15,
+  handOverTicksMax: 10,
+};
+
+/** A node whose Raft accepts everything and commits when told to. Effects land in `said`. */
+function world() {
+  const said: string[] = [];
+  const index = new StreamIndex({
+    last: { index: logIndex(0), term: term(0) },
+    offset: replOffset(0),
+    reigns: [],
+  });
+  let nowTerm = 1;
+  const say = (text: string) => {
+    said.push(text);
+  };
+  const append = (payload: Uint8Array): Entry => {
+    const entry = { index: logIndex(index.last.index + 1), term: term(nowTerm), payload };
+    index.append(index.last, [entry]);
+    return entry;
+  };
+  const feed = new Feed('f'.repeat(40), index, {
+    log: { read: (_after, _last, _max, done) => done([]) },
+    openSnapshot: (done) => done(null),
+    emptyRdb: Buffer.from('RDB'),
+    diverged: (why) => say(`diverged ${why}`),
+  });
+  const node: Strong = new Strong(
+    LIMITS,
+    {
+      server: {
+        start: (life) => say(`start ${life}`),
+        kill: (life) => say(`kill ${life}`),
+        askRole: () => undefined,
+        promote: () => say('promote'),
+        demote: () => say('demote'),
+        attach: () => say('attach'),
+        detach: () => say('detach'),
+        sendFence: () => {
+          if (node.isFenceWanted) node.fenceSent();
+        },
+        acknowledge: () => undefined,
+        setCapturePaused: () => undefined,
+        pauseWrites: (_life, forMs) => say(forMs > 0 ? 'pauseWrites' : 'unpauseWrites'),
+      },
+      raft: {
+        nextRound: 1,
+        propose: (payload) => node.accepted(append(payload).index),
+        wantRound: () => undefined,
+        transfer: () => say('transfer'),
+        resign: () => say('resign'),
+        setReadiness: () => undefined,
+      },
+      relay: {
+        open: () => say('open'),
+        endReign: () => say('endReign'),
+        setLeader: () => undefined,
+        setReadsPaused: (isPaused) => say(isPaused ? 'pauseReads' : 'resumeReads'),
+      },
+      note: () => undefined,
+    },
+    index,
+    feed,
+  );
+  const replies: string[] = [];
+  const it = {
+    node,
+    said,
+    replies,
+    index,
+    last: (): EntryId => index.last,
+    commit: () => node.committed(index.last),
+    lead: (t: number) => {
+      nowTerm = t;
+      node.becameLeader(t, append(new Uint8Array()));
+    },
+    follow: () => {
+      node.start();
+      node.serverUp(node.life);
+    },
+    open: () => {
+      it.follow();
+      it.lead(1);
+      it.commit();
+      node.roleSeen(node.life, { kind: 'replica', isConnected: true, offset: replOffset(0) });
+      node.promoted(node.life, REIGN, replOffset(0));
+      node.attached(node.life, REIGN);
+      it.commit();
+      said.length = 0;
+    },
+    reply: (text: string, round = 0) =>
+      node.addReply(
+        { release: (bytes) => replies.push(bytes.toString()) },
+        Buffer.from(text),
+        round,
+      ),
+    fence: (offset: number) =>
+      node.fenceAnswered(node.life, { kind: 'primary', offset: replOffset(offset), replicas: 1 }),
+  };
+  return it;
+}
+
+/** Not narrowed by an assertion before. */
+function stageOf(node: Strong): string {
+  return node.stage.kind;
+}
+
+test('a node opens only after: no-op committed, level, promoted, attached, reign committed', () => {
+  const { node, said, commit, lead, follow } = world();
+  follow();
+  lead(1);
+  equal(stageOf(node), 'following', 'the no-op is not committed yet');
+  commit();
+  equal(stageOf(node), 'levelling');
+  node.roleSeen(1, { kind: 'replica', isConnected: false, offset: replOffset(0) });
+  equal(stageOf(node), 'levelling', 'an offset of a replica that is not connected says nothing');
+  node.roleSeen(1, { kind: 'replica', isConnected: true, offset: replOffset(0) });
+  node.promoted(1, REIGN, replOffset(0));
+  node.attached(1, REIGN);
+  equal(said.includes('open'), false, 'the reign is not committed yet');
+  commit();
+  deepEqual(said, ['start 1', 'promote', 'attach', 'open']);
+});
+
+test('a write is answered when it is committed, fenced, and no earlier', () => {
+  const { node, replies, commit, open, reply, fence } = world();
+  open();
+  node.captured(1, Buffer.from(SET));
+  reply('+OK');
+  fence(SET.length);
+  deepEqual(replies, []);
+  commit();
+  deepEqual(replies, ['+OK']);
+});
+
+test('H1: stepping down drops what is held before anything else, and closes its clients', () => {
+  const { node, said, replies, commit, open, reply, fence } = world();
+  open();
+  node.captured(1, Buffer.from(SET));
+  reply('+OK');
+  fence(SET.length);
+  node.steppedDown('a higher term');
+  deepEqual(said, ['detach', 'endReign', 'demote']);
+  commit();
+  deepEqual(replies, []);
+});
+
+test('H2: a server that dies under a living leader ends the reign, for this whole term', () => {
+  const { node, said, replies, commit, open, reply } = world();
+  open();
+  reply('+OK');
+  node.serverDown(1, 'killed');
+  deepEqual(said, ['detach', 'endReign', 'resign', 'start 2']);
+  node.serverUp(2);
+  commit();
+  equal(node.stage.kind, 'following', 'no second reign in one term');
+  node.fenceAnswered(1, { kind: 'primary', offset: replOffset(0), replicas: 1 });
+  deepEqual(replies, []);
+});
+
+test('H2: a capture that breaks, or is not continued, ends the reign and the server', () => {
+  const { node, said, open } = world();
+  open();
+  node.detached(1, 'the capture was answered +FULLRESYNC');
+  deepEqual(said, ['detach', 'endReign', 'kill 1', 'resign']);
+});
+
+test('H2: a fence counts only from a primary that has the capture', () => {
+  for (const role of [
+    { kind: 'replica', isConnected: true, offset: replOffset(500) },
+    { kind: 'primary', offset: replOffset(500), replicas: 0 },
+    { kind: 'failed', text: 'NOAUTH' },
+  ] as const) {
+    const { node, said, replies, open, reply } = world();
+    open();
+    reply('+OK');
+    node.fenceAnswered(1, role);
+    deepEqual(said, ['detach', 'endReign', 'kill 1', 'resign'], role.kind);
+    deepEqual(replies, []);
+  }
+});
+
+test('H6: a server that does not answer the fence is killed; a busy one gets longer', () => {
+  const hung = world();
+  hung.open();
+  hung.reply('+OK');
+  for (let i = 0; i < LIMITS.fenceTicksMax + 1; i++) hung.node.tick();
+  ok(hung.said.includes('kill 1') && hung.said.includes('resign'));
+
+  const busy = world();
+  busy.open();
+  busy.reply('+OK');
+  for (let i = 0; i < LIMITS.fenceTicksMax + 1; i++) {
+    equal(busy.node.fenceAnswered(1, { kind: 'busy', text: 'BUSY' }), 'askAgain');
+    busy.node.tick();
+  }
+  equal(busy.said.includes('kill 1'), false);
+  for (let i = 0; i < LIMITS.busyTicksMax; i++) busy.node.tick();
+  ok(busy.said.includes('kill 1'));
+});
+
+test('H6: a leader that cannot open hands over and kills its server', () => {
+  const { node, said, follow, lead, commit } = world();
+  follow();
+  lead(1);
+  commit();
+  for (let i = 0; i < LIMITS.openTicksMax + 1; i++) node.tick();
+  ok(said.includes('kill 1') && said.includes('resign'));
+  equal(said.includes('open'), false);
+});
+
+test('H7: a unit above the bound ends the reign; clients are not read at the uncommitted bound', () => {
+  const large = world();
+  large.open();
+  large.node.captured(1, Buffer.from(`*2\r\n$3\r\nDEL\r\n$2000\r\n${'x'.repeat(2000)}`));
+  ok(large.said.includes('endReign') && large.said.includes('kill 1'));
+
+  const { node, said, commit, open } = world();
+  open();
+  for (let i = 0; i < 8; i++) node.captured(1, Buffer.from(SET));
+  deepEqual(said, ['pauseReads']);
+  commit();
+  deepEqual(said, ['pauseReads', 'resumeReads']);
+});
+
+test('a planned hand-over transfers only after all that was executed is committed', () => {
+  const { node, said, commit, open } = world();
+  open();
+  let outcome = '';
+  node.handOver(null, (isDone) => {
+    outcome = isDone ? 'handed over' : 'stayed';
+  });
+  const primary = { kind: 'primary', offset: replOffset(SET.length), replicas: 1 } as const;
+  node.roleSeen(1, primary);
+  node.captured(1, Buffer.from(SET));
+  node.roleSeen(1, primary);
+  equal(said.includes('transfer'), false);
+  commit();
+  deepEqual(said, ['pauseReads', 'pauseWrites', 'transfer']);
+  node.steppedDown('transferred');
+  equal(outcome, 'handed over');
+  deepEqual(said.slice(3), ['detach', 'endReign', 'resumeReads', 'demote']);
+});
+
+test('a hand-over that is not drained in time gives up, and writes go on', () => {
+  const { node, said, open } = world();
+  open();
+  let outcome = '';
+  node.handOver(null, (isDone) => {
+    outcome = isDone ? 'handed over' : 'stayed';
+  });
+  for (let i = 0; i < LIMITS.handOverTicksMax + 1; i++) node.tick();
+  equal(outcome, 'stayed');
+  deepEqual(said, ['pauseReads', 'unpauseWrites', 'resumeReads']);
+  equal(node.isOpen, true);
+});
