@@ -104,6 +104,7 @@ describe('a session on the leader', () => {
       match(await client.send(`PING\r\n${garbage}`).ended(), /^\+PONG\r\n-ERR Protocol error/);
     }
     await other.expect('PING\r\n', '+PONG\r\n');
+    await aMoment();
     equal(trial.relay.stats().sessions, 1);
   });
 
@@ -262,10 +263,8 @@ describe('without a route', () => {
     equal(client.received, '');
     trial.relay.setRoute({ kind: 'open', reign: 2 });
     client.send(`${body.slice(200)}\r\nEXISTS evil\r\n`);
-    equal(
-      await client.take((r) => r.includes(':')),
-      '-CLUSTERDOWN No leader: the server cannot be reached\r\n:0\r\n',
-    );
+    const replies = await client.take((r) => r.endsWith(':0\r\n'));
+    equal(replies, '-CLUSTERDOWN No leader: x\r\n:0\r\n');
   });
 
   test('a client that sends more than its bound is not read', async () => {

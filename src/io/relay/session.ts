@@ -69,6 +69,8 @@ export class Session implements HeldSession, UpstreamEvents {
   #isUpstreamFinished = false;
   /** The rest of a refused command is still coming. */
   #isSkipping = false;
+  /** What it gets when it has come, as the others that waited with it. */
+  #refusal: Buffer = NO_BYTES;
   #isReading = true;
   #isUpstreamFull = false;
   #isHeldUp = false;
@@ -226,6 +228,9 @@ export class Session implements HeldSession, UpstreamEvents {
     this.#detach();
     this.#host.addWaitingBytes(-this.#waiting.bytes);
     const { whole, isInside } = this.#waiting.refuseAll();
+    const { route } = this.#host;
+    const why = route.kind === 'none' ? route.why : 'the server cannot be reached';
+    this.#refusal = errorReply(`CLUSTERDOWN No leader: ${why}`);
     this.#isSkipping = isInside;
     this.#refuse(whole);
     this.#updateReading();
@@ -234,11 +239,9 @@ export class Session implements HeldSession, UpstreamEvents {
   }
 
   #refuse(count: number): void {
-    const { route } = this.#host;
-    const why = route.kind === 'none' ? route.why : 'the server cannot be reached';
-    const reply = errorReply(`CLUSTERDOWN No leader: ${why}`);
+    if (count === 0) return;
     this.#host.countCommands(0, count);
-    if (count > 0) this.#toClient(Buffer.alloc(reply.length * count, reply));
+    this.#toClient(Buffer.alloc(this.#refusal.length * count, this.#refusal));
   }
 
   // Upstream.
@@ -390,6 +393,8 @@ export class Session implements HeldSession, UpstreamEvents {
     this.#retry = null;
   }
 }
+
+const NO_BYTES = Buffer.alloc(0);
 
 function isSameRoute(one: Route, other: Route): boolean {
   if (one.kind === 'open') return other.kind === 'open' && one.reign === other.reign;

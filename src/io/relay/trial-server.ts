@@ -188,7 +188,10 @@ export class TrialClient {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     await once(socket, 'connect');
     const client = new TrialClient(socket);
-    socket.on('end', () => client.#ended());
+    socket.on('end', () => {
+      socket.end();
+      client.#ended();
+    });
     return client;
   }
 
