@@ -1,0 +1,244 @@
+/**
+ * Elections (Raft §5.2, §5.4.1), with pre-vote (thesis §9.6), stickiness (thesis §4.2.3) and
+ * check-quorum (thesis §6.2). The three belong together: each alone leaves a way for a partly
+ * connected node to stop the others.
+ */
+import { assert } from '../../assert.ts';
+import { logIndex, type NodeId } from '../scalars.ts';
+import { Peer } from './progress.ts';
+import type { EntryId, Message, Readiness } from './protocol.ts';
+import { isLost, majority } from './quorum.ts';
+import { Rounds } from './reads.ts';
+import { appendOwn, broadcastAppends } from './replication.ts';
+import { becomeFollower } from './roles.ts';
+import type { Leader, State } from './state.ts';
+
+type RequestVote = Extract<Message, { kind: 'requestVote' }>;
+type VoteReply = Extract<Message, { kind: 'voteReply' }>;
+
+/**
+ * Wait before campaigning again after a split vote or a broken connection to the leader: some
+ * round trips between nodes, so that one of them gets ahead, and far less than a timeout.
+ */
+const HURRY_TICKS_MIN = 2;
+const HURRY_TICKS_MAX = 8;
+
+/** Maximal election timeouts by which a reluctant node lets the others go first. */
+const RELUCTANCE_TIMEOUTS = 2;
+
+export function onElectionTick(s: State): void {
+  assert(s.role.kind !== 'leader', 'a leader has no election timeout');
+  if (s.quietTicks > 0) s.quietTicks--;
+  if (s.role.kind === 'follower') {
+    s.role.leaderSilentTicks++;
+    if (s.role.leaderSilentTicks >= s.limits.electionTicksMin) s.role.isLeaderHeard = false;
+  }
+  s.electionElapsed++;
+  if (s.electionElapsed < s.electionTimeout + reluctance(s)) {
+    if (s.electionElapsed % s.limits.heartbeatTicks === 0) askAgain(s);
+    return;
+  }
+  if (canCampaign(s)) campaign(s);
+  else if (s.role.kind !== 'follower') becomeFollower(s, s.term, null, 'may not campaign');
+  else if (s.role.leader !== null) forgetLeader(s);
+}
+
+export function onReadiness(s: State, readiness: Readiness): void {
+  s.readiness = readiness;
+  const isCampaigning = s.role.kind === 'preCandidate' || s.role.kind === 'candidate';
+  if (isCampaigning && !canCampaign(s)) becomeFollower(s, s.term, null, 'may not campaign');
+}
+
+/** The connection to the leader broke: a hint that it is gone, so this node need not wait. */
+export function onLeaderLost(s: State): void {
+  assert(s.role.kind === 'follower', 'only a follower has a leader to lose');
+  if (!s.role.isLeaderHeard) return;
+  s.role.isLeaderHeard = false;
+  hurry(s);
+}
+
+export function onRequestVote(s: State, from: NodeId, message: RequestVote): void {
+  if (!s.isVoter || !s.configuration.voters.includes(from)) return;
+  if (!message.transfer && isSticky(s)) return;
+  const { trail } = s;
+  const isLongEnough = !isAhead(trail.last, message.last);
+  if (message.pre) {
+    // Granting promises nothing, and raises nobody's term.
+    const granted = isLongEnough && message.term > s.term;
+    const term = granted ? message.term : s.term;
+    s.send(from, { kind: 'voteReply', term, pre: true, granted });
+    return;
+  }
+  if (message.term > s.term) becomeFollower(s, message.term, null, `${from} asks for a later term`);
+  const isFree = s.hard.votedFor === from || (s.hard.votedFor === null && s.leader === null);
+  if (message.term < s.term || !isFree || !isLongEnough) {
+    s.send(from, { kind: 'voteReply', term: s.term, pre: false, granted: false });
+    return;
+  }
+  s.setHard({ term: s.term, votedFor: from });
+  s.restartElectionTimer();
+  s.owedVote = from;
+  sayOwedVote(s);
+}
+
+export function onVoteReply(s: State, from: NodeId, message: VoteReply): void {
+  if (!s.configuration.voters.includes(from)) return;
+  const isGrantedPre = message.pre && message.granted;
+  if (!isGrantedPre && message.term > s.term) {
+    becomeFollower(s, message.term, null, `${from} is in a later term`);
+    return;
+  }
+  const { role } = s;
+  if (role.kind === 'preCandidate' && isGrantedPre && message.term === s.term + 1) {
+    role.granted.add(from);
+    if (role.granted.size >= majority(s.configuration.voters.length)) becomeCandidate(s, false);
+    return;
+  }
+  if (role.kind !== 'candidate' || message.pre || message.term !== s.term || !role.hasAsked) return;
+  if (message.granted) {
+    role.granted.add(from);
+    if (role.granted.size >= majority(s.configuration.voters.length)) becomeLeader(s);
+    return;
+  }
+  const voters = s.configuration.voters.length;
+  const wasLost = isLost(voters, role.rejected.size);
+  role.rejected.add(from);
+  if (!wasLost && isLost(voters, role.rejected.size)) hurry(s);
+}
+
+export function onHardStateSaved(s: State): void {
+  if (!s.isHardSaved) return;
+  sayOwedVote(s);
+  const { role } = s;
+  if (role.kind !== 'candidate' || role.hasAsked) return;
+  role.hasAsked = true;
+  role.granted.add(s.id);
+  if (role.granted.size >= majority(s.configuration.voters.length)) becomeLeader(s);
+  else for (const voter of s.configuration.voters) askForVote(s, voter);
+}
+
+/** The leader hands over: campaign at once, over everybody's stickiness (thesis §3.10). */
+export function onTimeoutNow(s: State, from: NodeId, term: number): void {
+  if (term !== s.term || s.role.kind !== 'follower' || s.role.leader !== from) return;
+  if (canCampaign(s)) becomeCandidate(s, true);
+}
+
+/** A peer came within reach: what was asked of it may have been lost. */
+export function askForVote(s: State, voter: NodeId): void {
+  if (voter === s.id || !s.configuration.voters.includes(voter)) return;
+  const { role } = s;
+  const { last } = s.trail;
+  if (role.kind === 'preCandidate') {
+    const term = (s.term + 1) as RequestVote['term'];
+    s.send(voter, { kind: 'requestVote', term, pre: true, transfer: false, last });
+  } else if (role.kind === 'candidate' && role.hasAsked) {
+    const { transfer } = role;
+    s.send(voter, { kind: 'requestVote', term: s.term, pre: false, transfer, last });
+  }
+}
+
+/** Check-quorum: a leader that hears no majority for a minimal election timeout is none. */
+export function hasQuorum(s: State, leader: Leader): boolean {
+  let heard = 1;
+  for (const peer of leader.peers)
+    if (peer.isVoter && peer.silentTicks < s.limits.electionTicksMin) heard++;
+  return heard >= majority(s.configuration.voters.length);
+}
+
+/** The peers that a leader feeds, sorted; those that it knows already keep their progress. */
+export function peersOf(s: State, known: readonly Peer[]): Peer[] {
+  const { voters } = s.configuration;
+  const copies = s.copies.filter((id) => !voters.includes(id));
+  const next = logIndex(s.trail.last.index + 1);
+  return [...voters, ...new Set(copies)]
+    .filter((id) => id !== s.id)
+    .sort((a, b) => (a < b ? -1 : 1))
+    .map((id) => known.find((peer) => peer.id === id) ?? new Peer(id, voters.includes(id), next));
+}
+
+function canCampaign(s: State): boolean {
+  return s.isVoter && s.readiness !== 'barred' && s.installing === null && s.quietTicks === 0;
+}
+
+function reluctance(s: State): number {
+  if (s.readiness !== 'reluctant' || s.isSoleVoter) return 0;
+  return RELUCTANCE_TIMEOUTS * s.limits.electionTicksMax;
+}
+
+/** Questions get lost, and a voter that ignored one may have missed the leader since. */
+function askAgain(s: State): void {
+  const { role } = s;
+  if (role.kind !== 'preCandidate' && role.kind !== 'candidate') return;
+  for (const voter of s.configuration.voters) if (!role.granted.has(voter)) askForVote(s, voter);
+}
+
+function campaign(s: State): void {
+  if (s.isSoleVoter) {
+    becomeCandidate(s, false);
+    return;
+  }
+  s.role = { kind: 'preCandidate', granted: new Set([s.id]) };
+  s.restartElectionTimer();
+  s.announceLeader();
+  for (const voter of s.configuration.voters) askForVote(s, voter);
+}
+
+/** The vote for itself goes to disk first; the questions follow in `onHardStateSaved`. */
+function becomeCandidate(s: State, transfer: boolean): void {
+  s.setHard({ term: (s.term + 1) as RequestVote['term'], votedFor: s.id });
+  s.role = {
+    kind: 'candidate',
+    transfer,
+    granted: new Set(),
+    rejected: new Set(),
+    hasAsked: false,
+  };
+  s.restartElectionTimer();
+  s.announceLeader();
+}
+
+/** The no-op commits what earlier terms left (Raft §8; thesis §6.4). */
+function becomeLeader(s: State): void {
+  assert(s.isHardSaved && s.isVoter, 'a leader is a voter whose vote is on disk');
+  const noop = { index: logIndex(s.trail.last.index + 1), term: s.term };
+  const leader: Leader = {
+    kind: 'leader',
+    noop,
+    peers: peersOf(s, []),
+    rounds: new Rounds(),
+    heartbeatElapsed: 0,
+    handover: null,
+  };
+  s.role = leader;
+  s.emit({ kind: 'becameLeader', term: s.term, noop });
+  s.announceLeader();
+  appendOwn(s, [new Uint8Array(0)]);
+  broadcastAppends(s, leader);
+}
+
+function forgetLeader(s: State): void {
+  assert(s.role.kind === 'follower', 'only a follower has a leader to forget');
+  s.role.leader = null;
+  s.announceLeader();
+}
+
+function hurry(s: State): void {
+  s.electionElapsed = 0;
+  s.electionTimeout = s.randomBetween(HURRY_TICKS_MIN, HURRY_TICKS_MAX);
+}
+
+/** Whoever hears its leader helps nobody to depose it. A leader hears itself. */
+function isSticky(s: State): boolean {
+  return s.role.kind === 'leader' || (s.role.kind === 'follower' && s.role.isLeaderHeard);
+}
+
+function sayOwedVote(s: State): void {
+  if (s.owedVote === null || !s.isHardSaved) return;
+  s.send(s.owedVote, { kind: 'voteReply', term: s.term, pre: false, granted: true });
+  s.owedVote = null;
+}
+
+/** Raft §5.4.1: the log with the later last term wins, then the longer one. */
+function isAhead(own: EntryId, other: EntryId): boolean {
+  return own.term > other.term || (own.term === other.term && own.index > other.index);
+}

@@ -1,0 +1,72 @@
+/**
+ * Snapshots (Raft §7), seen by the node that receives one.
+ *
+ * The leader repeats its offer with every heartbeat; each offer that is news asks the fetcher,
+ * which knows whether that fetch is under way. While a snapshot is being made the base of the log
+ * the node takes no entries and does not campaign, so that the decision about the suffix stands.
+ */
+import { assert } from '../../assert.ts';
+import type { NodeId } from '../scalars.ts';
+import { commitUpTo } from './commit.ts';
+import { acknowledge, heardLeader } from './following.ts';
+import type { Message, SnapshotMeta } from './protocol.ts';
+import { becomeFollower } from './roles.ts';
+import type { State } from './state.ts';
+
+type Offer = Extract<Message, { kind: 'offerSnapshot' }>;
+
+export function onOffer(s: State, from: NodeId, message: Offer): void {
+  const role = heardLeader(s, from, message.term, message.round);
+  if (role === null) return;
+  const { last } = message.snapshot;
+  if (s.installing === null && last.index > s.committed) {
+    if (s.trail.holds(last)) {
+      // The log has all of it already, and a snapshot covers nothing that is not committed.
+      if (last.index > role.matched) role.matched = last.index;
+      commitUpTo(s, last.index);
+    } else {
+      s.emit({ kind: 'fetchSnapshot', from, snapshot: message.snapshot });
+    }
+  }
+  acknowledge(s);
+}
+
+export function onFetched(s: State, snapshot: SnapshotMeta): void {
+  if (s.role.kind === 'leader' || s.installing !== null) return;
+  if (snapshot.last.index <= s.committed) {
+    acknowledge(s);
+    return;
+  }
+  if (s.role.kind !== 'follower') becomeFollower(s, s.term, null, 'installs a snapshot');
+  s.installing = snapshot;
+  s.emit({ kind: 'installSnapshot', snapshot, keepSuffix: s.trail.holds(snapshot.last) });
+}
+
+export function onInstalled(s: State, snapshot: SnapshotMeta): void {
+  assert(s.installing?.id === snapshot.id, 'a snapshot is installed once, and was asked for');
+  assert(s.role.kind !== 'leader', 'nobody wins an election while a snapshot is installed');
+  const { last } = snapshot;
+  if (s.trail.holds(last)) {
+    s.trail.compactTo(last);
+    s.persisted.raiseTo(last.index);
+  } else {
+    s.trail.reset(last);
+    s.persisted.replacedBy(last.index);
+  }
+  s.installing = null;
+  s.snapshot = snapshot;
+  s.committed = last.index;
+  s.setConfiguration(snapshot.configuration);
+  acknowledge(s);
+}
+
+/** The log store made a local snapshot the base of the log. */
+export function onCompacted(s: State, snapshot: SnapshotMeta): void {
+  const { last } = snapshot;
+  // A snapshot that was installed meanwhile reaches further.
+  if (last.index <= s.trail.base.index) return;
+  assert(last.index <= s.committed, 'only what is committed is replaced by a snapshot');
+  s.trail.compactTo(last);
+  s.persisted.raiseTo(last.index);
+  s.snapshot = snapshot;
+}

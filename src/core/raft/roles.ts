@@ -1,0 +1,27 @@
+/** The way out of every role: to follower, in this term or a later one (Raft §5.1). */
+import { assert } from '../../assert.ts';
+import type { NodeId, Term } from '../scalars.ts';
+import { follower, type State } from './state.ts';
+
+/** How long a node that resigned lets others lead, in maximal election timeouts. */
+const QUIET_TIMEOUTS = 2;
+
+/**
+ * A leader's reign ends here and nowhere else: `steppedDown` comes before anything that belongs
+ * to what follows (design §2, the reign).
+ */
+export function becomeFollower(s: State, term: Term, leader: NodeId | null, why: string): void {
+  assert(term >= s.term, 'a term never falls');
+  if (s.role.kind === 'leader') {
+    s.emit({ kind: 'steppedDown', term: s.term, why });
+    if (s.role.handover?.isResignation === true) beQuiet(s);
+  }
+  if (term > s.term) s.setHard({ term, votedFor: null });
+  s.role = follower(leader);
+  s.restartElectionTimer();
+  s.announceLeader();
+}
+
+export function beQuiet(s: State): void {
+  s.quietTicks = QUIET_TIMEOUTS * s.limits.electionTicksMax;
+}

@@ -1,0 +1,229 @@
+/**
+ * Everything one Raft node knows, and the only way in which its rules speak: `emit`.
+ *
+ * The rules live in the files beside this one, as functions on this state; raft.ts is the door.
+ */
+import { assert } from '../../assert.ts';
+import { type LogIndex, logIndex, type NodeId, type Term } from '../scalars.ts';
+import type { RaftLimits, RaftOptions } from './options.ts';
+import { Persisted } from './persisted.ts';
+import type { Peer } from './progress.ts';
+import type {
+  Configuration,
+  Effect,
+  Entry,
+  EntryId,
+  HardState,
+  Message,
+  Readiness,
+  SnapshotMeta,
+} from './protocol.ts';
+import type { Rounds } from './reads.ts';
+import { Trail } from './trail.ts';
+
+export interface Follower {
+  readonly kind: 'follower';
+  leader: NodeId | null;
+  /** False once the leader was silent for a minimal election timeout, or its connection broke. */
+  isLeaderHeard: boolean;
+  leaderSilentTicks: number;
+  /** The log equals the leader's up to here, as far as this term's messages have shown. */
+  matched: LogIndex;
+  /** The highest index acknowledged to this leader. */
+  acknowledged: LogIndex;
+  /** The highest round of this leader seen. */
+  round: number;
+  /** Replies that wait until the term is on disk. */
+  owesAck: boolean;
+  owedReject: Message | null;
+}
+
+export interface PreCandidate {
+  readonly kind: 'preCandidate';
+  readonly granted: Set<NodeId>;
+}
+
+export interface Candidate {
+  readonly kind: 'candidate';
+  readonly transfer: boolean;
+  readonly granted: Set<NodeId>;
+  readonly rejected: Set<NodeId>;
+  /** False until the vote for itself is on disk: before that it asks nobody. */
+  hasAsked: boolean;
+}
+
+export interface Handover {
+  /** Null while a resigning leader has found nobody to hand over to. */
+  to: NodeId | null;
+  /** A resigning leader steps down at the bound; otherwise it goes on as leader. */
+  readonly isResignation: boolean;
+  readonly why: string;
+  ticks: number;
+  isSent: boolean;
+}
+
+export interface Leader {
+  readonly kind: 'leader';
+  readonly noop: EntryId;
+  /** Sorted by id, so that every run sends in the same order. */
+  peers: Peer[];
+  readonly rounds: Rounds;
+  heartbeatElapsed: number;
+  handover: Handover | null;
+}
+
+export type Role = Follower | PreCandidate | Candidate | Leader;
+
+export class State {
+  readonly id: NodeId;
+  readonly limits: RaftLimits;
+  readonly #entropy: () => number;
+  configuration: Configuration;
+  hard: HardState;
+  /** What of `hard` survives a power cut. */
+  savedHard: HardState;
+  #isHardDirty = false;
+  readonly trail: Trail;
+  readonly persisted: Persisted;
+  committed: LogIndex;
+  /** The newest snapshot on disk. */
+  snapshot: SnapshotMeta | null;
+  /** Being made the base of the log: no entry is taken and nobody campaigns meanwhile. */
+  installing: SnapshotMeta | null = null;
+  copies: readonly NodeId[] = [];
+  readiness: Readiness = 'level';
+  /** After a resignation: it votes, and does not campaign. */
+  quietTicks = 0;
+  electionElapsed = 0;
+  electionTimeout = 0;
+  /** Whom `hard.votedFor` was promised to, until the promise is on disk. */
+  owedVote: NodeId | null = null;
+  role: Role;
+  #announced: { readonly term: Term; readonly leader: NodeId | null };
+  #effects: Effect[] = [];
+
+  constructor(options: RaftOptions) {
+    this.id = options.id;
+    this.limits = options.limits;
+    this.#entropy = options.entropy;
+    this.configuration = sorted(options.configuration);
+    this.hard = options.hardState;
+    this.savedHard = options.hardState;
+    this.trail = new Trail(options.base, options.heads);
+    this.persisted = new Persisted(this.trail.last.index);
+    this.committed = options.base.index;
+    this.snapshot = options.snapshot;
+    this.role = follower(null);
+    this.#announced = { term: this.hard.term, leader: null };
+    assert(
+      options.base.index === 0 || (options.snapshot?.last.index ?? -1) >= options.base.index,
+      'a compacted log has a snapshot that reaches its base',
+    );
+    assert(this.trail.last.term <= this.hard.term, 'no entry is newer than the term on disk');
+    this.restartElectionTimer();
+  }
+
+  get term(): Term {
+    return this.hard.term;
+  }
+
+  get isVoter(): boolean {
+    return this.configuration.voters.includes(this.id);
+  }
+
+  get isSoleVoter(): boolean {
+    return this.configuration.voters.length === 1 && this.isVoter;
+  }
+
+  get leader(): NodeId | null {
+    if (this.role.kind === 'leader') return this.id;
+    return this.role.kind === 'follower' ? this.role.leader : null;
+  }
+
+  get isTermSaved(): boolean {
+    return this.savedHard.term === this.hard.term;
+  }
+
+  get isHardSaved(): boolean {
+    return this.isTermSaved && this.savedHard.votedFor === this.hard.votedFor;
+  }
+
+  emit(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  send(to: NodeId, message: Message): void {
+    this.#effects.push({ kind: 'send', to, message });
+  }
+
+  takeEffects(): readonly Effect[] {
+    this.#flushHard();
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  setHard(hard: HardState): void {
+    if (hard.term === this.hard.term && hard.votedFor === this.hard.votedFor) return;
+    this.hard = hard;
+    this.owedVote = null;
+    this.#isHardDirty = true;
+  }
+
+  /** The entries are in the trail already. The term goes to disk before any entry of it. */
+  persist(after: EntryId, entries: readonly Entry[]): void {
+    this.#flushHard();
+    this.persisted.asked(this.trail.last);
+    this.emit({ kind: 'persistEntries', after, entries });
+  }
+
+  setConfiguration(configuration: Configuration): void {
+    this.configuration = sorted(configuration);
+  }
+
+  /** Tells the application whom this node takes for the leader, when that is news. */
+  announceLeader(): void {
+    const { term, leader } = this;
+    if (leader === this.#announced.leader && (leader === null || term === this.#announced.term))
+      return;
+    this.#announced = { term, leader };
+    this.emit({ kind: 'leaderChanged', term, leader });
+  }
+
+  /** A sole voter has nobody to wait for. */
+  restartElectionTimer(): void {
+    const { electionTicksMin, electionTicksMax } = this.limits;
+    this.electionElapsed = 0;
+    this.electionTimeout = this.isSoleVoter
+      ? 1
+      : this.randomBetween(electionTicksMin, electionTicksMax);
+  }
+
+  randomBetween(min: number, max: number): number {
+    return min + (this.#entropy() % (max - min + 1));
+  }
+
+  #flushHard(): void {
+    if (!this.#isHardDirty) return;
+    this.#isHardDirty = false;
+    this.emit({ kind: 'saveHardState', hardState: this.hard });
+  }
+}
+
+export function follower(leader: NodeId | null): Follower {
+  return {
+    kind: 'follower',
+    leader,
+    isLeaderHeard: leader !== null,
+    leaderSilentTicks: 0,
+    matched: logIndex(0),
+    acknowledged: logIndex(0),
+    round: 0,
+    owesAck: false,
+    owedReject: null,
+  };
+}
+
+function sorted(configuration: Configuration): Configuration {
+  return { voters: configuration.voters.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)) };
+}
