@@ -1,4 +1,4 @@
-/** `node scripts/run.mjs [--with-server] FILE [ARGS]`: bootstraps, then runs a file of this clone. */
+/** `node scripts/run.mjs [--with-server] FILE [ARGS]`: bootstraps, then runs FILE on Node 24. */
 import { runScript } from './bootstrap.mjs';
 
 const args = process.argv.slice(2);

@@ -1,6 +1,8 @@
-/** Reads argv: `start` runs an agent, anything else is the CLI. Commands load when they are used. */
+/** Reads argv: `start` runs an agent, anything else is the CLI. */
 import { Command, CommanderError } from 'commander';
 import { addStartOptions } from './doors/cli/start-options.ts';
+import { addStatusCommand } from './doors/cli/status.ts';
+import { addSwitchoverCommand } from './doors/cli/switchover.ts';
 import { addUpCommand } from './doors/cli/up/command.ts';
 
 const USAGE = 2;
@@ -22,6 +24,8 @@ async function main(argv: readonly string[]): Promise<number> {
       finish(await startNode(flags));
     },
   );
+  addStatusCommand(program, finish);
+  addSwitchoverCommand(program, finish);
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {

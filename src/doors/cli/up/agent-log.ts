@@ -11,6 +11,8 @@ import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync, readSync }
 const BYTES_MAX = 16 * 1024 * 1024;
 /** Enough for the last line of a crash. */
 const TAIL_BYTES = 4096;
+/** What Node prints below the message of an error. */
+const STACK = /^\s*$|^\s+at |^[{}]|^ {2}\w+: |^Node\.js v/;
 
 export class AgentLog {
   readonly path: string;
@@ -41,8 +43,8 @@ export class AgentLog {
     if (begin >= size) return '';
     const bytes = Buffer.alloc(size - begin);
     readSync(this.descriptor, bytes, 0, bytes.length, begin);
-    const line = bytes.toString('utf8').trimEnd().split('\n').at(-1) ?? '';
-    return messageOf(line);
+    const lines = bytes.toString('utf8').split('\n');
+    return messageOf(lines.findLast((line) => !STACK.test(line)) ?? '');
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-/** The nodes of one `up`: which command each runs, starting them, looking at them, stopping them. */
+/** The nodes of one `up`: the command of each, starting them, looking at them, stopping them. */
 import { join } from 'node:path';
 import { askStatus } from './agent-http.ts';
 import { type AgentDeath, AgentProcess } from './agent-process.ts';

@@ -40,7 +40,10 @@ export async function findBusyPort(
           continue;
         }
         const who = holder ? `${holder.command} (pid ${holder.pid})` : 'a process we cannot see';
-        return `port ${port} (${use} of ${node}) is taken by ${who}; stop it, or give another --base-port`;
+        return (
+          `port ${port} (${use} of ${node}) is taken by ${who}; ` +
+          'stop it, or give another --base-port'
+        );
       }
     }
   }

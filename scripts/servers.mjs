@@ -1,0 +1,146 @@
+/**
+ * Fetches other server versions for the tests into a cache directory, without installing anything.
+ *
+ * valkey comes from Debian's backports: the archive's address is whatever apt is configured with
+ * here, the package lists go to a directory of their own, and the packages are only unpacked. Best
+ * effort: each server is found, or skipped with the reason.
+ */
+import { execFile } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { findOnPath } from './bootstrap.mjs';
+import { SERVER_NAMES } from './server.mjs';
+
+const SUITE = 'bookworm-backports';
+const PACKAGES = ['valkey-server', 'valkey-tools'];
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+/** A slow mirror must not eat the time of the tests. */
+const PATIENCE_MS = 120_000;
+
+const runFile = promisify(execFile);
+
+export function cacheDirectory() {
+  const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+  return join(process.env.ALTHING_CACHE || join(base, 'althing'), 'servers');
+}
+
+/** Every server that is there, as paths: what PATH has first, then what was fetched. */
+export function availableServers() {
+  const named = process.env.ALTHING_SERVER ? [process.env.ALTHING_SERVER] : [];
+  const onPath = SERVER_NAMES.map((name) => findOnPath([name])).filter(Boolean);
+  const fetched = versions()
+    .map((version) => join(cacheDirectory(), version, 'usr', 'bin', 'valkey-server'))
+    .filter((path) => existsSync(path));
+  return [...new Set([...named, ...onPath, ...fetched])];
+}
+
+function versions() {
+  return existsSync(cacheDirectory()) ? readdirSync(cacheDirectory()).sort() : [];
+}
+
+/** One line per server for people. Throws nothing. */
+export async function fetchServers() {
+  const lines = availableServers().map((path) => `server: ${path}`);
+  if (lines.some((line) => line.includes('valkey'))) return lines;
+  try {
+    lines.push(`server: ${await fetchValkey()}`);
+  } catch (error) {
+    lines.push(`server: valkey skipped: ${reason(error)}`);
+  }
+  return lines;
+}
+
+function reason(error) {
+  const lines = String(error.stderr || error.message)
+    .trim()
+    .split('\n');
+  return lines.find((line) => line.startsWith('E: ')) ?? lines[0];
+}
+
+async function fetchValkey() {
+  for (const tool of ['apt-get', 'dpkg-deb'])
+    if (!findOnPath([tool])) throw new Error(`there is no ${tool}`);
+  const work = mkdtempSync(join(tmpdir(), 'althing-apt-'));
+  try {
+    const apt = await privateApt(work);
+    await apt(['update']);
+    await apt(['download', ...PACKAGES]);
+    const packages = readdirSync(work).filter((name) => name.endsWith('.deb'));
+    for (const name of packages)
+      await runFile('dpkg-deb', ['-x', join(work, name), join(work, 'tree')]);
+    const server = join(work, 'tree', 'usr', 'bin', 'valkey-server');
+    const { stdout } = await runFile(server, ['--version']);
+    const version = /v=([\d.]+)/.exec(stdout)?.[1];
+    if (!version) throw new Error(`${server} does not tell its version`);
+    return await keep(join(work, 'tree'), `valkey-${version}`);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Moves a whole tree into place at once, so that another run never sees half of it. */
+async function keep(tree, name) {
+  const place = join(cacheDirectory(), name);
+  mkdirSync(cacheDirectory(), { recursive: true });
+  const beside = `${place}.${process.pid}`;
+  await runFile('cp', ['-a', tree, beside]);
+  if (existsSync(place)) rmSync(beside, { recursive: true });
+  else renameSync(beside, place);
+  return join(place, 'usr', 'bin', 'valkey-server');
+}
+
+/** An apt that knows one suite and keeps everything it fetches in `work`. */
+async function privateApt(work) {
+  const { uri, options } = await archive();
+  const lists = join(work, 'lists');
+  const sources = join(work, 'sources.list');
+  mkdirSync(join(lists, 'partial'), { recursive: true });
+  mkdirSync(join(work, 'cache', 'archives', 'partial'), { recursive: true });
+  mkdirSync(join(work, 'empty'));
+  writeFileSync(sources, `deb ${options} ${uri} ${SUITE} main\n`);
+  const settings = [
+    `Dir::Etc::SourceList=${sources}`,
+    `Dir::Etc::SourceParts=${join(work, 'empty')}`,
+    `Dir::State::Lists=${lists}`,
+    `Dir::Cache=${join(work, 'cache')}`,
+    'Acquire::Languages=none',
+    'APT::Sandbox::User=root',
+    'APT::Update::Error-Mode=any',
+  ].flatMap((setting) => ['-o', setting]);
+  return (args) =>
+    runFile('apt-get', ['-q', ...settings, ...args], {
+      cwd: work,
+      timeout: PATIENCE_MS,
+      maxBuffer: 16 * 1024 * 1024,
+      env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+    });
+}
+
+/** Where this machine gets Debian from: the archive whose `main` it already uses. */
+async function archive() {
+  const format = '$(REPO_URI)|$(COMPONENT)|$(RELEASE)';
+  const { stdout } = await runFile('apt-get', ['indextargets', '--format', format]);
+  const rows = stdout.split('\n').map((row) => row.split('|'));
+  const usable = rows.filter(
+    ([uri, component, release]) =>
+      component === 'main' && /\/debian\/?$/.test(uri ?? '') && !/security/.test(release ?? ''),
+  );
+  const uri = usable[0]?.[0];
+  if (!uri) throw new Error('apt has no Debian archive configured');
+  return { uri, options: existsSync(KEYRING) ? `[signed-by=${KEYRING}]` : '' };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  for (const line of await fetchServers()) process.stdout.write(`${line}\n`);
+}

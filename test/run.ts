@@ -1,0 +1,122 @@
+/**
+ * `npm test`, `npm run ok`, `npm run system -- NAME`: types, lint, unit tests, system tests.
+ *
+ * Node's own test runner does the work; this orders it, says one line per file, bounds the whole,
+ * and looks for what a test left behind.
+ */
+import { spawnSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Counts, runFiles, summaryLines, sumOf } from './run/files.ts';
+import { systemFiles, unitFiles } from './run/inventory.ts';
+import { Leftovers } from './run/leftovers.ts';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+/** Of all of `npm test`, on two cores. */
+const ALL_MS = 10 * 60_000;
+/** Of one file: a test that hangs is named, and the others still run. */
+const UNIT_FILE_MS = 120_000;
+const SYSTEM_FILE_MS = 240_000;
+/** `npm run system` has counts for hours in it. */
+const FULL_FILE_MS = 6 * 60 * 60_000;
+
+interface Plan {
+  readonly checks: boolean;
+  readonly unit: readonly string[];
+  readonly system: readonly string[];
+  readonly servers: boolean;
+  readonly full: boolean;
+}
+
+function planOf(args: readonly string[]): Plan | string {
+  const [first, ...rest] = args;
+  const none = { checks: false, unit: [], system: [], servers: true, full: false };
+  if (first === '--system') {
+    const all = systemFiles(ROOT);
+    const wanted = rest.map((name) => `test/system/${name}.test.ts`);
+    const missing = wanted.filter((path) => !all.includes(path));
+    if (wanted.length > 0 && missing.length === 0) return { ...none, system: wanted, full: true };
+    const names = all.map((path) => path.slice('test/system/'.length, -'.test.ts'.length));
+    return `npm run system -- NAME, with NAME one of: ${names.join(', ') || '(none yet)'}`;
+  }
+  if (first === '--quick') return { ...none, checks: true, unit: unitFiles(ROOT), servers: false };
+  const match = (path: string): boolean => args.every((word) => path.includes(word));
+  const plan = {
+    checks: args.length === 0,
+    unit: unitFiles(ROOT).filter(match),
+    system: systemFiles(ROOT).filter(match),
+    servers: true,
+    full: false,
+  };
+  const found = plan.unit.length + plan.system.length;
+  return found > 0 ? plan : `no test file has ${args.join(' and ')} in its path`;
+}
+
+/** Runs one of the project's tools with its output kept back unless it fails. */
+function check(what: string, tool: string, args: readonly string[]): boolean {
+  const begin = Date.now();
+  const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', tool), args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  const seconds = ((Date.now() - begin) / 1000).toFixed(1);
+  print(`${status === 0 ? 'ok  ' : 'FAIL'} ${what} (${seconds} s)`);
+  if (status !== 0) print(`${stdout}${stderr}`.trimEnd());
+  return status === 0;
+}
+
+async function findServers(): Promise<void> {
+  // Plain JavaScript of the bootstrap, without types.
+  const path = '../scripts/servers.mjs';
+  const servers = (await import(path)) as {
+    fetchServers(): Promise<string[]>;
+    availableServers(): string[];
+  };
+  for (const line of await servers.fetchServers()) print(line);
+  process.env['ALTHING_TEST_SERVERS'] = servers.availableServers().join(':');
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const plan = planOf(args);
+  if (typeof plan === 'string') {
+    print(plan);
+    return 2;
+  }
+  const begin = Date.now();
+  const end = plan.full ? Number.POSITIVE_INFINITY : begin + ALL_MS;
+  if (plan.full) process.env['ALTHING_FULL'] = '1';
+  if (plan.servers) await findServers();
+  let sound = true;
+  if (plan.checks) {
+    sound = check('types', 'tsc', ['--noEmit']) && sound;
+    sound = check('format and lint', 'biome', ['check', '.']) && sound;
+  }
+  const leftovers = new Leftovers();
+  const tell = { print, leftovers, cwd: ROOT, end };
+  const counts: Counts[] = [];
+  counts.push(
+    await runFiles(plan.unit, {
+      ...tell,
+      concurrency: availableParallelism(),
+      fileMs: UNIT_FILE_MS,
+    }),
+  );
+  // One at a time: real servers on two cores, and what is left behind has one culprit.
+  for (const file of plan.system) {
+    const fileMs = plan.full ? FULL_FILE_MS : SYSTEM_FILE_MS;
+    counts.push(await runFiles([file], { ...tell, concurrency: 1, fileMs }));
+  }
+  leftovers.close();
+  const total = sumOf(counts);
+  for (const line of summaryLines(total, Date.now() - begin)) print(line);
+  const passed = sound && total.fail === 0 && total.cancelled === 0 && total.complaints === 0;
+  if (!sound) print('FAIL: types, format or lint, above');
+  return passed ? 0 : 1;
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,11 @@
+/** Which test files there are. */
+import { globSync } from 'node:fs';
+
+export function unitFiles(root: string): string[] {
+  const patterns = ['src/**/*.test.ts', 'sim/**/*.test.ts', 'test/*.test.ts', 'test/run/*.test.ts'];
+  return patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
+}
+
+export function systemFiles(root: string): string[] {
+  return globSync('test/system/*.test.ts', { cwd: root }).sort();
+}
