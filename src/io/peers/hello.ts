@@ -1,0 +1,248 @@
+/**
+ * The first frame each side of a connection sends: who is there. Pure.
+ *
+ * Protocol, name and deployment are judged before any other field is looked at (design §8). A
+ * refusal goes back as a frame, so that both sides can say in words what is wrong.
+ */
+import { assert } from '../../assert.ts';
+import type { Card, Phase } from '../../core/charter/card.ts';
+import {
+  isDirectoryId,
+  isName,
+  memberNamed,
+  nodeIdOf,
+  parseCharter,
+} from '../../core/charter/charter.ts';
+import type { NodeId } from '../../core/scalars.ts';
+import { FRAME_KIND, type Frame, frameOf, parseJson } from './codec.ts';
+import { ProtocolError } from './frame-reader.ts';
+
+export const PROTOCOL = 1;
+/** Room for a charter of 64 nodes; spent before the other side is known. */
+export const HELLO_BYTES_MAX = 16 * 1024;
+const REFUSAL_TEXT_CHARS_MAX = 500;
+const TEXT_CHARS_MAX = 256;
+const RUN = /^[0-9a-f]{8,64}$/;
+const DEPLOYMENT = /^(?:[0-9a-f]{32})?$/;
+
+/** What a node says of itself. Node, directory, incarnation and run stay the same while it runs. */
+export interface Hello extends Card {
+  readonly name: string;
+  /** Empty while the node belongs to none. */
+  readonly deployment: string;
+  /** Raised durably by every start on this directory. */
+  readonly incarnation: number;
+  /** Random, one per process. */
+  readonly run: string;
+  /** `host:port`, empty while not known. */
+  readonly clientAddress: string;
+  readonly httpAddress: string;
+  readonly peerAddress: string;
+  readonly serverVersion: string;
+  readonly rdbVersion?: number;
+}
+
+/** raft: frames for as long as it lasts. relay: after the hellos a plain stream of bytes. */
+export type Purpose = 'raft' | 'relay';
+
+/** `revision` grows with every hello of a run: two connections may deliver them out of order. */
+export interface Greeting {
+  readonly purpose: Purpose;
+  readonly revision: number;
+  readonly hello: Hello;
+}
+
+const REFUSAL_CODES = [
+  'WRONG_PROTOCOL',
+  'WRONG_NAME',
+  'WRONG_DEPLOYMENT',
+  'WRONG_SECRET',
+  'OLD_INCARNATION',
+  'SELF',
+  'SAME_PEER',
+  'MALFORMED',
+  'REFUSED',
+] as const;
+export type RefusalCode = (typeof REFUSAL_CODES)[number];
+
+export interface Refusal {
+  readonly code: RefusalCode;
+  readonly text: string;
+}
+
+export type Verdict =
+  | { readonly ok: true; readonly greeting: Greeting }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+export function helloNodeId(hello: Hello): NodeId {
+  return nodeIdOf(hello);
+}
+
+export function encodeHello({ purpose, revision, hello }: Greeting): Frame {
+  const bytes = Buffer.from(JSON.stringify({ protocol: PROTOCOL, purpose, revision, ...hello }));
+  assert(bytes.length <= HELLO_BYTES_MAX, 'a hello fits its bound');
+  return frameOf(FRAME_KIND.hello, [bytes]);
+}
+
+export function encodeRefusal({ code, text }: Refusal): Frame {
+  const short = text.slice(0, REFUSAL_TEXT_CHARS_MAX);
+  return frameOf(FRAME_KIND.refused, [Buffer.from(JSON.stringify({ refused: code, text: short }))]);
+}
+
+export function decodeRefusal(body: Buffer): Refusal {
+  const value = fieldsOf(body);
+  const code = REFUSAL_CODES.find((known) => known === value['refused']) ?? 'REFUSED';
+  const text = typeof value['text'] === 'string' ? value['text'] : String(value['refused']);
+  return { code, text: text.slice(0, REFUSAL_TEXT_CHARS_MAX) };
+}
+
+/** Throws ProtocolError for what is no hello at all. */
+export function judgeHello(body: Buffer, own: Hello): Verdict {
+  if (body.length > HELLO_BYTES_MAX) throw new ProtocolError(`a hello of ${body.length} bytes`);
+  const fields = fieldsOf(body);
+  const refusal = strangerIn(fields, own);
+  if (refusal !== null) return { ok: false, refusal };
+  const greeting = parseGreeting(fields);
+  if (greeting === null)
+    return refuse('MALFORMED', 'the hello is incomplete or contradicts itself');
+  const { hello } = greeting;
+  if (hello.directory !== own.directory) return { ok: true, greeting };
+  if (hello.run === own.run) return refuse('SELF', 'this is the same process');
+  return refuse(
+    'OLD_INCARNATION',
+    `${hello.node} runs on a data directory that ${own.node} runs on too: one is a copy`,
+  );
+}
+
+/** What is known of a directory from earlier hellos. */
+export interface KnownRun {
+  readonly incarnation: number;
+  readonly run: string;
+  readonly isConnected: boolean;
+}
+
+/** One directory has one life at a time, and the newest counts (holes.md H9). */
+export function judgeIncarnation(known: KnownRun | undefined, hello: Hello): Refusal | null {
+  if (known === undefined || hello.incarnation > known.incarnation) return null;
+  if (hello.incarnation < known.incarnation) {
+    return {
+      code: 'OLD_INCARNATION',
+      text:
+        `${hello.node} says start ${hello.incarnation} of its data directory, start ` +
+        `${known.incarnation} was seen: an old copy of the directory, or an old process`,
+    };
+  }
+  if (hello.run === known.run || !known.isConnected) return null;
+  return {
+    code: 'OLD_INCARNATION',
+    text: `${hello.node} runs twice on copies of one data directory`,
+  };
+}
+
+/** Whether `later` may follow `earlier` on one connection. */
+export function isSameLife(earlier: Hello, later: Hello): boolean {
+  return (
+    earlier.node === later.node &&
+    earlier.directory === later.directory &&
+    earlier.incarnation === later.incarnation &&
+    earlier.run === later.run
+  );
+}
+
+function refuse(code: RefusalCode, text: string): Verdict {
+  return { ok: false, refusal: { code, text } };
+}
+
+function fieldsOf(body: Buffer): Record<string, unknown> {
+  const value = parseJson(body);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ProtocolError('a hello is an object');
+  return value as Record<string, unknown>;
+}
+
+function strangerIn(fields: Record<string, unknown>, own: Hello): Refusal | null {
+  const { protocol, name, deployment } = fields;
+  if (protocol !== PROTOCOL) {
+    return {
+      code: 'WRONG_PROTOCOL',
+      text: `protocol ${shown(protocol)} is spoken there, ${PROTOCOL} here: run one version of althing`,
+    };
+  }
+  if (name !== own.name) {
+    return {
+      code: 'WRONG_NAME',
+      text: `the deployment is called ${shown(name)} there and ${shown(own.name)} here`,
+    };
+  }
+  if (typeof deployment !== 'string' || !DEPLOYMENT.test(deployment))
+    return { code: 'MALFORMED', text: 'the deployment id is none' };
+  if (deployment === '' || own.deployment === '' || deployment === own.deployment) return null;
+  return {
+    code: 'WRONG_DEPLOYMENT',
+    text:
+      `two different deployments are called ${own.name}: ${deployment} there, ` +
+      `${own.deployment} here`,
+  };
+}
+
+function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 80);
+}
+
+function parseGreeting(fields: Record<string, unknown>): Greeting | null {
+  const { purpose, revision, name, deployment, node, directory, incarnation, run } = fields;
+  if (purpose !== 'raft' && purpose !== 'relay') return null;
+  if (!isCount(revision) || !isCount(incarnation)) return null;
+  if (!isName(name) || typeof deployment !== 'string') return null;
+  if (!isName(node) || !isDirectoryId(directory)) return null;
+  if (typeof run !== 'string' || !RUN.test(run)) return null;
+  const card = parseCard(fields, name, node, directory);
+  if (card === null) return null;
+  const { clientAddress, httpAddress, peerAddress, serverVersion, rdbVersion } = fields;
+  if (!isText(clientAddress) || !isText(httpAddress)) return null;
+  if (!isText(peerAddress) || !isText(serverVersion)) return null;
+  if (rdbVersion !== undefined && !isCount(rdbVersion)) return null;
+  const hello: Hello = {
+    ...card,
+    name,
+    deployment,
+    incarnation,
+    run,
+    clientAddress,
+    httpAddress,
+    peerAddress,
+    serverVersion,
+    ...(rdbVersion === undefined ? {} : { rdbVersion }),
+  };
+  return { purpose, revision, hello };
+}
+
+/** A card that contradicts itself would lead the founding machine astray. */
+function parseCard(
+  fields: Record<string, unknown>,
+  name: string,
+  node: string,
+  directory: string,
+): Card | null {
+  const { phase } = fields;
+  if (!isPhase(phase)) return null;
+  if (phase === 'empty')
+    return fields['charter'] === null ? { node, directory, phase, charter: null } : null;
+  const charter = parseCharter(fields['charter']);
+  if (charter === null || charter.name !== name) return null;
+  const own = memberNamed(charter, node);
+  if (own === undefined || (own.directory === directory) === (phase === 'copy')) return null;
+  return { node, directory, phase, charter };
+}
+
+function isPhase(value: unknown): value is Phase {
+  return value === 'empty' || value === 'signed' || value === 'member' || value === 'copy';
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= TEXT_CHARS_MAX;
+}
