@@ -92,7 +92,10 @@ test('UnitCutter agrees with a walk over whole commands, for any units in any ch
       }
       const ends: number[] = [];
       let at = 0;
-      for (const bytes of units) ends.push((at += bytes.length));
+      for (const bytes of units) {
+        at += bytes.length;
+        ends.push(at);
+      }
       let fed = 0;
       const want: number[] = [];
       for (const chunk of chunks) {

@@ -1,0 +1,122 @@
+/**
+ * What clients may run. Everything but `@admin` and `@dangerous`, so that a command that a newer
+ * version brings is denied until somebody has thought about it; then back what is harmless, and
+ * away what is not in those categories but breaks a guarantee. The server applies it everywhere:
+ * inside MULTI, and inside scripts and functions too.
+ */
+
+const OWN_HISTORY = 'would change or leave the agreed history';
+const REPLICATION = 'replication belongs to the agent';
+const LIFE = 'the agent decides when the server runs';
+const STORAGE = 'the agent’s log keeps the data; the server writes nothing to disk';
+const USERS = 'users belong to the agent: a change on one server is lost at a failover';
+const SETTINGS = 'a change on one server is lost at a failover: use the `server:` settings';
+const PAUSES = 'delays or cuts the agent’s own connections, and with them every reply';
+const CLUSTER = 'this server is no cluster node';
+const INTERNAL = 'for tests of the server itself';
+
+/** Denied to clients, with the reason that documentation and refusals give. */
+export const DENIED: Readonly<Record<string, string>> = {
+  replicaof: REPLICATION,
+  slaveof: REPLICATION,
+  psync: REPLICATION,
+  sync: REPLICATION,
+  replconf: REPLICATION,
+  failover: 'use `althing switchover`',
+  shutdown: LIFE,
+  debug: INTERNAL,
+  pfdebug: INTERNAL,
+  pfselftest: INTERNAL,
+  'module|load': OWN_HISTORY,
+  'module|loadex': OWN_HISTORY,
+  'module|unload': OWN_HISTORY,
+  save: STORAGE,
+  bgsave: STORAGE,
+  bgrewriteaof: STORAGE,
+  migrate: 'hands data to another server before it is agreed on',
+  'restore-asking': CLUSTER,
+  'config|set': SETTINGS,
+  'config|rewrite': SETTINGS,
+  'config|resetstat': 'the agent reads those counters',
+  'client|kill': PAUSES,
+  'client|pause': PAUSES,
+  'client|unpause': PAUSES,
+  'client|no-evict': 'lets a client keep memory beyond its bound',
+  'script|debug': 'leaves the agent’s calls unanswered while the debugger waits',
+  'acl|setuser': USERS,
+  'acl|deluser': USERS,
+  'acl|load': USERS,
+  'acl|save': USERS,
+  'acl|list': USERS,
+  'acl|users': USERS,
+  'acl|getuser': USERS,
+  'acl|log': USERS,
+  'acl|dryrun': USERS,
+  'cluster|*': CLUSTER,
+};
+
+/** In `@admin` or `@dangerous`, and allowed all the same. All of them are in 7.0. */
+export const ALLOWED: Readonly<Record<string, string>> = {
+  flushall: 'data',
+  flushdb: 'data',
+  keys: 'data',
+  sort: 'data',
+  sort_ro: 'data',
+  swapdb: 'data',
+  restore: 'data',
+  info: 'tells, changes nothing',
+  role: 'tells, changes nothing',
+  lastsave: 'tells, changes nothing',
+  monitor: 'tells, changes nothing; the relay leaves out the agent’s own commands',
+  'config|get': 'tells, changes nothing; no password is in it while clients are served',
+  'module|list': 'tells, changes nothing',
+  'client|list': 'tells, changes nothing',
+  'client|unblock': 'concerns a client that waits, and the answer says so',
+  'slowlog|get': 'tells, changes nothing',
+  'slowlog|len': 'tells, changes nothing',
+  'slowlog|reset': 'this server’s own notes only',
+  'latency|doctor': 'tells, changes nothing',
+  'latency|graph': 'tells, changes nothing',
+  'latency|history': 'tells, changes nothing',
+  'latency|histogram': 'tells, changes nothing',
+  'latency|latest': 'tells, changes nothing',
+  'latency|reset': 'this server’s own notes only',
+};
+
+/** Denied although they are in neither category. */
+const DENIED_BEYOND_CATEGORIES = ['script|debug'];
+
+/** The categories that are denied as a whole before `ALLOWED` is given back. */
+export const DENIED_CATEGORIES = ['admin', 'dangerous'] as const;
+
+/** ACL rules for the clients' user, without its password. Valid on every supported version. */
+export function clientRules(): string {
+  return [
+    '~*',
+    '&*',
+    '+@all',
+    ...DENIED_CATEGORIES.map((category) => `-@${category}`),
+    ...Object.keys(ALLOWED).map((command) => `+${command}`),
+    ...DENIED_BEYOND_CATEGORIES.map((command) => `-${command}`),
+  ].join(' ');
+}
+
+/** Why clients may not run `command` (`name` or `name|subcommand`, lower case). */
+export function deniedBecause(command: string): string {
+  const container = `${command.split('|', 1)[0]}|*`;
+  return DENIED[command] ?? DENIED[container] ?? 'a command for administrators, new to this agent';
+}
+
+/**
+ * What clients of this server are denied, each with its reason. `inCategories` are the commands
+ * that the server has in `DENIED_CATEGORIES` (`COMMAND LIST FILTERBY ACLCAT …`).
+ */
+export function deniedCommands(
+  inCategories: readonly string[],
+): readonly { readonly command: string; readonly reason: string }[] {
+  const names = new Set([...inCategories, ...DENIED_BEYOND_CATEGORIES]);
+  return [...names]
+    .filter((command) => !(command in ALLOWED))
+    .toSorted()
+    .map((command) => ({ command, reason: deniedBecause(command) }));
+}

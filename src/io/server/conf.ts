@@ -1,0 +1,139 @@
+/**
+ * The server's configuration file. The reasons are in `facts/engine.md` §6.9 and `facts/holes.md`
+ * H2, H3: it persists nothing, starts as a replica of the agent's feed, and shows nothing while it
+ * is not connected. `min-replicas-*` are left to runtime: they belong to a reign.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { clientRules } from './acl.ts';
+import { ServerError } from './errors.ts';
+import { extraDirectives, type Flavor } from './flavor.ts';
+
+/** The agent's own user on its server. */
+export const AGENT_USER = 'althing';
+export const SOCKET_NAME = 'server.sock';
+export const CONF_NAME = 'server.conf';
+
+/** `sun_path` of a unix socket address has 108 bytes on Linux, 104 elsewhere, with a final NUL. */
+const SOCKET_PATH_BYTES_MAX = 103;
+
+export interface Feed {
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface ConfOptions {
+  readonly flavor: Flavor;
+  /** Private to this server, emptied before every start. */
+  readonly runDir: string;
+  /** Of `AGENT_USER`; random, for this life of the server. */
+  readonly agentPassword: string;
+  /** What clients give to AUTH; null for none. Only its hash is written. */
+  readonly clientPassword: string | null;
+  /** Where the server replicates from at its start; null for a bare primary. */
+  readonly feed: Feed | null;
+  /** From `checkSettings`. */
+  readonly settingLines: readonly string[];
+  readonly limits: ConfLimits;
+}
+
+export interface ConfLimits {
+  /** How far the capture may fall behind and still continue after a break. */
+  readonly backlogBytes: number;
+  /** Above it the server cuts a replica that does not read, which ends a reign. */
+  readonly replicaBufferBytesMax: number;
+  /** Largest single argument. */
+  readonly bulkBytesMax: number;
+  readonly clientsMax: number;
+}
+
+export const CONF_LIMITS: ConfLimits = {
+  backlogBytes: 256 * 1024 * 1024,
+  replicaBufferBytesMax: 512 * 1024 * 1024,
+  bulkBytesMax: 128 * 1024 * 1024,
+  clientsMax: 10_000,
+};
+
+export function socketPathOf(runDir: string): string {
+  const path = join(runDir, SOCKET_NAME);
+  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) {
+    throw new ServerError(
+      'SERVER_FAILED',
+      `${path} is too long for a unix socket (${SOCKET_PATH_BYTES_MAX} bytes): choose a shorter --dir`,
+    );
+  }
+  return path;
+}
+
+/** The file's text. It holds the feed's password: write it with mode 0600. */
+export function renderConf(options: ConfOptions): string {
+  const { limits, feed } = options;
+  const lines = [
+    ...options.settingLines,
+    'port 0',
+    `unixsocket ${quote(socketPathOf(options.runDir))}`,
+    'unixsocketperm 700',
+    'protected-mode no',
+    'daemonize no',
+    'supervised no',
+    'logfile ""',
+    `dir ${quote(options.runDir)}`,
+    'timeout 0',
+    `maxclients ${limits.clientsMax}`,
+    'maxmemory-clients 0',
+    `proto-max-bulk-len ${limits.bulkBytesMax}`,
+    // It keeps nothing: a full sync's file is deleted too, or a restart would load it (H3).
+    'save ""',
+    'appendonly no',
+    'rdb-del-sync-files yes',
+    'shutdown-timeout 0',
+    // As a primary, towards the capture.
+    'repl-diskless-sync yes',
+    'repl-diskless-sync-delay 0',
+    `repl-backlog-size ${limits.backlogBytes}`,
+    'repl-backlog-ttl 0',
+    `client-output-buffer-limit replica ${limits.replicaBufferBytesMax} 0 0`,
+    'repl-ping-replica-period 10',
+    // As a replica of the feed.
+    'repl-timeout 300',
+    'repl-diskless-load disabled',
+    'replica-serve-stale-data no',
+    'replica-read-only yes',
+    'propagation-error-behavior panic-on-replicas',
+    'enable-debug-command no',
+    'enable-module-command no',
+    'enable-protected-configs no',
+    ...extraDirectives(options.flavor),
+    `user default reset on ${clientCredential(options.clientPassword)} ${clientRules()}`,
+    `user ${AGENT_USER} reset on #${sha256(options.agentPassword)} ~* &* +@all`,
+    ...(feed === null ? [] : feedLines(feed)),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function feedLines(feed: Feed): string[] {
+  return [
+    `masteruser ${quote(feed.user)}`,
+    `masterauth ${quote(feed.password)}`,
+    `replicaof 127.0.0.1 ${feed.port}`,
+  ];
+}
+
+function clientCredential(password: string | null): string {
+  return password === null ? 'nopass' : `#${sha256(password)}`;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** As the server's own quoting: bytes that would end the word or the line are escaped. */
+function quote(text: string): string {
+  let quoted = '';
+  for (const byte of Buffer.from(text)) {
+    const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c;
+    quoted += isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
+  }
+  return `"${quoted}"`;
+}

@@ -1,0 +1,119 @@
+/**
+ * The `server:` map of the configuration: settings that people may pass to their server, such as
+ * `maxmemory`. What the guarantees rest on is ours, and is refused with the reason.
+ */
+
+export type SettingValue = string | number | boolean;
+
+const ADDRESS = 'clients come through the agent; the server listens on a private socket only';
+const PERSISTENCE = 'the agent’s log and snapshots keep the data; the server itself keeps nothing';
+const REPLICATION = 'the agent decides who replicates from whom, and how';
+const ACCESS = 'the agent owns users and passwords; set the clients’ password with --password-file';
+const PROCESS = 'the agent runs the server and reads what it says';
+const CONNECTIONS = 'it would close the connections that the agent itself needs';
+
+/** Name, or a prefix followed by `*`, to the reason why it is ours. */
+export const OWNED_SETTINGS: Readonly<Record<string, string>> = {
+  port: ADDRESS,
+  bind: ADDRESS,
+  'bind-source-addr': ADDRESS,
+  'unixsocket*': ADDRESS,
+  'protected-mode': ADDRESS,
+  'tls-*': ADDRESS,
+  'tcp-backlog': ADDRESS,
+  save: PERSISTENCE,
+  'append*': PERSISTENCE,
+  'aof-*': PERSISTENCE,
+  'auto-aof-*': PERSISTENCE,
+  'rdb*': PERSISTENCE,
+  'no-appendfsync-on-rewrite': PERSISTENCE,
+  dbfilename: PERSISTENCE,
+  dir: PERSISTENCE,
+  'stop-writes-on-bgsave-error': PERSISTENCE,
+  replicaof: REPLICATION,
+  slaveof: REPLICATION,
+  'repl-*': REPLICATION,
+  'replica-*': REPLICATION,
+  'slave-*': REPLICATION,
+  'min-replicas-*': REPLICATION,
+  'min-slaves-*': REPLICATION,
+  'primary*': REPLICATION,
+  'propagation-error-behavior': REPLICATION,
+  'dual-channel-*': REPLICATION,
+  'import-mode': REPLICATION,
+  'cluster-*': 'a strong deployment needs servers that are no cluster nodes',
+  'client-output-buffer-limit': 'the agent sets it so that a slow capture is cut at a known bound',
+  'proto-max-bulk-len': 'it must be equal on all nodes, and below the largest execution unit',
+  maxclients: 'the agent sizes it by its own limit for clients',
+  'maxmemory-clients': CONNECTIONS,
+  timeout: CONNECTIONS,
+  'masterauth*': ACCESS,
+  'masteruser*': ACCESS,
+  requirepass: ACCESS,
+  'acl*': ACCESS,
+  user: ACCESS,
+  'enable-*': 'debug, module and protected-configuration commands would break the guarantees',
+  'loadmodule*': 'modules may write without replicating it',
+  'rename-command': 'the agent calls commands by their names',
+  include: 'what it includes would not be checked',
+  daemonize: PROCESS,
+  supervised: PROCESS,
+  pidfile: PROCESS,
+  logfile: PROCESS,
+  'syslog-*': PROCESS,
+  'shutdown-*': PROCESS,
+  'proc-title-template': PROCESS,
+};
+
+/** Why the setting is ours, or null when people may set it. */
+export function ownedBecause(name: string): string | null {
+  const lower = name.toLowerCase();
+  for (const [pattern, reason] of Object.entries(OWNED_SETTINGS)) {
+    const isOwned = pattern.endsWith('*')
+      ? lower.startsWith(pattern.slice(0, -1))
+      : lower === pattern;
+    if (isOwned) return reason;
+  }
+  return null;
+}
+
+export interface SettingProblem {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export type CheckedSettings =
+  | { readonly ok: true; readonly lines: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly SettingProblem[] };
+
+/** Lines for the server's configuration file, or everything that is wrong. */
+export function checkSettings(settings: Readonly<Record<string, SettingValue>>): CheckedSettings {
+  const lines: string[] = [];
+  const problems: SettingProblem[] = [];
+  for (const [name, value] of Object.entries(settings)) {
+    const text = render(value);
+    const reason = problemOf(name, text);
+    if (reason === null) lines.push(`${name} ${text === '' ? '""' : text}`);
+    else problems.push({ name, reason });
+  }
+  return problems.length === 0 ? { ok: true, lines } : { ok: false, problems };
+}
+
+function problemOf(name: string, text: string): string | null {
+  if (!/^[A-Za-z][A-Za-z0-9-]*$/.test(name)) return 'is no name of a setting';
+  const owned = ownedBecause(name);
+  if (owned !== null) return `is set by the agent: ${owned}`;
+  // A control character would begin a new line, and with it another setting.
+  if (hasControlCharacter(text)) return 'has a value with a control character';
+  return null;
+}
+
+function hasControlCharacter(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 0x20) return true;
+  return false;
+}
+
+function render(value: SettingValue): string {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return String(value);
+}
