@@ -365,7 +365,7 @@ describe('bounds', () => {
     equal(await late.take(7), '+PONG\r\n');
   });
 
-  test('unfinished commands of all clients have a bound, and who exceeds it is closed', async () => {
+  test('unfinished commands have a common bound, and who exceeds it is closed', async () => {
     const trial = await open({ bounds: { unfinishedBytesTotalMax: 300_000 } });
     const [first, second] = [await trial.client(), await trial.client()];
     const begun = `*3\r\n$4\r\nEVAL\r\n$400000\r\n${'x'.repeat(200_000)}`;

@@ -9,7 +9,8 @@ import { errorReply } from '../../core/resp/writer.ts';
 import { CommandJudge } from './command-rules.ts';
 import type { CommandRules, RelayBounds } from './options.ts';
 import type { RelayPorts, Route } from './ports.ts';
-import { Session, type SessionHost } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionHost } from './session-host.ts';
 
 export interface RelayOptions {
   readonly ports: RelayPorts;
@@ -93,6 +94,8 @@ export class Relay implements SessionHost {
     this.#reign = null;
     this.#route = { kind: 'none', why };
     for (const session of this.#sessions) session.endReign();
+    // A new reign has a new hold, and it is empty.
+    this.#letGo();
   }
 
   /** A client of this node. The listener set the socket's options. */
@@ -195,18 +198,20 @@ export class Relay implements SessionHost {
 
   onHoldFull(session: Session): void {
     if (this.#heldUp.size === 0) {
-      this.ports.hold.onDrain(() => {
-        const sessions = [...this.#heldUp];
-        this.#heldUp.clear();
-        for (const heldUp of sessions) heldUp.setHeldUp(false);
-      });
+      this.ports.hold.onDrain(() => this.#letGo());
     }
     this.#heldUp.add(session);
     session.setHeldUp(true);
   }
 
+  #letGo(): void {
+    const sessions = [...this.#heldUp];
+    this.#heldUp.clear();
+    for (const session of sessions) session.setHeldUp(false);
+  }
+
   onClosed(session: Session): void {
     this.#sessions.delete(session);
-    // The hold's callback empties the set; a closed session in it only waits for that.
+    // In `#heldUp` a closed session only waits for the hold to drain.
   }
 }

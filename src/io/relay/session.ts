@@ -14,33 +14,12 @@
 import type { Duplex } from 'node:stream';
 import { ReplyCounter } from '../../core/resp/reply-counter.ts';
 import { errorReply } from '../../core/resp/writer.ts';
-import type { CommandJudge } from './command-rules.ts';
 import { MonitorFilter } from './monitor-filter.ts';
-import type { RelayBounds } from './options.ts';
-import type { HeldSession, RelayPorts, Route } from './ports.ts';
+import type { HeldSession, Route } from './ports.ts';
 import { RequestGate, type Segment } from './request-gate.ts';
+import type { SessionHost } from './session-host.ts';
 import { Upstream, type UpstreamEvents } from './upstream.ts';
 import { afterTail, WaitingRequests } from './waiting-requests.ts';
-
-/** What a session needs of the relay it belongs to. */
-export interface SessionHost {
-  readonly ports: RelayPorts;
-  readonly bounds: RelayBounds;
-  readonly judge: CommandJudge;
-  readonly route: Route;
-  /** Whether clients may be read at all. */
-  readonly canRead: boolean;
-  /** How many reply bytes this session may have on their way to its client. */
-  readonly replyBytesMax: number;
-  addWaitingBytes(change: number): void;
-  addReplyBytes(change: number): void;
-  /** False when unfinished commands take too much memory already. */
-  addUnfinishedBytes(change: number): boolean;
-  countCommands(forwarded: number, refused: number): void;
-  /** The hold is full; the relay calls `setHeldUp(false)` when it no longer is. */
-  onHoldFull(session: Session): void;
-  onClosed(session: Session): void;
-}
 
 /**
  * `draining`: the upstream has ended and the last replies are held. `ending`: all replies were
