@@ -90,19 +90,12 @@ export type SettingValues = {
   -readonly [K in keyof typeof SHAPES]?: z.output<(typeof SHAPES)[K]['schema']>;
 };
 
-const SERVER_SETTING_NAME = /^[a-z][a-z0-9-]*$/;
 /** Longer than any value that a server's setting takes. */
 const SERVER_VALUE_LENGTH_MAX = 4096;
 
 /** A value of the `server:` map as the server's configuration spells it; null when it cannot be. */
 export function serverValue(given: unknown): string | null {
   if (typeof given === 'boolean') return given ? 'yes' : 'no';
-  if (typeof given === 'number' && Number.isFinite(given)) return String(given);
-  // A line end would start another setting, perhaps one that is refused here.
-  if (typeof given !== 'string' || /[\r\n\0]/.test(given)) return null;
-  return given.length <= SERVER_VALUE_LENGTH_MAX ? given : null;
-}
-
-export function isServerSettingName(given: string): boolean {
-  return SERVER_SETTING_NAME.test(given);
+  if (typeof given === 'number') return String(given);
+  return typeof given === 'string' && given.length <= SERVER_VALUE_LENGTH_MAX ? given : null;
 }

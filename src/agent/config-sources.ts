@@ -15,15 +15,19 @@ export interface ConfigInput {
   /** Relative paths in flags and variables start here; those in a file start at the file. */
   readonly workingDir: string;
   readonly hostname: string;
-  /** Settings of the server that we own, each with the reason. */
-  readonly ownedSettings: Readonly<Record<string, string>>;
+}
+
+/** A key as its source spells it, and the source: `--port` and `flag`. */
+export interface Place {
+  readonly path: string;
+  readonly source: string;
 }
 
 export interface Gathered {
   readonly values: SettingValues;
   readonly server: Readonly<Record<string, string>>;
-  /** Which source each value came from. */
-  readonly provenance: ReadonlyMap<SettingKey, string>;
+  /** Where each value came from. */
+  readonly places: ReadonlyMap<SettingKey, Place>;
   readonly issues: readonly ConfigIssue[];
 }
 
@@ -61,7 +65,7 @@ function ownVariables(environment: ConfigInput['environment']): ReadonlyMap<stri
 class Gathering implements Gathered {
   readonly values: SettingValues = {};
   readonly server: Record<string, string> = {};
-  readonly provenance = new Map<SettingKey, string>();
+  readonly places = new Map<SettingKey, Place>();
   readonly issues: ConfigIssue[] = [];
   readonly #input: ConfigInput;
 
@@ -115,7 +119,7 @@ class Gathering implements Gathered {
       PATH_KEYS.has(key) || (key === 'server-path' && String(parsed.data).includes('/'));
     const value = isPath ? resolve(relativeTo, String(parsed.data)) : parsed.data;
     Object.assign(this.values, { [key]: value });
-    this.provenance.set(key, `${place.path} (${place.source})`);
+    this.places.set(key, place);
   }
 
   #takeServerMap({ entries, source, value }: FileEntry): void {
@@ -132,16 +136,17 @@ class Gathering implements Gathered {
     for (const entry of entries) {
       const place = { path: `server.${entry.key}`, source: entry.source };
       const name = entry.key.toLowerCase();
-      const reason = this.#input.ownedSettings[name];
-      const setting = serverValue(entry.value);
-      if (reason !== undefined)
-        this.issues.push({ ...place, text: `is not yours to set: ${reason}`, todo: 'remove it' });
-      else if (!isServerSettingName(name))
-        this.issues.push({ ...place, text: 'is not a setting', todo: 'check its spelling' });
       // The value may be a secret of the server: it is not repeated.
-      else if (setting === null)
-        this.issues.push({ ...place, text: 'is not one line of text', todo: 'quote the value' });
-      else this.server[name] = setting;
+      const text = serverValue(entry.value);
+      if (text === null) {
+        this.issues.push({ ...place, text: 'is not one value', todo: 'write one line of text' });
+        continue;
+      }
+      const checked = checkSettings({ [name]: text });
+      if (checked.ok) this.server[name] = text;
+      else
+        for (const { reason } of checked.problems)
+          this.issues.push({ ...place, text: reason, todo: 'correct or remove it' });
     }
   }
 
@@ -150,11 +155,6 @@ class Gathering implements Gathered {
     const todo = nearest === null ? 'remove it' : `did you mean ${nearest}?`;
     this.issues.push({ path, source, text: 'is not known', todo });
   }
-}
-
-interface Place {
-  readonly path: string;
-  readonly source: string;
 }
 
 /** Long enough to recognise a value, short enough for one line. */

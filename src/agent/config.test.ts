@@ -32,30 +32,6 @@ function load(
     environment,
     workingDir: dir,
     hostname: 'host_1.example',
-    ownedSettings: { port: 'clients reach the server through the relay' },
-  });
-}
-
-function loaded(...args: Parameters<typeof load>): NodeConfig {
-  const result = load(...args);
-  if (!result.ok) throw new Error(result.issues.map(formatIssue).join('\n'));
-  return result.config;
-}
-
-function issuesOf(...args: Parameters<typeof load>): string[] {
-  const result = load(...args);
-  return result.ok ? [] : result.issues.map(formatIssue);
-}
-
-test('loadConfig: with a directory and peers alone, everything else has a default', () => {
-  const { provenance, ...config } = loaded({});
-  deepEqual(config, {
-    name: 'althing',
-    node: 'host_1.example-7379',
-    dir: '/data',
-    bind: { client: '127.0.0.1', peers: '127.0.0.1', http: '127.0.0.1' },
-    ports: { client: 6379, peers: 7379, http: 8379 },
-    announce: null,
     peers: PEERS.split(','),
     secret: null,
     password: null,
@@ -85,7 +61,7 @@ test('loadConfig: the file gives peers as a list, paths, and settings of the ser
     'full.yaml',
     'dir: data\npeers:\n  - "[::1]:7001"\n  - "[::1]:7002"\nsecret-file: secret\n' +
       'server-path: ./redis-server\nlog-limit: 32mb\nname:\n' +
-      'server:\n  maxmemory: 100mb\n  Hz: 50\n  lazyfree-lazy-expire: true\n  save: ""\n',
+      'server:\n  maxmemory: 100mb\n  Hz: 50\n  lazyfree-lazy-expire: true\n  notify-keyspace-events: ""\n',
   );
   const { provenance: _, ...rest } = loaded({ config }, {}, {});
   equal(rest.dir, join(dir, 'data'));
@@ -94,7 +70,7 @@ test('loadConfig: the file gives peers as a list, paths, and settings of the ser
   equal(rest.serverPath, join(dir, 'redis-server'));
   equal(rest.logLimitBytes, 32 * 1024 * 1024);
   deepEqual(rest.bind, { client: '::1', peers: '::', http: '::1' });
-  const server = { maxmemory: '100mb', hz: '50', 'lazyfree-lazy-expire': 'yes', save: '' };
+  const server = { maxmemory: '100mb', hz: '50', 'lazyfree-lazy-expire': 'yes', 'notify-keyspace-events': '' };
   deepEqual(rest.server, server);
 });
 
@@ -157,27 +133,48 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
     [
       'a setting that is ours',
       [{ config: bad('owned', 'server:\n  PORT: 1\n') }],
-      /^server\.PORT \(.*:2\): is not yours to set: clients reach the server through the relay/,
+      /^server\.PORT \(.*:2\): is set by the agent: clients come through/,
     ],
     [
       'a line end in a value',
       [{ config: bad('lines', 'server:\n  a: "b\\nport 1"\n') }],
-      /^server\.a \(.*:2\): is not one line/,
+      /^server\.a \(.*:2\): has a value with a control character/,
     ],
     [
       'a line end in a name',
       [{ config: bad('names', 'server:\n  "a\\nport": 1\n') }],
-      /is not a setting/,
+      /is no name of a setting/,
+    ],
+    [
+      'a setting of several values',
+      [{ config: bad('many', 'server:\n  hz: [1, 2]\n') }],
+      /^server\.hz \(.*:2\): is not one value/,
     ],
     ['a server list', [{ config: bad('list', 'server: x\n') }], /^server \(.*:1\): is not a map/],
     ['no YAML', [{ config: bad('broken', 'a: "b\n') }], /^YAML \(.*broken\.yaml:\d\): cannot be/],
     ['a repeated key', [{ config: bad('twice', 'port: 1\nport: 2\n') }], /^YAML \(.*:2\): /],
     ['a list as file', [{ config: bad('seq', '- a\n') }], /is not a map of settings/],
     ['no file', [{ config: '/nowhere.yaml' }], /^--config \(\/nowhere.yaml\): cannot be read \(EN/],
-    ['far peers, no secret', [{ peers: 'a:1,b:1' }], /^peers .*a:1 is not on loopback.*--secret-f/],
-    ['open to all', [{ secretFile, bind: '0.0.0.0' }], /^bind .*no client password; give --pass/],
-    ['open to join', [{ passwordFile, bind: '0.0.0.0' }], /^bind .*no secret; give --secret-file/],
-    ['no such secret', [{ secretFile: 'nowhere' }], /^secret-file .*cannot be read \(ENOENT\)/],
+    [
+      'far peers, no secret',
+      [{ peers: 'a:1,b:1' }],
+      /^--peers \(flag\): a:1 is not on loopback.*--secret-f/,
+    ],
+    [
+      'open to all',
+      [{ secretFile, bind: '0.0.0.0' }],
+      /^--bind \(flag\): .*no client password; give --pass/,
+    ],
+    [
+      'open to join',
+      [{ passwordFile, bind: '0.0.0.0' }],
+      /^--bind \(flag\): .*no secret; give --secret-file/,
+    ],
+    [
+      'no such secret',
+      [{ secretFile: 'nowhere' }],
+      /^--secret-file \(flag\): .*cannot be read \(ENOENT\)/,
+    ],
     ['an empty password', [{ passwordFile: file('none', '\n') }], /is not one line of text/],
   ];
   for (const [name, args, want] of cases) {

@@ -9,7 +9,7 @@ import type { SettingKey } from '../doors/cli/start-options.ts';
 import type { ConfigIssue } from './config-issue.ts';
 import { parseAddress, type SettingValues } from './config-schema.ts';
 import { readPassword, readSecret, type SecretResult } from './config-secret.ts';
-import { type ConfigInput, type Gathered, gatherSettings } from './config-sources.ts';
+import { type ConfigInput, type Gathered, gatherSettings, type Place } from './config-sources.ts';
 
 export interface NodeConfig {
   readonly name: string;
@@ -41,10 +41,12 @@ const NAME_DEFAULT = 'althing';
 const PORTS_DEFAULT = { client: 6379, peers: 7379, http: 8379 };
 const LOG_LIMIT_BYTES_DEFAULT = 64 * 1024 * 1024;
 const NODE_NAME_LENGTH_MAX = 63;
+/** For what no single place is to blame. */
+const BY_RULE: Place = { path: 'settings', source: 'rule' };
 
 export function loadConfig(input: ConfigInput): ConfigResult {
   const gathered = gatherSettings(input);
-  const { values, provenance } = gathered;
+  const { values } = gathered;
   const credentials = readCredentials(gathered);
   const { secret, password } = credentials;
   const ports = {
@@ -74,7 +76,9 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     serverPath: values['server-path'] ?? null,
     server: gathered.server,
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
-    provenance,
+    provenance: new Map(
+      [...gathered.places].map(([key, { path, source }]) => [key, `${path} (${source})`]),
+    ),
   };
   return { ok: true, config, warnings: [...credentials.warnings, ...doubts(config)] };
 }
@@ -88,7 +92,7 @@ interface Credentials {
   readonly warnings: readonly string[];
 }
 
-function readCredentials({ values, provenance }: Gathered): Credentials {
+function readCredentials({ values, places }: Gathered): Credentials {
   const issues: ConfigIssue[] = [];
   const warnings: string[] = [];
   function take<T>(key: 'secret-file' | 'password-file', read: (path: string) => SecretResult<T>) {
@@ -96,7 +100,8 @@ function readCredentials({ values, provenance }: Gathered): Credentials {
     if (path === undefined) return null;
     const result = read(path);
     if (!result.ok) {
-      issues.push({ path: key, source: provenance.get(key) ?? 'rule', ...result });
+      const { text, todo } = result;
+      issues.push({ ...(places.get(key) ?? BY_RULE), text, todo });
       return null;
     }
     if (result.warning !== null) warnings.push(result.warning);
@@ -105,8 +110,8 @@ function readCredentials({ values, provenance }: Gathered): Credentials {
   return {
     secret: take('secret-file', readSecret),
     password: take('password-file', readPassword),
-    isSecretGiven: provenance.has('secret-file'),
-    isPasswordGiven: provenance.has('password-file'),
+    isSecretGiven: places.has('secret-file'),
+    isPasswordGiven: places.has('password-file'),
     issues,
     warnings,
   };
@@ -169,32 +174,29 @@ function refusedPorts(ports: NodeConfig['ports']): ConfigIssue[] {
 
 /** What would be open to the network with nothing that protects it. */
 function refusedExposure(
-  { values, provenance }: Gathered,
+  { values, places }: Gathered,
   { isSecretGiven, isPasswordGiven }: Credentials,
 ): ConfigIssue[] {
   const found: ConfigIssue[] = [];
   const far = (values.peers ?? []).filter((peer) => !isLoopback(parseAddress(peer)?.host ?? ''));
   if (far.length > 0 && !isSecretGiven)
     found.push({
-      path: 'peers',
-      source: provenance.get('peers') ?? 'rule',
+      ...(places.get('peers') ?? BY_RULE),
       text: `${far[0]} is not on loopback, and without a secret peers listen on loopback only`,
       todo: 'give every node the same --secret-file (openssl rand -hex 32)',
     });
   const bind = values.bind;
   if (bind === undefined || isLoopback(bind)) return found;
-  const source = provenance.get('bind') ?? 'rule';
+  const place = places.get('bind') ?? BY_RULE;
   if (!isPasswordGiven)
     found.push({
-      path: 'bind',
-      source,
+      ...place,
       text: `${bind} would let anyone who reaches it read and write: there is no client password`,
       todo: 'give --password-file, or bind to 127.0.0.1',
     });
   if (!isSecretGiven)
     found.push({
-      path: 'bind',
-      source,
+      ...place,
       text: `${bind} would let anyone who reaches it join the deployment: there is no secret`,
       todo: 'give --secret-file, or bind to 127.0.0.1',
     });

@@ -12,7 +12,6 @@ export async function startNode(flags: Readonly<Record<string, unknown>>): Promi
     environment: process.env,
     workingDir: process.cwd(),
     hostname: hostname(),
-    ownedSettings: {},
   });
   if (!result.ok) {
     for (const issue of result.issues) process.stderr.write(`althing: ${formatIssue(issue)}\n`);

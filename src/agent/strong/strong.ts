@@ -56,6 +56,7 @@ export interface StrongPorts {
 /** The server is started again at once, then after growing pauses: a crash loop stays cheap. */
 const RESTART_TICKS_MAX = 80;
 const LEVEL_POLL_MS = 2;
+const ACKNOWLEDGE_TICKS = 20;
 
 export class Strong {
   readonly #limits: StrongLimits;
@@ -74,6 +75,7 @@ export class Strong {
   #applied: ReplOffset;
   readonly #pauses = new Set<string>();
   #isStopping = false;
+  #acknowledgeTicks = 0;
 
   constructor(limits: StrongLimits, ports: StrongPorts, index: StreamIndex, feed: Feed) {
     this.#limits = limits;
@@ -312,6 +314,7 @@ export class Strong {
 
   tick(): void {
     this.#stageTicks += 1;
+    this.#acknowledge();
     const over = this.#openReign?.tick() ?? null;
     if (over !== null) this.#giveUp(over);
     switch (this.#stage.kind) {
@@ -340,6 +343,14 @@ export class Strong {
   }
 
   // ---- Inside --------------------------------------------------------------------------------
+
+  /** The server counts a replica that says nothing as lost, and refuses writes then. */
+  #acknowledge(): void {
+    this.#acknowledgeTicks += 1;
+    if (this.#acknowledgeTicks < ACKNOWLEDGE_TICKS) return;
+    this.#acknowledgeTicks = 0;
+    if (this.#attachedReign !== null) this.#ports.server.acknowledge(this.committedOffset);
+  }
 
   #followed(): void {
     const isLevel = this.#feed.isLevel(this.#limits.levelSlackBytes);

@@ -1,0 +1,340 @@
+/**
+ * This node's own server, as strong mode drives it: its lives, its promotion and demotion, the
+ * fence and the capture. Calls return at once; what comes of them are events, each with its life.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { parseRole, type Role } from '../core/psync/role.ts';
+import type { Reply } from '../core/resp/reply-reader.ts';
+import { type ReplOffset, replOffset } from '../core/scalars.ts';
+import { type Admin, connectServer } from '../io/server/admin.ts';
+import { AGENT_USER, type ConfLimits, type Feed } from '../io/server/conf.ts';
+import { ServerError } from '../io/server/errors.ts';
+import { type Flavor, versionNumbers } from '../io/server/flavor.ts';
+import { ServerProcess } from '../io/server/process.ts';
+import { FenceLink } from './fence-link.ts';
+import type { Journal } from './journal.ts';
+import { ReplicaLink } from './replica-link.ts';
+import type { RoleSeen, ServerPort } from './strong/ports.ts';
+
+export interface OwnServerEvents {
+  serverUp(life: number): void;
+  serverDown(life: number, why: string): void;
+  serverFailed(life: number, why: string): void;
+  roleSeen(life: number, role: RoleSeen): void;
+  promoted(life: number, replid: string, offset: ReplOffset): void;
+  demoted(life: number): void;
+  attached(life: number, replid: string): void;
+  captured(life: number, chunk: Buffer): void;
+  detached(life: number, why: string): void;
+  fenceSent(): void;
+  readonly isFenceWanted: boolean;
+  fenceAnswered(life: number, role: RoleSeen): 'done' | 'askAgain';
+}
+
+export interface OwnServerOptions {
+  readonly program: string;
+  readonly flavor: Flavor;
+  readonly setpriv: string | null;
+  readonly runDir: string;
+  readonly clientPassword: string | null;
+  readonly settingLines: readonly string[];
+  readonly confLimits: ConfLimits;
+  readonly feed: Feed;
+  /** The one id of this deployment's history, which a follower's server carries. */
+  readonly historyId: string;
+  readonly journal: Journal;
+}
+
+/** Loading happens after the socket answers: a start is quick. */
+const START_MS_MAX = 15_000;
+/** Promotion and demotion have a bound in ticks as well; this one frees the connection. */
+const STEP_MS_MAX = 5_000;
+/** A script runs: look again soon. */
+const BUSY_RETRY_MS = 5;
+/** Shown by the server in its list of replicas. */
+const CAPTURE_PORT = 1;
+
+export class OwnServer implements ServerPort {
+  readonly #o: OwnServerOptions;
+  #events: OwnServerEvents | null = null;
+  #life = 0;
+  #process: ServerProcess | null = null;
+  #admin: Admin | null = null;
+  #agentPassword = '';
+  #starting: AbortController | null = null;
+  #fence: FenceLink | null = null;
+  #capture: ReplicaLink | null = null;
+  #isFenceDue = false;
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(options: OwnServerOptions) {
+    this.#o = options;
+  }
+
+  /** Who hears what happens. Set once, before `start`. */
+  listen(events: OwnServerEvents): void {
+    this.#events = events;
+  }
+
+  get pid(): number | null {
+    return this.#process?.pid ?? null;
+  }
+
+  get isUp(): boolean {
+    return this.#admin !== null;
+  }
+
+  /** A connection without any handshake, for a client's session. */
+  connect(): Socket {
+    return connectServer(this.#process?.socketPath ?? `${this.#o.runDir}/server.sock`);
+  }
+
+  get auth(): { readonly user: string; readonly password: string } {
+    return { user: AGENT_USER, password: this.#agentPassword };
+  }
+
+  get version(): string {
+    return versionNumbers(this.#o.flavor);
+  }
+
+  /** A call of the agent's own, for doors and checks; null when there is no server. */
+  async call(words: readonly string[]): Promise<Reply | null> {
+    const admin = this.#admin;
+    if (admin === null) return null;
+    return admin.call(words).catch((error: unknown) => {
+      if (error instanceof ServerError) return null;
+      throw error;
+    });
+  }
+
+  start(life: number): void {
+    this.#life = life;
+    this.#agentPassword = randomBytes(32).toString('hex');
+    this.#starting = new AbortController();
+    this.#ended = this.#start(life, this.#starting.signal);
+  }
+
+  kill(life: number, why: string): void {
+    if (life !== this.#life) return;
+    this.#o.journal.info('server.kill', { life, why });
+    this.detach();
+    this.#starting?.abort();
+    this.#process?.kill().catch(() => undefined);
+  }
+
+  /** Ends the server for good, and resolves when it is gone. */
+  async end(): Promise<void> {
+    this.#events = null;
+    this.detach();
+    this.#starting?.abort();
+    await this.#ended.catch(() => undefined);
+    this.#admin?.close();
+    await this.#process?.kill();
+  }
+
+  askRole(life: number, afterMs: number): void {
+    if (afterMs > 0) setTimeout(() => this.askRole(life, 0), afterMs);
+    else
+      this.#ask(life, async (admin) => {
+        const role = roleSeen(parseRole(await admin.call(['ROLE'])));
+        this.#events?.roleSeen(life, role);
+      });
+  }
+
+  promote(life: number): void {
+    this.#ask(life, async (admin) => {
+      await this.#evictClients(admin);
+      await admin.must(['CONFIG', 'SET', 'min-replicas-to-write', '1']);
+      await admin.promote();
+      const info = await admin.info('replication');
+      if (info.role !== 'primary' || info.replid === null || info.replOffset === null)
+        throw new ServerError('SERVER_FAILED', 'promoted, and no primary');
+      this.#events?.promoted(life, info.replid, replOffset(info.replOffset));
+    });
+  }
+
+  demote(life: number): void {
+    this.#ask(life, async (admin) => {
+      await this.#evictClients(admin);
+      await admin.follow(this.#o.feed);
+      await admin.must(['CLIENT', 'UNPAUSE']);
+      const role = parseRole(await admin.call(['ROLE'], STEP_MS_MAX));
+      if (role.kind !== 'replica')
+        throw new ServerError('SERVER_FAILED', `told to follow, and is ${role.kind}`);
+      this.#events?.demoted(life);
+    });
+  }
+
+  attach(life: number, replid: string, from: ReplOffset): void {
+    this.detach();
+    const connect = () => this.connect();
+    const fence = new FenceLink({
+      connect,
+      auth: this.auth,
+      onReady: () => this.#attachCapture(life, replid, from),
+      onRole: (role) => this.#fenceAnswered(life, role),
+      onClosed: (why) => this.#lost(life, `the fence broke: ${why}`),
+    });
+    this.#fence = fence;
+  }
+
+  detach(): void {
+    this.#fence?.close();
+    this.#capture?.close();
+    this.#fence = null;
+    this.#capture = null;
+    this.#isFenceDue = false;
+  }
+
+  /** At the end of this turn, so that one `ROLE` serves every reply that was read in it. */
+  sendFence(): void {
+    if (this.#isFenceDue) return;
+    this.#isFenceDue = true;
+    setImmediate(() => {
+      this.#isFenceDue = false;
+      if (this.#fence === null || this.#events?.isFenceWanted !== true) return;
+      this.#events.fenceSent();
+      this.#fence.ask();
+    });
+  }
+
+  acknowledge(offset: ReplOffset): void {
+    this.#capture?.acknowledge(offset);
+  }
+
+  setCapturePaused(isPaused: boolean): void {
+    this.#capture?.setPaused(isPaused);
+  }
+
+  pauseWrites(life: number, forMs: number): void {
+    this.#ask(life, async (admin) => {
+      if (forMs === 0) await admin.must(['CLIENT', 'UNPAUSE']);
+      else await admin.must(['CLIENT', 'PAUSE', String(forMs), 'WRITE']);
+    });
+  }
+
+  async #start(life: number, signal: AbortSignal): Promise<void> {
+    const { program, setpriv, runDir, flavor, clientPassword, settingLines, feed } = this.#o;
+    try {
+      const server = await ServerProcess.start(
+        {
+          program,
+          setpriv,
+          startMsMax: START_MS_MAX,
+          conf: {
+            flavor,
+            runDir,
+            agentPassword: this.#agentPassword,
+            clientPassword,
+            feed,
+            settingLines,
+            limits: this.#o.confLimits,
+          },
+          onLine: (line) => this.#o.journal.debug('server.said', { line }),
+          onExit: (exit) => this.#gone(life, exit.text),
+        },
+        signal,
+      );
+      this.#process = server;
+      this.#admin = await server.admin();
+      this.#events?.serverUp(life);
+    } catch (error) {
+      // A process that had been started has told its exit already.
+      this.#gone(life, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #gone(life: number, why: string): void {
+    if (life !== this.#life) return;
+    this.#life = 0;
+    this.#process = null;
+    this.#admin?.close();
+    this.#admin = null;
+    this.detach();
+    this.#events?.serverDown(life, why);
+  }
+
+  #attachCapture(life: number, replid: string, from: ReplOffset): void {
+    const { historyId } = this.#o;
+    this.#capture = new ReplicaLink({
+      connect: () => this.connect(),
+      replica: {
+        auth: this.auth,
+        listeningPort: CAPTURE_PORT,
+        version: null,
+        rdbOnly: false,
+        after: { replid: historyId, offset: from },
+      },
+      onEvent: (event) => {
+        switch (event.kind) {
+          case 'continued':
+            this.#events?.attached(life, event.replid);
+            return;
+          case 'stream':
+            this.#events?.captured(life, bufferOf(event.bytes));
+            return;
+          case 'refused':
+            this.#lost(life, `the capture was refused: ${event.text}`);
+            return;
+          default:
+            this.#lost(life, `the capture of ${replid} got ${event.kind}, not CONTINUE`);
+        }
+      },
+      onClosed: (why) => this.#lost(life, `the capture broke: ${why}`),
+    });
+  }
+
+  #lost(life: number, why: string): void {
+    this.detach();
+    this.#events?.detached(life, why);
+  }
+
+  #fenceAnswered(life: number, role: Role): void {
+    if (this.#events?.fenceAnswered(life, roleSeen(role)) !== 'askAgain') return;
+    setTimeout(() => this.#fence?.ask(), BUSY_RETRY_MS);
+  }
+
+  /** What clients may have left: nothing of theirs may run across a change of role (H4). */
+  async #evictClients(admin: Admin): Promise<void> {
+    await admin.must(['CLIENT', 'KILL', 'USER', 'default'], STEP_MS_MAX);
+    const list = String(await admin.must(['CLIENT', 'LIST'], STEP_MS_MAX));
+    const others = list.split('\n').filter((line) => / user=default(\s|$)/.test(line));
+    if (others.length > 0)
+      throw new ServerError('SERVER_FAILED', `${others.length} clients are still connected`);
+  }
+
+  /** Runs one step on the admin connection; whatever goes wrong is the server's failure. */
+  #ask(life: number, step: (admin: Admin) => Promise<void>): void {
+    const admin = this.#admin;
+    if (life !== this.#life || admin === null) return;
+    step(admin).catch((error: unknown) => {
+      if (!(error instanceof ServerError)) throw error;
+      // One that is gone reports that itself.
+      if (error.code === 'SERVER_GONE' || life !== this.#life) return;
+      this.#events?.serverFailed(life, error.message);
+    });
+  }
+}
+
+function roleSeen(role: Role): RoleSeen {
+  switch (role.kind) {
+    case 'primary':
+      return { kind: 'primary', offset: role.offset, replicas: role.replicas.length };
+    case 'replica':
+      return {
+        kind: 'replica',
+        isConnected: role.link === 'connected' && role.offset !== null,
+        offset: role.offset ?? replOffset(0),
+      };
+    case 'busy':
+    case 'loading':
+      return { kind: 'busy', text: role.kind };
+    case 'unreadable':
+      return { kind: 'failed', text: role.text };
+  }
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
