@@ -46,6 +46,8 @@ const SNAPSHOT_ID_BYTES_MAX = 256;
 const TOPIC_CHARS_MAX = 64;
 const VOTERS_MAX = 1024;
 const NODE_ID_CHARS_MAX = 72;
+/** Below this, a buffer of its own costs more than what it might pin. */
+const TINY_BYTES = 256;
 /** Term and length of one entry, before the payloads. */
 const ENTRY_HEAD_BYTES = 12;
 
@@ -169,10 +171,14 @@ export function parseJson(body: Buffer): unknown {
 
 /**
  * Bytes that may be kept as long as one likes: a view of a received chunk is copied out once.
- * Below 4 KiB `Buffer.from` shares a slab of 8 KiB with its neighbours, which come and go alike.
+ * Tiny ones share Node's slab of 64 KiB with their neighbours, which come and go alike.
  */
 export function ownBytes(body: Buffer, isOwn: boolean): Buffer {
-  return isOwn ? body : Buffer.from(body);
+  if (isOwn) return body;
+  if (body.length < TINY_BYTES) return Buffer.from(body);
+  const own = Buffer.allocUnsafeSlow(body.length);
+  body.copy(own);
+  return own;
 }
 
 function readGroup(p: FrameParser): GroupId {

@@ -172,6 +172,10 @@ test('FrameAssembly refuses pieces that fit nothing', () => {
   ];
   for (const [name, frames] of stories) {
     const assembly = new FrameAssembly(() => undefined);
-    throws(() => frames.forEach(([kind, body]) => void assembly.take(kind, body, false)), name);
+    throws(
+      () => frames.forEach(([kind, body]) => void assembly.take(kind, body, false)),
+      ProtocolError,
+      name,
+    );
   }
 });
