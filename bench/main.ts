@@ -163,7 +163,7 @@ async function fill(target: Target, { valueBytes }: Workload, signal: AbortSigna
 
 function publish(options: Options, { runs, recoveries }: Results): void {
   const all = summaries(runs);
-  process.stdout.write(`\n${reportLines(all, recoveries).join('\n')}\n`);
+  for (const line of reportLines(all, recoveries)) say(line);
   const machine = { cpus: cpus().length, model: cpus()[0]?.model, memoryBytes: totalmem() };
   const facts = { date: new Date().toISOString(), commit: commit(), node: process.version };
   const report = { ...facts, machine, options, summaries: all, marks: judge(all) };

@@ -130,7 +130,7 @@ export class DeploymentTarget implements Target {
     return this.untilLevel('the deployment did not start', signal);
   }
 
-  /** All nodes ready, none far behind: what was measured before does not weigh on what comes next. */
+  /** All nodes ready, none far behind: what came before does not weigh on what comes next. */
   untilLevel(what: string, signal: AbortSignal): Promise<void> {
     const isLevel = async () => {
       const sights = await this.look();

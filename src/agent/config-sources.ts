@@ -4,9 +4,10 @@
  */
 import { dirname, resolve } from 'node:path';
 import { type SettingKey, START_SETTINGS } from '../doors/cli/start-options.ts';
+import { checkSettings } from '../io/server/settings.ts';
 import { type FileEntry, readConfigFile } from './config-file.ts';
 import { type ConfigIssue, nearestName } from './config-issue.ts';
-import { isServerSettingName, type SettingValues, SHAPES, serverValue } from './config-schema.ts';
+import { type SettingValues, SHAPES, serverValue } from './config-schema.ts';
 
 export interface ConfigInput {
   /** What commander parsed, by attribute name. */

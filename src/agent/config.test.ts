@@ -32,6 +32,29 @@ function load(
     environment,
     workingDir: dir,
     hostname: 'host_1.example',
+  });
+}
+
+function loaded(...args: Parameters<typeof load>): NodeConfig {
+  const result = load(...args);
+  if (!result.ok) throw new Error(result.issues.map(formatIssue).join('\n'));
+  return result.config;
+}
+
+function issuesOf(...args: Parameters<typeof load>): string[] {
+  const result = load(...args);
+  return result.ok ? [] : result.issues.map(formatIssue);
+}
+
+test('loadConfig: with a directory and peers alone, everything else has a default', () => {
+  const { provenance, ...config } = loaded({});
+  deepEqual(config, {
+    name: 'althing',
+    node: 'host_1.example-7379',
+    dir: '/data',
+    bind: { client: '127.0.0.1', peers: '127.0.0.1', http: '127.0.0.1' },
+    ports: { client: 6379, peers: 7379, http: 8379 },
+    announce: null,
     peers: PEERS.split(','),
     secret: null,
     password: null,
@@ -61,7 +84,8 @@ test('loadConfig: the file gives peers as a list, paths, and settings of the ser
     'full.yaml',
     'dir: data\npeers:\n  - "[::1]:7001"\n  - "[::1]:7002"\nsecret-file: secret\n' +
       'server-path: ./redis-server\nlog-limit: 32mb\nname:\n' +
-      'server:\n  maxmemory: 100mb\n  Hz: 50\n  lazyfree-lazy-expire: true\n  notify-keyspace-events: ""\n',
+      'server:\n  maxmemory: 100mb\n  Hz: 50\n  lazyfree-lazy-expire: true\n' +
+      '  notify-keyspace-events: ""\n',
   );
   const { provenance: _, ...rest } = loaded({ config }, {}, {});
   equal(rest.dir, join(dir, 'data'));
@@ -70,7 +94,12 @@ test('loadConfig: the file gives peers as a list, paths, and settings of the ser
   equal(rest.serverPath, join(dir, 'redis-server'));
   equal(rest.logLimitBytes, 32 * 1024 * 1024);
   deepEqual(rest.bind, { client: '::1', peers: '::', http: '::1' });
-  const server = { maxmemory: '100mb', hz: '50', 'lazyfree-lazy-expire': 'yes', 'notify-keyspace-events': '' };
+  const server = {
+    maxmemory: '100mb',
+    hz: '50',
+    'lazyfree-lazy-expire': 'yes',
+    'notify-keyspace-events': '',
+  };
   deepEqual(rest.server, server);
 });
 
@@ -138,7 +167,7 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
     [
       'a line end in a value',
       [{ config: bad('lines', 'server:\n  a: "b\\nport 1"\n') }],
-      /^server\.a \(.*:2\): has a value with a control character/,
+      /^server\.a \(.*: has a value with a control character/,
     ],
     [
       'a line end in a name',
