@@ -1,0 +1,108 @@
+import { ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { SmallWorld } from './small-world.test.ts';
+
+const SEEDS = 200;
+const STEPS = 1000;
+
+type Chance = (outOf: number) => boolean;
+
+function disturb(world: SmallWorld, chance: Chance, pick: (n: number) => number): void {
+  const members = [...world.members.values()];
+  const member = members[pick(members.length)];
+  ok(member);
+  const name = member.id.slice(0, 1);
+  if (!member.isUp) {
+    if (chance(8)) world.restart(name);
+    return;
+  }
+  const other = world.voters[pick(world.voters.length)];
+  ok(other);
+  const fate = pick(200);
+  if (fate < 3) world.crash(name, pick(member.log.pending + 1));
+  else if (fate < 6) world.handle(name, { kind: 'transferWanted', to: chance(2) ? null : other });
+  else if (fate < 8) world.handle(name, { kind: 'resignWanted', why: 'test' });
+  else if (fate < 14) world.handle(name, { kind: 'peerLost', peer: other });
+  else if (fate < 20) world.handle(name, { kind: 'peerFound', peer: other });
+  else if (fate < 28) world.compact(member);
+  else if (fate < 40) world.finishFetch(chance(2));
+  else if (fate < 65) world.wantRound(member);
+  else if (fate < 110) world.propose(member, `${name}${world.random() % 1000}`);
+  else world.tick(name);
+}
+
+function step(world: SmallWorld, lossOutOf: number): void {
+  const pick = (n: number) => (n === 0 ? 0 : world.random() % n);
+  const chance = (outOf: number) => pick(outOf) === 0;
+  const fate = pick(9);
+  if (fate < 3) {
+    disturb(world, chance, pick);
+  } else if (fate < 5) {
+    const member = [...world.members.values()][pick(world.members.size)];
+    if (member?.isUp) member.log.sync(1 + pick(member.log.pending));
+  } else if (world.wire.length > 0) {
+    // Mostly in order, as connections do it, sometimes not.
+    const at = chance(4) ? pick(world.wire.length) : 0;
+    if (chance(lossOutOf)) world.wire.splice(at, 1);
+    else world.deliver(at, chance(15));
+  } else {
+    world.tick();
+  }
+}
+
+/** All nodes are up and nothing gets lost: they must agree, and go on. */
+function heal(world: SmallWorld): void {
+  for (const member of world.members.values())
+    if (!member.isUp) world.restart(member.id.slice(0, 1));
+  world.settle();
+  const isLevel = () => {
+    const leader = world.leader();
+    if (leader === undefined) return false;
+    const copies = [...world.members.keys()].filter((id) => !world.voters.includes(id));
+    leader.driver.handle({ kind: 'copiesKnown', copies });
+    const { last } = leader.driver.raft;
+    return [...world.members.values()].every(
+      (member) => member.applied === last.index && member.driver.raft.committed === last.index,
+    );
+  };
+  world.until(isLevel);
+  // A handover that is still under way refuses proposals until it ends.
+  const before = world.committed.length;
+  world.until(() => {
+    const leader = world.leader();
+    if (leader !== undefined) world.propose(leader, 'afterwards');
+    world.settle();
+    return world.committed.length > before;
+  });
+  const leader = world.leader();
+  ok(leader);
+  const round = world.wantRound(leader);
+  world.settle();
+  ok(leader.driver.raft.confirmedRound >= round, 'the healed group confirms rounds');
+}
+
+test('random worlds: one leader per term, logs match, nothing committed is lost', () => {
+  let committed = 0;
+  let terms = 0;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const names = ['abc', 'ab', 'abcde', 'abc', 'a'][seed % 5] ?? 'abc';
+    const copies = seed % 3 === 0 ? 'x' : '';
+    const limits = { electionTicksMin: 6, electionTicksMax: 12, heartbeatTicks: 2 };
+    const bytes = { appendBytesMax: 10, windowBytesMax: 30, uncommittedBytesMax: 100 };
+    const world = new SmallWorld(names, seed, { ...limits, ...bytes }, copies);
+    try {
+      for (let i = 0; i < STEPS; i++) {
+        step(world, 2 + (seed % 20));
+        if (i % 50 === 0) world.checkLogs();
+      }
+      heal(world);
+      world.checkLogs();
+    } catch (cause) {
+      throw new Error(`seed ${seed}`, { cause });
+    }
+    committed += world.committed.length;
+    terms += world.leaders.size;
+  }
+  ok(committed > SEEDS * 4, `the worlds did something: ${committed} entries`);
+  ok(terms > SEEDS, `the worlds had elections: ${terms}`);
+});
