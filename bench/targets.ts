@@ -25,6 +25,8 @@ const NODES = 3;
 const START_MS_MAX = 60_000;
 /** `up` gives its agents ten seconds. */
 const STOP_MS_MAX = 20_000;
+/** An election and a new leader's opening, with room. */
+const LEADER_MS_MAX = 15_000;
 const LOOK_EVERY_MS = 100;
 /** What a process said last, for the error when it does not start. */
 const LAST_WORDS_LENGTH = 1_000;
@@ -152,10 +154,15 @@ export class DeploymentTarget implements Target {
   }
 
   async leader(): Promise<Sight> {
-    const sights = await this.look();
-    const leader = sights.find(({ status }) => status?.role === 'leader');
-    if (!leader) throw new TargetError('the deployment has no leader');
-    return leader;
+    const deadlineMs = performance.now() + LEADER_MS_MAX;
+    while (performance.now() < deadlineMs) {
+      const leaders = (await this.look()).filter(({ status }) => status?.role === 'leader');
+      // One that was paused or cut off may not know yet that another leads in a higher term.
+      const leader = leaders.toSorted((a, b) => (b.status?.term ?? 0) - (a.status?.term ?? 0))[0];
+      if (leader?.ready) return leader;
+      await sleep(LOOK_EVERY_MS);
+    }
+    throw new TargetError('the deployment has no leader');
   }
 
   async port(): Promise<number> {
