@@ -15,8 +15,8 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The first release line that runs TypeScript sources as they are, without a flag. */
 const NODE_MIN = [22, 18];
-/** Lines of a failed child that are worth showing; the first ones of npm and apt say the least. */
-const FAILURE_LINES = 30;
+/** Lines of a failed child that are worth showing: npm says why at the beginning, apt at the end. */
+const FAILURE_LINES = 15;
 
 export class SetupError extends Error {}
 
@@ -62,27 +62,26 @@ function wantsServer(args) {
 // --- Dependencies ---
 
 export async function ensureDependencies() {
-  const state = dependencyState();
-  if (state === 'level') return;
-  // `npm ci` deletes what is there; something that runs from it may still need it.
-  const command = state === 'missing' ? ['ci'] : ['install', '--no-save'];
+  if (areDependenciesLevel()) return;
+  // Not `npm ci`: it deletes what a running program may need, and it refuses a lock file without
+  // the packages of every other platform, which is what npm writes where a registry lacks them.
   const quiet = ['--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
-  await runQuietly('setting up: dependencies', 'npm', [...command, ...quiet], {
-    todo: 'Is the package registry reachable? `npm ci` shows more.',
+  await runQuietly('setting up: dependencies', 'npm', ['install', '--no-save', ...quiet], {
+    todo: 'Is the package registry reachable?',
   });
 }
 
 /** Compares what npm noted inside node_modules with the lock file: file times say nothing here. */
-function dependencyState() {
+function areDependenciesLevel() {
   const noted = join(ROOT, 'node_modules', '.package-lock.json');
-  if (!existsSync(noted)) return 'missing';
+  if (!existsSync(noted)) return false;
   const wanted = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')).packages;
   const found = JSON.parse(readFileSync(noted, 'utf8')).packages;
   for (const [path, entry] of Object.entries(wanted)) {
     if (path === '' || entry.optional) continue;
-    if (found[path]?.version !== entry.version) return 'old';
+    if (found[path]?.version !== entry.version) return false;
   }
-  return 'level';
+  return true;
 }
 
 // --- The right Node ---
@@ -172,14 +171,19 @@ export async function runQuietly(what, command, args, { env = {}, todo = '' } = 
     const { code, output } = await run(command, args, env);
     if (code !== 0) {
       show('');
-      const end = output.trimEnd().split('\n').slice(-FAILURE_LINES).join('\n');
-      throw new SetupError(`${what} failed: \`${command} ${args.join(' ')}\`\n${end}\n${todo}`);
+      const words = beginningAndEnd(output.trimEnd().split('\n')).join('\n');
+      throw new SetupError(`${what} failed: \`${command} ${args.join(' ')}\`\n${words}\n${todo}`);
     }
     show(onTerminal ? `${what}: done in ${seconds()}\n` : '');
     return output;
   } finally {
     if (ticking) clearInterval(ticking);
   }
+}
+
+function beginningAndEnd(lines) {
+  if (lines.length <= 2 * FAILURE_LINES) return lines;
+  return [...lines.slice(0, FAILURE_LINES), '...', ...lines.slice(-FAILURE_LINES)];
 }
 
 function run(command, args, env) {

@@ -12,12 +12,13 @@ const BYTES_MAX = 16 * 1024 * 1024;
 /** Enough for the last line of a crash. */
 const TAIL_BYTES = 4096;
 /** What Node prints below the message of an error. */
-const STACK = /^\s*$|^\s+at |^[{}]|^ {2}\w+: |^Node\.js v/;
+const STACK = /^\s*$|^\s+at |^[{}]$|^ {2}\w+: |^Node\.js v/;
 
 export class AgentLog {
   readonly path: string;
   readonly descriptor: number;
   readonly #bytesMax: number;
+  #isOpen = true;
 
   constructor(path: string, bytesMax = BYTES_MAX) {
     this.path = path;
@@ -48,6 +49,8 @@ export class AgentLog {
   }
 
   close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     closeSync(this.descriptor);
   }
 }

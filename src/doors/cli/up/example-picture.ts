@@ -1,0 +1,46 @@
+/** A picture for tests: three nodes, node2 leads in term 4, all serve. */
+import type { Status } from '../../view.ts';
+import { type NodeSight, type Picture, pictureOf } from './picture.ts';
+
+export function exampleStatus(node: string, changes: Partial<Status> = {}): Status {
+  return {
+    name: 'local',
+    deployment: 'd1',
+    node,
+    role: node === 'node2' ? 'leader' : 'follower',
+    leader: 'node2',
+    term: 4,
+    pid: 100,
+    server: { pid: 200, version: '7.0.15' },
+    offsets: { executed: 1_000, committed: 990, applied: 980 },
+    log: { bytes: 5_000_000 },
+    snapshot: { bytes: 0, offset: 0 },
+    members: [
+      { node: 'node1', role: 'follower', address: '127.0.0.1:6379', lagBytes: 2_048 },
+      { node: 'node2', role: 'leader', address: '127.0.0.1:6380', lagBytes: 0 },
+      { node: 'node3', role: 'follower', address: '127.0.0.1:6381', lagBytes: null },
+    ],
+    problems: [],
+    ...changes,
+  };
+}
+
+export function exampleSight(i: number, changes: Partial<NodeSight> = {}): NodeSight {
+  const addresses = {
+    node: `node${i + 1}`,
+    clients: 6379 + i,
+    peers: 7379 + i,
+    http: 8379 + i,
+  };
+  return {
+    addresses,
+    pid: 100 + i,
+    status: exampleStatus(addresses.node),
+    ready: true,
+    ...changes,
+  };
+}
+
+export function examplePicture(changes: readonly Partial<NodeSight>[] = []): Picture {
+  return pictureOf([0, 1, 2].map((i) => exampleSight(i, changes[i])));
+}
