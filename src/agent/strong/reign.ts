@@ -62,6 +62,10 @@ export class Reign {
     return this.#capture.received;
   }
 
+  get replid(): string {
+    return this.#options.replid;
+  }
+
   announce(): void {
     this.#propose(encodeReign(this.#options.start, this.#options.replid), true);
   }

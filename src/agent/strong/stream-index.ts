@@ -151,6 +151,14 @@ export class StreamIndex {
     this.#base = base;
   }
 
+  /** Recovery learns the base's term, and the reigns before it, after the entries. */
+  rebase(base: EntryId, reignsBefore: readonly ReignMark[]): void {
+    assert(base.index === this.#base.index, 'recovery finds one base');
+    this.#base = base;
+    const before = reignsBefore.filter((reign) => reign.index <= base.index);
+    this.#reigns = [...before, ...this.#reigns];
+  }
+
   /** The log begins anew after a snapshot. */
   reset(base: StreamBase): void {
     this.#base = base.last;

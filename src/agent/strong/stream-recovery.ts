@@ -5,7 +5,7 @@
  * at its base is read off the first entry that has one.
  */
 import type { Entry, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
-import { logIndex, type ReplOffset, replOffset } from '../../core/scalars.ts';
+import { logIndex, type ReplOffset, replOffset, term } from '../../core/scalars.ts';
 import { decodeEntry } from './entry.ts';
 import { type ReignMark, type StreamBase, StreamIndex } from './stream-index.ts';
 
@@ -27,10 +27,10 @@ export function readSnapshotNote(extra: Readonly<Record<string, unknown>>): Snap
   if (typeof serverVersion !== 'string') return null;
   const marks: ReignMark[] = [];
   for (const mark of reigns as Record<string, unknown>[]) {
-    const { index, term, replid, start } = mark;
-    if (!isCount(index) || !isCount(term) || !isCount(start) || typeof replid !== 'string')
+    const { index, term: reignTerm, replid, start } = mark;
+    if (!isCount(index) || !isCount(reignTerm) || !isCount(start) || typeof replid !== 'string')
       return null;
-    marks.push({ index: logIndex(index), term, replid, start: replOffset(start) });
+    marks.push({ index: logIndex(index), term: reignTerm, replid, start: replOffset(start) });
   }
   return { offset, lastOffset, reigns: marks, serverVersion };
 }
@@ -41,37 +41,34 @@ export function streamBaseOf(snapshot: SnapshotMeta, note: SnapshotNote): Stream
 
 /** Takes the entries of the log in order, then gives the index. */
 export class StreamRecovery {
-  #leading: Entry[] = [];
+  readonly #leading: Entry[] = [];
   #index: StreamIndex | null = null;
-  #base: EntryId | null = null;
-  readonly #reigns: readonly ReignMark[];
 
-  constructor(note: SnapshotNote | null) {
-    this.#reigns = note?.reigns ?? [];
-  }
-
-  /** `base`: the entry before the first one held. */
-  entry(base: EntryId, entry: Entry): void {
-    this.#base = base;
+  entry(entry: Entry): void {
     if (this.#index !== null) {
       this.#index.append(this.#index.last, [entry]);
       return;
     }
-    const stream = decodeEntry(entry.payload);
     this.#leading.push(entry);
-    if (stream !== null && stream.kind !== 'noop') this.#begin(base, stream.start);
+    const stream = decodeEntry(entry.payload);
+    // The base's term is told only at the end.
+    if (stream !== null && stream.kind !== 'noop') this.#begin({ ...NOTHING }, stream.start);
   }
 
-  /** `offset`: where the stream stands at `base` if no entry says it. */
-  finish(base: EntryId, offset: ReplOffset): StreamIndex {
-    return this.#index ?? this.#begin(this.#base ?? base, offset);
+  /** `base`: the entry before the first one held. `note`: of the newest snapshot. */
+  finish(base: EntryId, note: SnapshotNote | null): StreamIndex {
+    const index = this.#index ?? this.#begin(base, replOffset(note?.lastOffset ?? 0));
+    index.rebase(base, note?.reigns ?? []);
+    return index;
   }
 
   #begin(base: EntryId, offset: ReplOffset): StreamIndex {
-    const reigns = this.#reigns.filter((reign) => reign.index <= base.index);
-    this.#index = new StreamIndex({ last: base, offset, reigns });
-    this.#index.append(base, this.#leading);
-    this.#leading = [];
+    const first = this.#leading[0]?.index ?? base.index + 1;
+    const before = { index: logIndex(first - 1), term: base.term };
+    this.#index = new StreamIndex({ last: before, offset, reigns: [] });
+    this.#index.append(before, this.#leading);
     return this.#index;
   }
 }
+
+const NOTHING: EntryId = { index: logIndex(0), term: term(0) };

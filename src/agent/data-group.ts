@@ -1,0 +1,421 @@
+/**
+ * One strong shard on this node: its Raft group, log, server and feed, joined.
+ *
+ * Everything below runs on events: messages from peers, completions of the disk, words of the
+ * server, and a tick. What decides is pure (`core/raft`, `agent/strong`); this file only connects.
+ */
+import { randomBytes } from 'node:crypto';
+import { emptyRdb } from '../core/psync/empty-rdb.ts';
+import { Driver, type Notice } from '../core/raft/driver.ts';
+import { FETCH_LIMITS, SnapshotPuller, type TransferMessage } from '../core/raft/fetch.ts';
+import type { RaftLimits } from '../core/raft/options.ts';
+import type { Configuration, Message, SnapshotMeta } from '../core/raft/protocol.ts';
+import { Raft } from '../core/raft/raft.ts';
+import { groupId, type NodeId, type ReplOffset } from '../core/scalars.ts';
+import type { OpenedGroup } from '../io/storage/recovery.ts';
+import type { SnapshotWriter } from '../io/storage/snapshot-writer.ts';
+import type { Journal } from './journal.ts';
+import { LIMITS } from './limits.ts';
+import type { OwnServer } from './own-server.ts';
+import { takeSnapshot } from './snapshot-taker.ts';
+import { Compaction } from './strong/compaction.ts';
+import { Feed } from './strong/feed.ts';
+import type { RelayPort, SnapshotBody } from './strong/ports.ts';
+import type { StreamIndex } from './strong/stream-index.ts';
+import { StreamLog } from './strong/stream-log.ts';
+import { readSnapshotNote, type SnapshotNote, streamBaseOf } from './strong/stream-recovery.ts';
+import { Strong } from './strong/strong.ts';
+
+export const DATA_GROUP = groupId('data0');
+
+/** What the group needs of the peers. */
+export interface GroupPeers {
+  send(to: NodeId, message: Message): void;
+  sendTransfer(to: NodeId, message: TransferMessage): void;
+  /** To every peer that is up. */
+  announceSnapshot(snapshot: SnapshotMeta): void;
+}
+
+export interface DataGroupOptions {
+  readonly id: NodeId;
+  readonly configuration: Configuration;
+  readonly opened: OpenedGroup;
+  readonly index: StreamIndex;
+  /** The one id of this deployment's history. */
+  readonly historyId: string;
+  readonly server: OwnServer;
+  readonly peers: GroupPeers;
+  readonly relay: RelayPort;
+  readonly logLimitBytes: number;
+  readonly journal: Journal;
+  /** The disk failed: this node ends (design §3.6). */
+  readonly fatal: (error: Error) => void;
+  /** Who leads, or that nobody is known to, changed. */
+  readonly onLeader: (leader: NodeId | null) => void;
+}
+
+const RAFT_LIMITS: RaftLimits = {
+  heartbeatTicks: LIMITS.heartbeatTicks,
+  electionTicksMin: LIMITS.electionTicksMin,
+  electionTicksMax: LIMITS.electionTicksMax,
+  appendBytesMax: LIMITS.appendBytesMax,
+  windowBytesMax: LIMITS.appendWindowBytes,
+  // Strong mode paces by its own cap; the core's is a second wall with room for one unit.
+  uncommittedBytesMax: LIMITS.uncommittedBytesMax + LIMITS.unitBytesMax,
+};
+
+export class DataGroup {
+  readonly raft: Raft;
+  readonly strong: Strong;
+  readonly index: StreamIndex;
+  readonly #o: DataGroupOptions;
+  readonly #driver: Driver;
+  readonly #feed: Feed;
+  readonly #puller: SnapshotPuller;
+  readonly #compaction: Compaction;
+  #proposals: Uint8Array[] = [];
+
+  constructor(options: DataGroupOptions) {
+    const { opened, index, id, configuration, server } = options;
+    const { store, snapshots, hardState, base, heads, snapshot } = opened;
+    this.#o = options;
+    this.index = index;
+    this.raft = new Raft({
+      id,
+      configuration,
+      hardState,
+      base,
+      heads,
+      snapshot,
+      entropy: () => randomBytes(4).readUInt32BE(),
+      limits: RAFT_LIMITS,
+    });
+    this.#puller = new SnapshotPuller({
+      sink: snapshots.sink,
+      send: (to, message) => options.peers.sendTransfer(to, message),
+      limits: FETCH_LIMITS,
+    });
+    const log = new StreamLog(store, index, () => {
+      // The one that was fetched last is the newest on disk.
+      const latest = snapshots.latest;
+      const note = latest === null ? null : readSnapshotNote(latest.extra);
+      if (latest === null || note === null) throw new Error('a fetched snapshot has no note');
+      return streamBaseOf(latest.meta, note);
+    });
+    this.#driver = new Driver({
+      raft: this.raft,
+      log,
+      outbox: options.peers,
+      fetcher: this.#puller,
+      onNotice: (notice) => this.#noticed(notice),
+      fatal: options.fatal,
+    });
+    this.#feed = new Feed(options.historyId, index, {
+      log: store,
+      openSnapshot: (done) => this.#openSnapshot(done),
+      emptyRdb: Buffer.from(emptyRdb()),
+      diverged: (why) => this.strong.diverged(why),
+    });
+    this.strong = new Strong(
+      LIMITS,
+      {
+        server,
+        raft: this.#raftPort(),
+        relay: options.relay,
+        note: (event, facts) => options.journal.info(event, facts),
+      },
+      index,
+      this.#feed,
+    );
+    this.#compaction = new Compaction(
+      {
+        logLimitBytes: options.logLimitBytes,
+        logHardBytes: Math.max(
+          options.logLimitBytes * LIMITS.logHardFactor,
+          LIMITS.logHardBytesMin,
+        ),
+      },
+      {
+        take: (done) => this.#takeSnapshot(done),
+        fetch: (from, wanted, done) => {
+          if (this.#puller.progress === null) this.#puller.fetch(from, wanted, done);
+          else done(null);
+        },
+        adopt: (taken, keepBytes, done) => this.#adopt(taken, keepBytes, done),
+        announce: (taken) => options.peers.announceSnapshot(taken),
+        setLogFull: (isFull) => this.strong.setLogFull(isFull),
+      },
+    );
+    server.listen(this.strong);
+  }
+
+  get feed(): Feed {
+    return this.#feed;
+  }
+
+  get isLeader(): boolean {
+    return this.raft.role === 'leader';
+  }
+
+  get logBytes(): number {
+    return this.#o.opened.store.bytes;
+  }
+
+  get snapshot(): { readonly bytes: number; readonly offset: number } {
+    const latest = this.#o.opened.snapshots.latest;
+    const note = latest === null ? null : readSnapshotNote(latest.extra);
+    return { bytes: latest?.meta.bytes ?? 0, offset: note?.offset ?? 0 };
+  }
+
+  start(): void {
+    this.#settleTicks = 0;
+    this.strong.start();
+  }
+
+  /** Nothing is served after this; the log is closed by whoever opened it. */
+  stop(): void {
+    this.strong.stop();
+  }
+
+  #settleTicks = 0;
+
+  tick(): void {
+    this.#driver.handle({ kind: 'tick' });
+    this.strong.tick();
+    this.#puller.tick();
+    this.#compaction.tick({
+      isLeader: this.isLeader,
+      canTake: this.#feed.isStreaming || this.strong.isOpen,
+      logBytes: this.logBytes,
+      sinceSnapshotBytes: this.index.endOffset - this.snapshot.offset,
+      newestIndex: this.#o.opened.snapshots.latest?.meta.last.index ?? 0,
+    });
+    this.#settleTicks += 1;
+    if (this.#settleTicks % SETTLE_TICKS === 0) this.#o.opened.store.settle();
+  }
+
+  received(from: NodeId, message: Message): void {
+    this.#driver.handle({ kind: 'received', from, message });
+  }
+
+  transferred(from: NodeId, message: TransferMessage): void {
+    if (message.kind === 'chunkWanted') this.#serveChunk(from, message);
+    else this.#puller.received(from, message);
+  }
+
+  peerFound(peer: NodeId): void {
+    this.#driver.handle({ kind: 'peerFound', peer });
+  }
+
+  peerLost(peer: NodeId): void {
+    this.#driver.handle({ kind: 'peerLost', peer });
+  }
+
+  copiesKnown(copies: readonly NodeId[]): void {
+    this.#driver.handle({ kind: 'copiesKnown', copies });
+  }
+
+  snapshotOffered(from: NodeId, snapshot: SnapshotMeta): void {
+    this.#compaction.offered(from, snapshot);
+  }
+
+  /** A round numbered so, or higher, begins after now: the ticket of a command that arrives. */
+  get nextRound(): number {
+    return this.raft.nextRound;
+  }
+
+  /** Hands leadership over and tells how it ended. */
+  handOver(to: NodeId | null, done: (ok: boolean, why: string) => void): void {
+    this.strong.handOver(to, done);
+  }
+
+  resign(why: string): void {
+    this.#driver.handle({ kind: 'resignWanted', why });
+  }
+
+  #raftPort() {
+    const driver = this.#driver;
+    const { raft } = this;
+    return {
+      get nextRound() {
+        return raft.nextRound;
+      },
+      propose: (payload: Uint8Array) => this.#propose(payload),
+      wantRound: (round: number) => driver.handle({ kind: 'roundWanted', round }),
+      transfer: (to: NodeId | null) => driver.handle({ kind: 'transferWanted', to }),
+      resign: (why: string) => driver.handle({ kind: 'resignWanted', why }),
+      setReadiness: (readiness: 'level' | 'reluctant') =>
+        driver.handle({ kind: 'readinessChanged', readiness }),
+    };
+  }
+
+  /** What is captured in one turn of the loop goes to Raft as one event. */
+  #propose(payload: Uint8Array): void {
+    this.#proposals.push(payload);
+    if (this.#proposals.length > 1) return;
+    setImmediate(() => {
+      const payloads = this.#proposals;
+      this.#proposals = [];
+      if (payloads.length > 0) this.#driver.handle({ kind: 'proposed', payloads });
+    });
+  }
+
+  #noticed(notice: Notice): void {
+    const { strong } = this;
+    switch (notice.kind) {
+      case 'commit':
+        strong.committed(notice.upTo);
+        return;
+      case 'accepted':
+        for (let i = notice.first; i <= notice.last; i++) strong.accepted(i as typeof notice.first);
+        return;
+      case 'refused':
+        strong.refused(notice.why);
+        return;
+      case 'becameLeader':
+        this.#o.journal.info('election.won', { term: notice.term });
+        strong.becameLeader(notice.term, notice.noop);
+        return;
+      case 'steppedDown':
+        this.#o.journal.info('leader.steppedDown', { term: notice.term, why: notice.why });
+        this.#proposals = [];
+        strong.steppedDown(notice.why);
+        return;
+      case 'leaderChanged':
+        strong.leaderChanged(notice.leader);
+        this.#o.onLeader(notice.leader);
+        return;
+      case 'roundConfirmed':
+        strong.roundConfirmed(notice.round);
+        return;
+      case 'transfer':
+        this.#o.journal.info(`transfer.${notice.state}`, { to: notice.to, why: notice.why });
+        if (notice.state === 'abandoned') strong.transferAbandoned(notice.why);
+        return;
+      case 'installed':
+        strong.installed();
+        return;
+    }
+  }
+
+  #openSnapshot(done: (body: SnapshotBody | null) => void): void {
+    const { opened, journal, fatal } = this.#o;
+    opened.snapshots.openLatest((error, reader) => {
+      if (error !== null) {
+        fatal(error);
+        return;
+      }
+      if (reader === null) {
+        done(null);
+        return;
+      }
+      const note = readSnapshotNote(reader.extra);
+      if (note === null) {
+        fatal(new Error(`snapshot ${reader.meta.id} was written by another version`));
+        return;
+      }
+      done({
+        offset: note.offset as ReplOffset,
+        bytes: reader.bodyBytes,
+        read: (position, bytesMax, readDone) =>
+          reader.read(position, bytesMax, (readError, bytes) => {
+            if (readError !== null) journal.error('snapshot.unreadable', { error: readError });
+            readDone(
+              readError === null ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : null,
+            );
+          }),
+        close: () => reader.close(),
+      });
+    });
+  }
+
+  #takeSnapshot(done: (snapshot: SnapshotMeta | null) => void): void {
+    const { server, journal } = this.#o;
+    const stage = this.strong.stage;
+    const reign = stage.kind === 'open' ? stage.reign : null;
+    let offsetTaken = 0;
+    takeSnapshot<SnapshotWriter>({
+      connect: () => server.connect(),
+      auth: server.auth,
+      version: server.version,
+      begin: (replid, offset, began) => {
+        const history = reign === null ? this.#o.historyId : reign.replid;
+        if (replid !== history) return began(null, 'the server is of another history');
+        if (reign === null && offset > this.strong.committedOffset)
+          return began(null, 'the server is ahead of what is committed');
+        offsetTaken = offset;
+        this.#beginSnapshot(offset, began);
+      },
+      done: (writer, why) => {
+        if (writer === null) {
+          journal.warn('snapshot.failed', { why });
+          done(null);
+          return;
+        }
+        const isValid = reign === null || this.#isCommittedIn(reign, offsetTaken);
+        if (!isValid) {
+          writer.abort(() => done(null));
+          return;
+        }
+        writer.finish((error, meta) => {
+          if (error !== null) journal.error('snapshot.failed', { error });
+          done(meta);
+        });
+      },
+    });
+  }
+
+  /** A leader's own snapshot counts once its offset is committed, in the same reign (H1). */
+  #isCommittedIn(reign: unknown, offset: number): boolean {
+    const stage = this.strong.stage;
+    return stage.kind === 'open' && stage.reign === reign && this.strong.committedOffset >= offset;
+  }
+
+  #beginSnapshot(
+    offset: ReplOffset,
+    began: (writer: SnapshotWriter | null, why: string) => void,
+  ): void {
+    const last = this.index.lastEndingBy(offset);
+    if (last === null) return began(null, 'the log no longer holds its offset');
+    const note: SnapshotNote = {
+      offset,
+      lastOffset: this.index.endAt(last.index),
+      reigns: this.index.reignsUpTo(last.index),
+      serverVersion: this.#o.server.version,
+    };
+    const id = `${last.index}-${last.term}-${this.#o.id.slice(-8)}-${randomBytes(3).toString('hex')}`;
+    const start = { id, last, configuration: this.#o.configuration };
+    this.#o.opened.snapshots.begin(start, { ...note }, (error, writer) => {
+      began(writer, error?.message ?? '');
+    });
+  }
+
+  #adopt(snapshot: SnapshotMeta, keepBytes: number, done: () => void): void {
+    const { store } = this.#o.opened;
+    if (store.termAt(snapshot.last.index) !== snapshot.last.term) {
+      // The log was replaced by a newer snapshot meanwhile.
+      done();
+      return;
+    }
+    store.compactTo(snapshot, keepBytes, (error) => {
+      if (error !== undefined) this.#o.fatal(error);
+      else done();
+    });
+    this.index.compact(store.base);
+    this.#driver.handle({ kind: 'compacted', snapshot, base: store.base });
+    this.#o.journal.info('log.compacted', { upTo: snapshot.last.index, base: store.base.index });
+  }
+
+  #serveChunk(from: NodeId, wanted: Extract<TransferMessage, { kind: 'chunkWanted' }>): void {
+    const { opened, peers } = this.#o;
+    const { id, position } = wanted;
+    const bytesMax = Math.min(wanted.bytesMax, FETCH_LIMITS.chunkBytes);
+    opened.snapshots.read(id, position, bytesMax, (bytes, total) => {
+      if (bytes === null) peers.sendTransfer(from, { kind: 'chunkGone', id });
+      else peers.sendTransfer(from, { kind: 'chunk', id, position, bytes, total });
+    });
+  }
+}
+
+/** Once a second the log notes how far it is synced. */
+const SETTLE_TICKS = 40;
