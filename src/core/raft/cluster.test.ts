@@ -1,6 +1,7 @@
 import { ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { SmallWorld } from './small-world.test.ts';
+import type { NodeId } from '../scalars.ts';
+import { type Member, SmallWorld } from './small-world.test.ts';
 
 const SEEDS = 200;
 const STEPS = 1000;
@@ -18,8 +19,25 @@ function disturb(world: SmallWorld, chance: Chance, pick: (n: number) => number)
   }
   const other = world.voters[pick(world.voters.length)];
   ok(other);
-  const fate = pick(200);
-  if (fate < 3) world.crash(name, pick(member.log.pending + 1));
+  const copies = [...world.members.keys()].filter((id) => !world.voters.includes(id));
+  const fate = pick(220);
+  if (fate >= 215) world.isolate(name);
+  else if (fate >= 209) world.cuts.add(`${member.id}>${other}`);
+  else if (fate >= 205) world.cuts.clear();
+  else if (fate >= 200) world.handle(name, { kind: 'copiesKnown', copies });
+  else disturbNode(world, member, fate, chance, other);
+}
+
+function disturbNode(
+  world: SmallWorld,
+  member: Member,
+  fate: number,
+  chance: Chance,
+  other: NodeId,
+): void {
+  const name = member.id.slice(0, 1);
+  const { pending } = member.log;
+  if (fate < 3) world.crash(name, world.random() % (pending + 1));
   else if (fate < 6) world.handle(name, { kind: 'transferWanted', to: chance(2) ? null : other });
   else if (fate < 8) world.handle(name, { kind: 'resignWanted', why: 'test' });
   else if (fate < 14) world.handle(name, { kind: 'peerLost', peer: other });
@@ -54,6 +72,7 @@ function step(world: SmallWorld, lossOutOf: number): void {
 function heal(world: SmallWorld): void {
   for (const member of world.members.values())
     if (!member.isUp) world.restart(member.id.slice(0, 1));
+  world.cuts.clear();
   world.settle();
   const isLevel = () => {
     const leader = world.leader();

@@ -167,7 +167,7 @@ export class Raft {
         if (s.role.kind === 'leader') s.role.peers = peersOf(s, s.role.peers);
         return;
       case 'compacted':
-        onCompacted(s, event.snapshot);
+        onCompacted(s, event.snapshot, event.base);
         return;
       case 'snapshotFetched':
         onFetched(s, event.snapshot);

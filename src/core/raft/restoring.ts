@@ -9,7 +9,7 @@ import { assert } from '../../assert.ts';
 import type { NodeId } from '../scalars.ts';
 import { commitUpTo } from './commit.ts';
 import { acknowledge, heardLeader } from './following.ts';
-import type { Message, SnapshotMeta } from './protocol.ts';
+import type { EntryId, Message, SnapshotMeta } from './protocol.ts';
 import { becomeFollower } from './roles.ts';
 import type { State } from './state.ts';
 
@@ -60,13 +60,13 @@ export function onInstalled(s: State, snapshot: SnapshotMeta): void {
   acknowledge(s);
 }
 
-/** The log store made a local snapshot the base of the log. */
-export function onCompacted(s: State, snapshot: SnapshotMeta): void {
-  const { last } = snapshot;
+/** The log store has a local snapshot, and dropped entries that it covers. */
+export function onCompacted(s: State, snapshot: SnapshotMeta, base: EntryId): void {
+  assert(base.index <= snapshot.last.index, 'only what a snapshot covers is dropped');
+  assert(snapshot.last.index <= s.committed, 'a snapshot covers only what is committed');
+  if (snapshot.last.index >= (s.snapshot?.last.index ?? 0)) s.snapshot = snapshot;
   // A snapshot that was installed meanwhile reaches further.
-  if (last.index <= s.trail.base.index) return;
-  assert(last.index <= s.committed, 'only what is committed is replaced by a snapshot');
-  s.trail.compactTo(last);
-  s.persisted.raiseTo(last.index);
-  s.snapshot = snapshot;
+  if (base.index <= s.trail.base.index) return;
+  s.trail.compactTo(base);
+  s.persisted.raiseTo(base.index);
 }

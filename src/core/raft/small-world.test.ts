@@ -93,12 +93,12 @@ export class MemoryLog implements LogStore {
     }, done);
   }
 
-  compact(snapshot: SnapshotMeta, done: Done): void {
+  compact(snapshot: SnapshotMeta, base: EntryId, done: Done): void {
     this.#do((state) => {
-      if (snapshot.last.index <= state.base.index) return;
-      state.entries.splice(0, snapshot.last.index - state.base.index);
-      state.base = snapshot.last;
-      state.snapshot = snapshot;
+      if (snapshot.last.index >= (state.snapshot?.last.index ?? 0)) state.snapshot = snapshot;
+      if (base.index <= state.base.index) return;
+      state.entries.splice(0, base.index - state.base.index);
+      state.base = base;
     }, done);
   }
 
@@ -134,7 +134,7 @@ export interface Envelope {
   readonly message: Message;
 }
 
-interface Member {
+export interface Member {
   readonly id: NodeId;
   driver: Driver;
   log: MemoryLog;
@@ -152,6 +152,8 @@ export class SmallWorld {
   readonly limits: RaftLimits;
   readonly random: () => number;
   wire: Envelope[] = [];
+  /** Links that lose everything, one way each: `from>to`. */
+  readonly cuts = new Set<string>();
   readonly leaders = new Map<number, NodeId>();
   readonly committed: string[] = [''];
   readonly notices: string[] = [];
@@ -197,6 +199,7 @@ export class SmallWorld {
   deliver(at: number, isRepeated = false): void {
     const envelope = isRepeated ? this.wire[at] : this.wire.splice(at, 1)[0];
     if (envelope === undefined) return;
+    if (this.cuts.has(`${envelope.from}>${envelope.to}`)) return;
     const target = this.members.get(envelope.to);
     if (target?.isUp !== true) return;
     target.driver.handle({ kind: 'received', from: envelope.from, message: envelope.message });
@@ -244,6 +247,15 @@ export class SmallWorld {
     equal(this.raft(name).role, 'leader');
   }
 
+  /** Cuts `name` off from everybody, both ways. */
+  isolate(name: string): void {
+    const one = idOf(name);
+    for (const other of this.members.keys()) {
+      this.cuts.add(`${one}>${other}`);
+      this.cuts.add(`${other}>${one}`);
+    }
+  }
+
   crash(name: string, reached = 0): void {
     const member = this.member(name);
     member.isUp = false;
@@ -268,8 +280,11 @@ export class SmallWorld {
       configuration: { voters: this.voters },
       bytes: 1,
     };
+    // Some of what the snapshot covers may stay for slow peers.
+    const at = raft.base.index + (this.random() % (index - raft.base.index + 1));
+    const base = id(at, termAt(member.log.memory, at) ?? 0);
     const { driver } = member;
-    member.log.compact(snapshot, () => driver.handle({ kind: 'compacted', snapshot }));
+    member.log.compact(snapshot, base, () => driver.handle({ kind: 'compacted', snapshot, base }));
   }
 
   finishFetch(isWell: boolean): void {
