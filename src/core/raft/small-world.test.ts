@@ -7,7 +7,15 @@ import { logIndex, type NodeId, nodeId, type Term, term } from '../scalars.ts';
 import { Driver, type Notice } from './driver.ts';
 import { RAFT_LIMITS, type RaftLimits } from './options.ts';
 import type { Done, LogStore } from './ports.ts';
-import type { Entry, EntryId, HardState, Message, RaftEvent, SnapshotMeta } from './protocol.ts';
+import type {
+  Effect,
+  Entry,
+  EntryId,
+  HardState,
+  Message,
+  RaftEvent,
+  SnapshotMeta,
+} from './protocol.ts';
 import { Raft } from './raft.ts';
 
 export function idOf(name: string): NodeId {
@@ -441,4 +449,107 @@ function endOf(state: LogState): number {
 function textOf(entry: Entry | undefined): string {
   ok(entry, 'the entry is in the log');
   return `${entry.term}:${Buffer.from(entry.payload).toString()}`;
+}
+
+interface Start {
+  readonly voters?: string;
+  readonly inTerm?: number;
+  readonly votedFor?: string;
+  /** Terms of the entries on disk, from index 1. */
+  readonly terms?: readonly number[];
+  readonly limits?: Partial<RaftLimits>;
+}
+
+/** A bare node `a`, to be stepped by hand. Its timeouts are the minimal ones. */
+export function bareRaft(start: Start = {}): Raft {
+  const { voters = 'abc', inTerm = 0, votedFor, terms = [], limits = {} } = start;
+  return new Raft({
+    id: idOf('a'),
+    configuration: { voters: [...voters].map(idOf) },
+    hardState: { term: term(inTerm), votedFor: votedFor === undefined ? null : idOf(votedFor) },
+    base: id(0, 0),
+    heads: terms.map((t, i) => ({ ...id(i + 1, t), bytes: 1 })),
+    snapshot: null,
+    entropy: () => 0,
+    limits: { ...RAFT_LIMITS, ...limits },
+  });
+}
+
+/** Steps a node and answers its disk requests at once, until it has nothing to say to its disk. */
+export function stepSynced(raft: Raft, event: RaftEvent): Effect[] {
+  const all: Effect[] = [];
+  const events: RaftEvent[] = [event];
+  for (let next = events.shift(); next !== undefined; next = events.shift()) {
+    for (const effect of raft.step(next)) {
+      all.push(effect);
+      if (effect.kind === 'saveHardState')
+        events.push({ kind: 'hardStateSaved', hardState: effect.hardState });
+      if (effect.kind === 'persistEntries') {
+        const last = effect.entries.at(-1) ?? effect.after;
+        events.push({ kind: 'entriesPersisted', upTo: id(last.index, last.term) });
+      }
+    }
+  }
+  return all;
+}
+
+export function received(from: string, message: Message): RaftEvent {
+  return { kind: 'received', from: idOf(from), message };
+}
+
+/** Ticks a bare node through its timeout, a pre-vote of `by`, and the vote of `by`. */
+export function lead(raft: Raft, by: readonly string[] = ['b']): Effect[] {
+  while (raft.role === 'follower') stepSynced(raft, { kind: 'tick' });
+  const next = term(raft.term + 1);
+  for (const from of by)
+    stepSynced(raft, received(from, { kind: 'voteReply', term: next, pre: true, granted: true }));
+  const effects: Effect[] = [];
+  for (const from of by) {
+    const reply: Message = { kind: 'voteReply', term: next, pre: false, granted: true };
+    effects.push(...stepSynced(raft, received(from, reply)));
+  }
+  equal(raft.role, 'leader');
+  return effects;
+}
+
+export function kinds(effects: readonly Effect[]): string[] {
+  return effects.map((effect) =>
+    effect.kind === 'send' ? `${effect.message.kind} to ${effect.to[0]}` : effect.kind,
+  );
+}
+
+/** The messages that `effects` send to `to`. */
+export function sentTo(effects: readonly Effect[], to: string): Message[] {
+  return effects.flatMap((e) => (e.kind === 'send' && e.to === idOf(to) ? [e.message] : []));
+}
+
+export function entries(after: EntryId, terms: readonly number[]): Entry[] {
+  return terms.map((t, i) => ({ ...id(after.index + 1 + i, t), payload: Buffer.from('x') }));
+}
+
+export function append(
+  inTerm: number,
+  after: EntryId,
+  terms: readonly number[] = [],
+  { commit = 0, round = 1 } = {},
+): Message {
+  return {
+    kind: 'append',
+    term: term(inTerm),
+    after,
+    entries: entries(after, terms),
+    commit: logIndex(commit),
+    round,
+  };
+}
+
+export function ack(inTerm: number, index: number, round = 1): Message {
+  return {
+    kind: 'appendReply',
+    term: term(inTerm),
+    ok: true,
+    index: logIndex(index),
+    hint: id(index, 0),
+    round,
+  };
 }
