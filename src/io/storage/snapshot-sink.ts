@@ -20,6 +20,7 @@ import { SYNC_EVERY_BYTES } from './snapshot-writer.ts';
 import { publish, removeFiles } from './whole-file.ts';
 
 export const PARTIAL = '.partial';
+const BUSY = 'the request before this one is not done';
 
 /** Where a download stands, for the puller of `core/raft/fetch.ts`. */
 export interface Partial {
@@ -56,9 +57,12 @@ export class FileSnapshotSink {
 
   /** One write at a time, each from where the one before ended; 0 starts over. */
   write(position: number, bytes: Uint8Array, done: Done): void {
-    assert(!this.#isBusy, 'one write at a time');
     const meta = this.#wanted;
     assert(meta !== null, 'resumeAt comes before the first write');
+    if (this.#isBusy) {
+      this.#refuse(meta, BUSY, done);
+      return;
+    }
     if (!isSnapshotId(meta.id)) {
       this.#refuse(meta, 'the id of the snapshot is not valid', done);
       return;
@@ -73,11 +77,7 @@ export class FileSnapshotSink {
       return;
     }
     this.#isBusy = true;
-    const finished = (error: StorageError | null): void => {
-      this.#isBusy = false;
-      if (error === null) done();
-      else done(error);
-    };
+    const finished = (error: StorageError | null): void => this.#finished(error, done);
     this.#openFor(meta, position, (openError, file) => {
       if (file === null) return finished(openError);
       file.write(position, [bytes], (error) => {
@@ -93,18 +93,17 @@ export class FileSnapshotSink {
 
   /** Verifies the whole file before it gets its name; removes it when something is wrong. */
   finish(meta: SnapshotMeta, done: Done): void {
-    assert(!this.#isBusy, 'finish comes after the last write is done');
+    if (this.#isBusy) {
+      this.#refuse(meta, BUSY, done);
+      return;
+    }
     this.#isBusy = true;
-    const finished = (error: StorageError | null): void => {
-      this.#isBusy = false;
-      if (error === null) done();
-      else done(error);
-    };
+    const finished = (error: StorageError | null): void => this.#finished(error, done);
     this.#openFor(meta, this.#haveOf(meta), (openError, file) => {
       if (file === null) return finished(openError);
       verifySnapshot(this.#o.disk, file, (error, content) => {
         const fault = error ?? mismatch(file.path, content, meta);
-        if (fault !== null || content === null) return this.discard(() => finished(fault));
+        if (fault !== null || content === null) return finished(fault);
         const path = `${this.#o.directory}/${snapshotName(meta.id)}`;
         publish(this.#o.disk, file, path + PARTIAL, path, (publishError) => {
           if (publishError !== null) return finished(publishError);
@@ -116,8 +115,20 @@ export class FileSnapshotSink {
     });
   }
 
-  /** Gives up the download and its room on disk. */
-  discard(done: DiskDone): void {
+  /** What failed starts over, and its room on disk is free until then: the disk may be full. */
+  #finished(error: StorageError | null, done: Done): void {
+    if (error === null) {
+      this.#isBusy = false;
+      done();
+      return;
+    }
+    this.#discard(() => {
+      this.#isBusy = false;
+      done(error);
+    });
+  }
+
+  #discard(done: DiskDone): void {
     const { disk, directory } = this.#o;
     const file = this.#file;
     const names = this.#partial === null ? [] : [snapshotName(this.#partial.id) + PARTIAL];
@@ -153,7 +164,7 @@ export class FileSnapshotSink {
       done(error, file);
     };
     if (position > 0) disk.open(path, 'existing', opened);
-    else this.discard(() => disk.open(path, 'new', opened));
+    else this.#discard(() => disk.open(path, 'new', opened));
   }
 
   #refuse(meta: SnapshotMeta, text: string, done: Done): void {

@@ -1,0 +1,159 @@
+/**
+ * Who this data directory is: one small file, readable by people, with a checksum in its first
+ * line. Replaced as a whole; `done` comes when it is durable, so that the word (a signature, an
+ * incarnation) never comes before the disk (`facts/holes.md` H9).
+ *
+ * Invariant: a directory id is made once, with the directory, and never changes.
+ */
+import { type Charter, isDirectoryId, isName, parseCharter } from '../../core/charter/charter.ts';
+import { StorageError } from './errors.ts';
+import type { Disk, DiskDone } from './ports.ts';
+import { asBuffer } from './uint64.ts';
+import { createFile, readFile } from './whole-file.ts';
+
+export type IdentityPhase = 'empty' | 'signed' | 'member' | 'copy';
+
+export interface Identity {
+  readonly format: 1;
+  /** Of the deployment. */
+  readonly name: string;
+  /** Of this node. */
+  readonly node: string;
+  readonly directory: string;
+  /** Raised by one at each start, before anybody hears of it. */
+  readonly incarnation: number;
+  readonly phase: IdentityPhase;
+  readonly charter: Charter | null;
+  /** Empty until there is a charter. */
+  readonly deployment: string;
+  /** From then on a log that is not there is damage, not a new beginning. */
+  readonly logCreated: boolean;
+  /** The last known directory and incarnation of each peer, by node name. */
+  readonly peers: Readonly<Record<string, PeerIdentity>>;
+}
+
+export interface PeerIdentity {
+  readonly directory: string;
+  readonly incarnation: number;
+}
+
+/** A hundred peers need some ten kilobytes. */
+const BYTES_MAX = 1024 * 1024;
+const FIRST_LINE = /^althing identity (\d+) ([0-9a-f]{8})$/;
+const PHASES: readonly string[] = ['empty', 'signed', 'member', 'copy'];
+const DIRECTORY_ID = /^[0-9a-f]{32}$/;
+
+/** Yields null when there is no identity: the directory is new. */
+export function loadIdentity(
+  disk: Disk,
+  path: string,
+  done: (error: StorageError | null, identity: Identity | null) => void,
+): void {
+  readFile(disk, path, BYTES_MAX, (error, bytes) => {
+    if (error !== null || bytes === null) return done(error, null);
+    const text = asBuffer(bytes).toString('utf8');
+    const lineEnd = text.indexOf('\n');
+    const [, version, sum] = FIRST_LINE.exec(text.slice(0, Math.max(0, lineEnd))) ?? [];
+    const fail = (why: string): void => {
+      done(new StorageError('IDENTITY_DAMAGED', { path, text: why }), null);
+    };
+    if (version === undefined) return fail('the first line is not that of an identity');
+    const body = text.slice(lineEnd + 1);
+    const checksum = hex(disk.checksum(Buffer.from(body, 'utf8')));
+    if (sum !== checksum) return fail('the checksum in the first line does not match the rest');
+    if (version !== '1') {
+      const why = `format ${version} was written by a newer version of this program`;
+      return done(new StorageError('FORMAT_UNKNOWN', { path, text: why }), null);
+    }
+    const identity = parsed(body);
+    if (typeof identity === 'string') return fail(identity);
+    done(null, identity);
+  });
+}
+
+export function saveIdentity(disk: Disk, path: string, identity: Identity, done: DiskDone): void {
+  const body = Buffer.from(`${JSON.stringify(identity, null, 2)}\n`, 'utf8');
+  const first = Buffer.from(`althing identity 1 ${hex(disk.checksum(body))}\n`, 'utf8');
+  createFile(disk, path, [first, body], (error, file) => {
+    if (file === null) return done(error);
+    file.close(done);
+  });
+}
+
+function hex(sum: number): string {
+  return sum.toString(16).padStart(8, '0');
+}
+
+function parsed(body: string): Identity | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return 'not JSON after the first line';
+    throw cause;
+  }
+  return validateIdentity(value);
+}
+
+/** The identity, or what is wrong with it. */
+export function validateIdentity(value: unknown): Identity | string {
+  if (typeof value !== 'object' || value === null) return 'not an object';
+  const {
+    format,
+    name,
+    node,
+    directory,
+    incarnation,
+    phase,
+    charter,
+    deployment,
+    logCreated,
+    peers,
+  } = value as Readonly<Record<string, unknown>>;
+  if (format !== 1) return '`format` is not 1';
+  if (!isName(name)) return '`name` is not a name';
+  if (!isName(node)) return '`node` is not a name';
+  if (typeof directory !== 'string' || !DIRECTORY_ID.test(directory))
+    return '`directory` is not 32 hex digits';
+  if (!isCount(incarnation)) return '`incarnation` is not a count';
+  if (!isPhase(phase)) return `\`phase\` is not one of ${PHASES.join(', ')}`;
+  const sound = charter === null ? null : parseCharter(charter);
+  if (sound === null && charter !== null) return '`charter` is not a charter';
+  if (sound === null && phase !== 'empty') return `no \`charter\`, but the phase is ${phase}`;
+  if (typeof deployment !== 'string') return '`deployment` is not text';
+  if (typeof logCreated !== 'boolean') return '`logCreated` is not true or false';
+  const knownPeers = parsePeers(peers);
+  if (knownPeers === null) return '`peers` are not directories and incarnations by name';
+  return {
+    format,
+    name,
+    node,
+    directory,
+    incarnation,
+    phase,
+    charter: sound,
+    deployment,
+    logCreated,
+    peers: knownPeers,
+  };
+}
+
+function parsePeers(value: unknown): Record<string, PeerIdentity> | null {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return null;
+  const peers: Record<string, PeerIdentity> = {};
+  for (const [node, peer] of Object.entries(value)) {
+    if (typeof peer !== 'object' || peer === null) return null;
+    const { directory, incarnation } = peer as Readonly<Record<string, unknown>>;
+    if (!isName(node) || !isDirectoryId(directory) || !isCount(incarnation)) return null;
+    peers[node] = { directory, incarnation };
+  }
+  return peers;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isPhase(value: unknown): value is IdentityPhase {
+  return typeof value === 'string' && PHASES.includes(value);
+}
