@@ -18,6 +18,8 @@ const NODE_MIN = [22, 18];
 /** Lines of a failed child that are worth showing: npm says why at the beginning, apt at the end. */
 const FAILURE_LINES = 15;
 
+const PARENT_LOOK_MS = 1000;
+
 export class SetupError extends Error {}
 
 /** `bin/althing`: bootstraps, then becomes `src/main.ts` with these arguments. */
@@ -148,6 +150,12 @@ function becomeProgram(node, script, args) {
   // A terminal sends Ctrl-C to every process in front, so the program has it already.
   const fromTerminal = process.stdin.isTTY === true;
   process.on('SIGINT', () => fromTerminal || child.kill('SIGINT'));
+  // npm passes signals on, but not its own death.
+  if (process.env.npm_lifecycle_event) {
+    const parent = process.ppid;
+    const orphaned = () => process.ppid !== parent && child.kill('SIGTERM');
+    setInterval(orphaned, PARENT_LOOK_MS).unref();
+  }
   child.on('error', (error) => {
     process.stderr.write(`althing: cannot run ${node}: ${error.message}\n`);
     process.exitCode = 1;

@@ -12,6 +12,8 @@ import { AgentLog } from './agent-log.ts';
 const RESTART_AFTER_MS = 1_000;
 /** The agent's exit code for settings it cannot run with: again would be the same again. */
 const EXIT_USAGE = 2;
+/** Deaths that come from outside: what the agent wrote before says nothing about them. */
+const KILLED: ReadonlySet<string> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT']);
 
 export interface AgentDeath {
   readonly node: string;
@@ -104,7 +106,7 @@ export class AgentProcess {
   #afterDeath(pid: number, how: string, from: number, again: boolean): void {
     if (this.#stopping) return;
     const restarts = this.#options.restart && again;
-    const lastWords = this.#log.lastWords(from);
+    const lastWords = KILLED.has(how) ? '' : this.#log.lastWords(from);
     if (restarts) this.#restart = setTimeout(() => this.start(), RESTART_AFTER_MS);
     this.#options.onDeath({ node: this.node, pid, how, lastWords, restarts });
   }

@@ -11,6 +11,8 @@ export interface Holder {
 
 /** A command line can be long; an agent's names its directory within this. */
 const COMMAND_MAX = 400;
+/** Of it in a sentence: enough to recognise the program. */
+const TOLD_MAX = 100;
 /** The state column of /proc/net/tcp for a listening socket. */
 const LISTENING = '0A';
 
@@ -39,7 +41,9 @@ export async function findBusyPort(
           await sleep(LOOK_EVERY_MS);
           continue;
         }
-        const who = holder ? `${holder.command} (pid ${holder.pid})` : 'a process we cannot see';
+        const who = holder
+          ? `\`${shortened(holder.command)}\` (pid ${holder.pid})`
+          : 'a process we cannot see';
         return (
           `port ${port} (${use} of ${node}) is taken by ${who}; ` +
           'stop it, or give another --base-port'
@@ -48,6 +52,10 @@ export async function findBusyPort(
     }
   }
   return null;
+}
+
+function shortened(command: string): string {
+  return command.length <= TOLD_MAX ? command : `${command.slice(0, TOLD_MAX)} …`;
 }
 
 export function isPortFree(port: number): Promise<boolean> {
