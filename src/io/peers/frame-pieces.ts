@@ -67,7 +67,7 @@ export class FrameQueue {
   }
 
   get queuedBytes(): number {
-    return this.#urgent.bytes + this.#bulk.bytes;
+    return this.#urgent.bytes + this.#bulk.bytes - this.#sentBytes;
   }
 
   get isBulkEmpty(): boolean {

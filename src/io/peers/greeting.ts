@@ -98,7 +98,7 @@ function readHello(
 ): void {
   const refuse = (refusal: Refusal, hello: Hello | null): void => {
     // To a relay's other end, which has taken the stream already, it would be a client's bytes.
-    if (purpose === 'relay') socket.destroy();
+    if (purpose === 'relay' || socket.destroyed) socket.destroy();
     else socket.write(frameBytes(encodeRefusal(refusal)), () => socket.destroy());
     fail({ kind: 'refused', refusal, by: 'us', hello });
   };
@@ -123,10 +123,13 @@ function readHello(
     });
   };
   readFirstFrame(socket, take, (error) => {
-    socket.destroy();
     const refusal = error === null ? null : refusalOf(error);
-    if (refusal === null) fail({ kind: 'lost', why: error?.message ?? 'closed before its hello' });
-    else fail({ kind: 'refused', refusal, by: 'us', hello: null });
+    if (refusal !== null) {
+      refuse(refusal, null);
+      return;
+    }
+    socket.destroy();
+    fail({ kind: 'lost', why: error?.message ?? 'closed before its hello' });
   });
 }
 
