@@ -1,0 +1,43 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkSettings, ownedBecause } from './settings.ts';
+
+test('checkSettings renders what people may set', () => {
+  deepEqual(
+    checkSettings({
+      maxmemory: '1gb',
+      'activedefrag-enabled': true,
+      hz: 20,
+      'notify-keyspace-events': '',
+      'oom-score-adj-values': '0 200 800',
+    }),
+    {
+      ok: true,
+      lines: [
+        'maxmemory 1gb',
+        'activedefrag-enabled yes',
+        'hz 20',
+        'notify-keyspace-events ""',
+        'oom-score-adj-values 0 200 800',
+      ],
+    },
+  );
+});
+
+test('checkSettings refuses what the agent owns, in any case, and says why; all problems at once', () => {
+  const checked = checkSettings({ Port: 1, maxmemory: '1gb', 'tls-port': 2, 'repl-timeout': 3 });
+  ok(!checked.ok);
+  deepEqual(
+    checked.problems.map(({ name }) => name),
+    ['Port', 'tls-port', 'repl-timeout'],
+  );
+  match(checked.problems[0]?.reason ?? '', /is set by the agent: clients come through the agent/);
+  equal(ownedBecause('maxmemory-policy'), null);
+  equal(ownedBecause('appendfsync') === null, false);
+});
+
+test('checkSettings lets no value or name begin another line', () => {
+  for (const settings of [{ maxmemory: '1gb\nport 1' }, { 'a b': '1' }, { '': '1' }, { '#': 1 }]) {
+    equal(checkSettings(settings).ok, false, JSON.stringify(settings));
+  }
+});
