@@ -1,0 +1,300 @@
+/**
+ * Which faults a seed turns on, how hard, and when (swarm testing: Groce et al., ISSTA 2012).
+ *
+ * Every seed leaves most kinds of fault out, because a run in which everything breaks at once
+ * rarely gets anywhere interesting.
+ */
+import type { Network, Weather } from './network.ts';
+import { FAIR_WEATHER } from './network.ts';
+import type { Chance, Timeline } from './time.ts';
+
+export const FAULT_KINDS = [
+  'crash',
+  'crashAtEffect',
+  'crashAfterPromise',
+  'crashAll',
+  'pause',
+  'isolate',
+  'halves',
+  'oneWay',
+  'oneLink',
+  'ring',
+  'healLinks',
+  'slowDisk',
+  'fullDisk',
+  'wipe',
+  'peerLost',
+  'transfer',
+  'copyJoins',
+  'weather',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** Everything about a run that its seed decides before the first event. */
+export interface Plan {
+  readonly voters: number;
+  readonly weather: Weather;
+  readonly faults: readonly FaultKind[];
+  readonly gapMaxUs: number;
+  readonly outageMaxUs: number;
+  /** One per voter: 25 ms by its own clock. */
+  readonly tickUs: readonly number[];
+  readonly syncMaxUs: number;
+  readonly clients: number;
+  readonly thinkMaxUs: number;
+  readonly payloadMax: number;
+  /** The log is compacted when it is longer than this. */
+  readonly logLimitBytes: number;
+  readonly segmentBytes: number;
+  /** Payload bytes that a compaction leaves in the log for slow peers. */
+  readonly keepBytes: number;
+  readonly batchBytes: number;
+  readonly windowBytes: number;
+  readonly uncommittedBytes: number;
+  readonly chunkBytes: number;
+}
+
+const TICK_US = 25_000;
+
+/** A run without faults would not be a test of anything: at least this many kinds are on. */
+const KINDS_MIN = 2;
+const KINDS_MAX = 7;
+
+export function planFor(chance: Chance): Plan {
+  const voters = chance.pick([1, 3, 3, 3, 3, 5, 5, 4]);
+  const drift = chance.pick([0, 20, 100, 300]);
+  return {
+    voters,
+    weather: weatherFor(chance),
+    faults: chance.shuffled(FAULT_KINDS).slice(0, chance.between(KINDS_MIN, KINDS_MAX)),
+    gapMaxUs: chance.pick([200_000, 1_000_000, 4_000_000]),
+    outageMaxUs: chance.pick([300_000, 2_000_000, 6_000_000]),
+    tickUs: Array.from({ length: voters }, () =>
+      Math.floor((TICK_US * (1000 + chance.between(-drift, drift))) / 1000),
+    ),
+    syncMaxUs: chance.pick([300, 2_000, 20_000]),
+    clients: chance.between(1, 4),
+    thinkMaxUs: chance.pick([10_000, 50_000, 200_000]),
+    payloadMax: chance.pick([16, 200, 3_000]),
+    logLimitBytes: chance.pick([2_000, 8_000, 40_000, 1_000_000]),
+    segmentBytes: chance.pick([1_024, 4_096, 65_536]),
+    keepBytes: chance.pick([0, 0, 1_000, 20_000]),
+    batchBytes: chance.pick([256, 4_096, 65_536]),
+    windowBytes: chance.pick([1_024, 16_384, 262_144]),
+    uncommittedBytes: chance.pick([4_096, 32_768, 1_048_576]),
+    chunkBytes: chance.pick([64, 512, 16_384]),
+  };
+}
+
+export function weatherFor(chance: Chance): Weather {
+  const delayMaxUs = chance.pick([500, 2_000, 30_000, 200_000]);
+  return {
+    loss: chance.pick([0, 0, 5, 50, 200]),
+    repeat: chance.pick([0, 0, 20, 150]),
+    delayMinUs: Math.floor(delayMaxUs / chance.pick([2, 10, 50])),
+    delayMaxUs,
+    ordered: chance.permille(500),
+  };
+}
+
+/** What faults can be done to. Each is a wish: nothing happens when it does not apply. */
+export interface Targets {
+  /** Host names, in a fixed order; copies come last. */
+  readonly hosts: readonly string[];
+  readonly voterHosts: readonly string[];
+  readonly network: Network<unknown>;
+  crash(host: string): void;
+  /** The power goes just before the given effect, counted from now, is carried out. */
+  crashAtEffect(host: string, effects: number): void;
+  /** The power goes right after the next vote or acknowledgement has left. */
+  crashAfterPromise(host: string): void;
+  /** No cut that was set is to come any more. */
+  disarm(host: string): void;
+  start(host: string): void;
+  pause(host: string): void;
+  resume(host: string): void;
+  slowDisk(host: string, factor: number): void;
+  fillDisk(host: string): void;
+  freeDisk(host: string): void;
+  /** Loses the directory while down; comes back as a copy. */
+  wipe(host: string): void;
+  peerLost(host: string, peer: string): void;
+  transfer(host: string, to: string | null): void;
+  copyJoins(): void;
+}
+
+/** Breaks things at random moments until told to stop. */
+export class Nemesis {
+  readonly #targets: Targets;
+  readonly #timeline: Timeline;
+  readonly #chance: Chance;
+  readonly #plan: Plan;
+  readonly #note: (what: string) => void;
+  #stopped = false;
+
+  constructor(
+    targets: Targets,
+    timeline: Timeline,
+    chance: Chance,
+    plan: Plan,
+    note: (what: string) => void,
+  ) {
+    this.#targets = targets;
+    this.#timeline = timeline;
+    this.#chance = chance;
+    this.#plan = plan;
+    this.#note = note;
+  }
+
+  begin(): void {
+    this.#later(this.#chance.between(0, this.#plan.gapMaxUs), () => {
+      this.#break(this.#chance.pick(this.#plan.faults));
+      this.begin();
+    });
+  }
+
+  /** Ends the fault phase: everything works again and stays so. */
+  stop(): void {
+    this.#stopped = true;
+    const { network, hosts } = this.#targets;
+    network.heal();
+    network.weather = FAIR_WEATHER;
+    for (const host of hosts) {
+      this.#targets.disarm(host);
+      this.#targets.freeDisk(host);
+      this.#targets.slowDisk(host, 1);
+      this.#targets.resume(host);
+      this.#targets.start(host);
+    }
+  }
+
+  #later(delayUs: number, act: () => void): void {
+    this.#timeline.after(delayUs, () => {
+      if (!this.#stopped) act();
+    });
+  }
+
+  #outageUs(): number {
+    return this.#chance.between(1_000, this.#plan.outageMaxUs);
+  }
+
+  #break(kind: FaultKind): void {
+    const host = this.#chance.pick(this.#targets.hosts);
+    switch (kind) {
+      case 'crash':
+        this.#note(`crash ${host}`);
+        this.#targets.crash(host);
+        return this.#startLater(host);
+      case 'crashAtEffect':
+      case 'crashAfterPromise':
+        return this.#crashInStep(kind, host);
+      case 'crashAll':
+        this.#note('crash all');
+        for (const each of this.#targets.hosts) {
+          this.#targets.crash(each);
+          this.#startLater(each);
+        }
+        return;
+      case 'pause':
+        this.#note(`pause ${host}`);
+        this.#targets.pause(host);
+        return this.#later(this.#outageUs(), () => this.#targets.resume(host));
+      case 'wipe':
+        this.#note(`wipe ${host}`);
+        this.#targets.wipe(host);
+        return this.#startLater(host);
+      case 'peerLost':
+        return this.#targets.peerLost(host, this.#chance.pick(this.#targets.hosts));
+      case 'transfer':
+        return this.#targets.transfer(
+          host,
+          this.#chance.permille(300) ? null : this.#chance.pick(this.#targets.voterHosts),
+        );
+      case 'copyJoins':
+        return this.#targets.copyJoins();
+      case 'slowDisk':
+      case 'fullDisk':
+        return this.#breakDisk(kind, host);
+      default:
+        return this.#breakLinks(kind, host);
+    }
+  }
+
+  #startLater(host: string): void {
+    this.#later(this.#outageUs(), () => this.#targets.start(host));
+  }
+
+  #crashInStep(kind: 'crashAtEffect' | 'crashAfterPromise', host: string): void {
+    this.#note(`${kind} ${host}`);
+    if (kind === 'crashAtEffect') this.#targets.crashAtEffect(host, this.#chance.below(12));
+    else this.#targets.crashAfterPromise(host);
+    this.#later(this.#outageUs(), () => {
+      this.#targets.crash(host);
+      this.#startLater(host);
+    });
+  }
+
+  #breakDisk(kind: 'slowDisk' | 'fullDisk', host: string): void {
+    this.#note(`${kind} ${host}`);
+    if (kind === 'slowDisk') {
+      this.#targets.slowDisk(host, this.#chance.pick([5, 50, 500]));
+      this.#later(this.#outageUs(), () => this.#targets.slowDisk(host, 1));
+      return;
+    }
+    this.#targets.fillDisk(host);
+    this.#later(this.#outageUs(), () => {
+      this.#targets.freeDisk(host);
+      this.#startLater(host);
+    });
+  }
+
+  #breakLinks(
+    kind: 'isolate' | 'halves' | 'oneWay' | 'oneLink' | 'ring' | 'healLinks' | 'weather',
+    host: string,
+  ): void {
+    const { network, hosts } = this.#targets;
+    const other = this.#chance.pick(hosts);
+    this.#note(`${kind} ${host} ${other}`);
+    switch (kind) {
+      case 'healLinks':
+        return network.heal();
+      case 'weather':
+        network.weather = weatherFor(this.#chance);
+        return;
+      case 'isolate':
+        for (const each of hosts) network.cutBoth(host, each);
+        break;
+      case 'oneWay':
+        for (const each of hosts) network.cut(host, each);
+        break;
+      case 'oneLink':
+        network.cutBoth(host, other);
+        break;
+      case 'halves':
+        this.#cutHalves(this.#chance.shuffled(hosts));
+        break;
+      case 'ring':
+        this.#cutToRing(this.#chance.shuffled(hosts));
+        break;
+    }
+    this.#later(this.#outageUs(), () => network.heal());
+  }
+
+  #cutHalves(mixed: readonly string[]): void {
+    const border = this.#chance.below(mixed.length);
+    for (const a of mixed.slice(0, border)) {
+      for (const b of mixed.slice(border)) this.#targets.network.cutBoth(a, b);
+    }
+  }
+
+  /** Everybody reaches only the neighbours on either side, so that majorities overlap in a ring. */
+  #cutToRing(mixed: readonly string[]): void {
+    const reach = Math.max(1, Math.floor(mixed.length / 4));
+    for (const [i, a] of mixed.entries()) {
+      for (const [j, b] of mixed.entries()) {
+        const apart = Math.min(Math.abs(i - j), mixed.length - Math.abs(i - j));
+        if (apart > reach) this.#targets.network.cut(a, b);
+      }
+    }
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * One simulated machine: a disk, a power switch, a clock of its own rate, and the node on it,
+ * which lives, is paused, dies and comes back.
+ */
+import type { Notice } from '../src/core/raft/driver.ts';
+import { groupId, type NodeId, nodeId } from '../src/core/scalars.ts';
+import { type OpenGroupResult, openGroup } from '../src/io/storage/recovery.ts';
+import { type DiskOperation, SimDisk } from './disk.ts';
+import type { Plan } from './faults.ts';
+import { type Invariants, must } from './invariants.ts';
+import { Life, type Packet, type Sabotage } from './life.ts';
+import { Power, PowerCut } from './power.ts';
+import { Shadow } from './shadow.ts';
+import { Chance, type Timeline } from './time.ts';
+
+/** Packets that wait in the socket buffers of a paused process. */
+const BACKLOG_MAX = 500;
+const CACHE_BYTES = 4_096;
+const DIRECTORY = '/data0';
+const WRITE_MAX_US = 100;
+
+export interface HostOptions {
+  readonly name: string;
+  readonly seed: number;
+  readonly plan: Plan;
+  readonly tickUs: number;
+  readonly timeline: Timeline;
+  readonly invariants: Invariants;
+  readonly shadows: Map<NodeId, Shadow>;
+  readonly voters: readonly NodeId[];
+  readonly sabotage: Sabotage;
+  readonly send: (from: NodeId, to: NodeId, packet: Packet) => void;
+  readonly onAlive: (host: Host) => void;
+  readonly onNotice: (host: Host, notice: Notice) => void;
+  readonly note: ((who: string, what: string) => void) | null;
+}
+
+/** The id of the node on a host whose directory is the n-th one. */
+export function idOn(host: string, directory: number): NodeId {
+  return nodeId(`${host}@${directory.toString(16).padStart(8, '0')}`);
+}
+
+export class Host {
+  readonly #o: HostOptions;
+  readonly #power = new Power();
+  readonly #chance: Chance;
+  #disk: SimDisk;
+  #directory = 1;
+  #wasOpened = false;
+  #isFull = false;
+  #slowness = 1;
+  #life: Life | null = null;
+  /** Counts starts and deaths: what belongs to an earlier one is ignored. */
+  #turn = 0;
+  #isUp = false;
+  #isPaused = false;
+  #backlog: (() => void)[] = [];
+  deaths = 0;
+  #reads = 0;
+  #compactions = 0;
+
+  constructor(options: HostOptions) {
+    this.#o = options;
+    this.#chance = new Chance(options.seed, `host ${options.name}`);
+    this.#disk = this.#newDisk();
+  }
+
+  get name(): string {
+    return this.#o.name;
+  }
+
+  get id(): NodeId {
+    return idOn(this.name, this.#directory);
+  }
+
+  get isVoter(): boolean {
+    return this.#o.voters.includes(this.id);
+  }
+
+  get life(): Life | null {
+    return this.#life;
+  }
+
+  /** Answered in all lives. */
+  get readsDone(): number {
+    return this.#reads + (this.#life?.sessions.readsDone ?? 0);
+  }
+
+  get compactions(): number {
+    return this.#compactions + (this.#life?.compactions ?? 0);
+  }
+
+  start(): void {
+    if (this.#isUp) return;
+    this.#isUp = true;
+    this.#turn += 1;
+    const turn = this.#turn;
+    this.#note('starts');
+    const options = {
+      group: groupId('data0'),
+      mustExist: this.#wasOpened,
+      segmentBytes: this.#o.plan.segmentBytes,
+      cacheBytes: CACHE_BYTES,
+      onFailure: (error: Error) => this.#end(turn, error),
+    };
+    openGroup(this.#disk, DIRECTORY, options, null, (result) => {
+      if (turn === this.#turn) this.#opened(result);
+    });
+  }
+
+  /** `isPower` false: only the process dies, and what it wrote stays in the system's cache. */
+  crash(isPower: boolean): void {
+    if (!this.#isUp) return;
+    this.#note(isPower ? 'loses power' : 'is killed');
+    if (isPower) this.#disk.crash();
+    this.#die();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    const waiting = this.#backlog;
+    this.#backlog = [];
+    const turn = this.#turn;
+    for (const run of waiting) if (turn === this.#turn) this.#guard(run);
+  }
+
+  cutAtEffect(effects: number): void {
+    if (this.#life !== null) this.#power.cutAtEffect(effects);
+  }
+
+  cutAfterPromise(): void {
+    if (this.#life !== null) this.#power.cutAfterPromise();
+  }
+
+  disarm(): void {
+    this.#power.disarm();
+  }
+
+  slowDisk(factor: number): void {
+    this.#slowness = factor;
+  }
+
+  fillDisk(): void {
+    this.#isFull = true;
+    this.#disk.limit(0);
+  }
+
+  freeDisk(): void {
+    this.#isFull = false;
+    this.#disk.limit(Number.POSITIVE_INFINITY);
+  }
+
+  /** Another directory: another node, that the charter does not know. */
+  wipe(): void {
+    this.crash(true);
+    this.#directory += 1;
+    this.#wasOpened = false;
+    this.freeDisk();
+    this.#disk = this.#newDisk();
+  }
+
+  /** Does something in the node's process, now or when it is no longer paused. */
+  enter(run: (life: Life) => void): void {
+    const life = this.#life;
+    if (life === null) return;
+    const turn = this.#turn;
+    this.#run(() => {
+      if (turn === this.#turn) run(life);
+    }, BACKLOG_MAX);
+  }
+
+  #newDisk(): SimDisk {
+    return new SimDisk({
+      entropy: () => this.#chance.uint32(),
+      schedule: (run, operation) => {
+        this.#o.timeline.after(this.#latencyUs(operation), () =>
+          this.#run(run, Number.POSITIVE_INFINITY),
+        );
+      },
+    });
+  }
+
+  #latencyUs({ kind }: DiskOperation): number {
+    if (kind === 'defer') return 1;
+    const isSync = kind === 'sync' || kind === 'syncDirectory';
+    const mostUs = isSync ? this.#o.plan.syncMaxUs : WRITE_MAX_US;
+    return this.#chance.between(1, mostUs) * this.#slowness;
+  }
+
+  #opened(result: OpenGroupResult): void {
+    if (!result.ok) {
+      this.#note(`cannot open: ${result.error.message}`);
+      must(this.#isFull, 'a crash alone damages nothing', () => {
+        return `${this.id}: ${result.error.code} ${result.error.message}`;
+      });
+      this.#die();
+      return;
+    }
+    const { id } = this;
+    const { invariants, shadows, plan, timeline } = this.#o;
+    this.#wasOpened = true;
+    const shadow = shadows.get(id) ?? new Shadow();
+    invariants.recovered(id, shadow, result);
+    shadows.set(id, shadow);
+    shadow.recovered(result);
+    const last = result.heads.at(-1) ?? result.base;
+    this.#note(
+      `recovered term ${result.hardState.term} base ${result.base.index} last ${last.index} snapshot ${result.snapshot?.last.index ?? '-'} torn ${result.tornBytes}`,
+    );
+    const turn = this.#turn;
+    this.#life = new Life({
+      id,
+      voters: this.#o.voters,
+      group: result,
+      plan,
+      power: this.#power,
+      shadow,
+      invariants,
+      entropy: new Chance(this.#o.seed, `node ${id} ${turn}`),
+      sabotage: this.#o.sabotage,
+      defer: (run) => timeline.after(1, () => this.#run(run, Number.POSITIVE_INFINITY)),
+      send: (to, packet) => this.#o.send(id, to, packet),
+      onFatal: (error) => this.#end(turn, error),
+      onNotice: (notice) => this.#o.onNotice(this, notice),
+      note: this.#o.note === null ? null : (what) => this.#note(what),
+    });
+    if (!this.isVoter)
+      this.enter((life) => life.handle({ kind: 'readinessChanged', readiness: 'barred' }));
+    this.#o.onAlive(this);
+    this.#tickLater(turn);
+  }
+
+  #tickLater(turn: number): void {
+    this.#o.timeline.after(this.#o.tickUs, () => {
+      if (turn !== this.#turn) return;
+      const life = this.#life;
+      // Timers of a stopped process do not pile up.
+      if (!this.#isPaused && life !== null) this.#guard(() => life.tick());
+      this.#tickLater(turn);
+    });
+  }
+
+  #run(run: () => void, backlogMax: number): void {
+    if (!this.#isPaused) this.#guard(run);
+    else if (this.#backlog.length < backlogMax) this.#backlog.push(run);
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error;
+      this.#note(`power cut ${error.message}`);
+      this.#disk.crash();
+      this.#die();
+    }
+  }
+
+  /** The store failed: the node must end, and must have had a reason. */
+  #end(turn: number, error: Error): void {
+    if (turn !== this.#turn) return;
+    this.#note(`ends: ${error.message}`);
+    must(this.#isFull, 'the store fails only when the disk does', () => `${this.id}: ${error}`);
+    this.#die();
+  }
+
+  #die(): void {
+    this.#reads = this.readsDone;
+    this.#compactions = this.compactions;
+    this.#disk.kill();
+    this.#power.disarm();
+    this.#turn += 1;
+    this.#isUp = false;
+    this.#life = null;
+    this.#isPaused = false;
+    this.#backlog = [];
+    this.deaths += 1;
+  }
+
+  #note(what: string): void {
+    this.#o.note?.(this.id, what);
+  }
+}

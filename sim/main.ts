@@ -1,0 +1,74 @@
+/** `npm run sim -- --seed N | --seeds N [--from K] [--steps N] [--json FILE] [--verbose]` */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { pastSeeds, replayCommand } from './seeds.ts';
+import { STEPS_DEFAULT, simulate, type Verdict } from './world.ts';
+
+const USAGE = 'sim --seed N | --seeds N [--from K] [--steps N] [--json FILE] [--verbose]';
+
+function count(text: string | undefined, what: string): number | undefined {
+  if (text === undefined) return undefined;
+  const n = Number(text);
+  if (Number.isSafeInteger(n) && n >= 0) return n;
+  console.error(`${what} must be a whole number, not "${text}"\nusage: ${USAGE}`);
+  process.exit(2);
+}
+
+function say(verdict: Verdict): void {
+  const { seed, failure } = verdict;
+  const { events, virtualUs, acknowledged, reads, reigns, crashes, installs } = verdict.figures;
+  const figures = `events ${events}  virtual ${(virtualUs / 1e6).toFixed(1)} s  acknowledged ${acknowledged}  reads ${reads}  reigns ${reigns}  crashes ${crashes}  installs ${installs}`;
+  console.log(`seed ${seed}  ${failure === null ? 'ok' : 'FAILED'}  ${figures}`);
+}
+
+function explain(verdict: Verdict, steps: number): void {
+  const again = simulate({ seed: verdict.seed, steps, log: true });
+  console.log(again.report.tail().join('\n'));
+  console.log(`seed ${verdict.seed}: ${verdict.failure}`);
+  console.log(`replay: ${replayCommand(verdict.seed, steps)} --verbose`);
+}
+
+function main(): void {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string' },
+      from: { type: 'string' },
+      steps: { type: 'string' },
+      json: { type: 'string' },
+      verbose: { type: 'boolean', default: false },
+    },
+  });
+  const steps = count(values.steps, '--steps') ?? STEPS_DEFAULT;
+  const single = count(values.seed, '--seed');
+  const many = count(values.seeds, '--seeds') ?? (single === undefined ? 100 : 0);
+  const from = count(values.from, '--from') ?? 1;
+  const range = Array.from({ length: many }, (_, at) => from + at);
+  const seeds = single === undefined ? [...pastSeeds(), ...range] : [single];
+  const print = values.verbose ? (line: string) => console.log(line) : null;
+  const verdicts: Verdict[] = [];
+  const begun = process.hrtime.bigint();
+  let virtualUs = 0;
+  for (const seed of seeds) {
+    const verdict = simulate({ seed, steps, log: values.verbose, print });
+    virtualUs += verdict.figures.virtualUs;
+    verdicts.push(verdict);
+    if (seeds.length <= 100 || verdict.failure !== null) say(verdict);
+    if (verdict.failure !== null) explain(verdict, steps);
+  }
+  const failed = verdicts.filter((each) => each.failure !== null).map((each) => each.seed);
+  const wallSeconds = Number(process.hrtime.bigint() - begun) / 1e9;
+  if (values.json !== undefined) {
+    const runs = verdicts.map(({ seed, failure, figures }) => ({ seed, failure, figures }));
+    writeFileSync(values.json, `${JSON.stringify({ steps, wallSeconds, failed, runs }, null, 2)}\n`);
+  }
+  const time = `${(virtualUs / 3.6e9).toFixed(2)} h of virtual time in ${wallSeconds.toFixed(1)} s`;
+  console.log(
+    failed.length === 0
+      ? `verdict: ok, ${seeds.length} seeds, ${time}`
+      : `verdict: FAILED, ${failed.length} of ${seeds.length} seeds (${failed.join(' ')}), ${time}`,
+  );
+  process.exitCode = failed.length === 0 ? 0 : 1;
+}
+
+if (import.meta.main) main();

@@ -1,0 +1,133 @@
+/** Ports with ears: what passes is checked, noted in the shadow, and can be cut short. */
+import type { Done, LogStore, Outbox } from '../src/core/raft/ports.ts';
+import type { Entry, EntryId, HardState, Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
+import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
+import { type Invariants, must } from './invariants.ts';
+import type { Power } from './power.ts';
+import type { Shadow } from './shadow.ts';
+
+/**
+ * Requests waiting at one log store. A leader's come from clients, within its cap of uncommitted
+ * bytes; a follower's from its leader, within the window, and once more for each new term.
+ */
+const REQUESTS_MAX = 20_000;
+
+export interface TapOptions {
+  readonly id: NodeId;
+  readonly power: Power;
+  readonly shadow: Shadow;
+  readonly invariants: Invariants;
+  readonly note: ((what: string) => void) | null;
+}
+
+export class TappedLog implements LogStore {
+  readonly #log: LogStore;
+  readonly #o: TapOptions;
+
+  constructor(log: LogStore, options: TapOptions) {
+    this.#log = log;
+    this.#o = options;
+  }
+
+  saveHardState(hardState: HardState, done: Done): void {
+    const { power, shadow, note } = this.#o;
+    power.effect();
+    note?.(`save term ${hardState.term} vote ${hardState.votedFor ?? '-'}`);
+    shadow.hardStateAsked(hardState);
+    this.#log.saveHardState(hardState, this.#hear(done, 'saved'));
+  }
+
+  persist(after: EntryId, entries: readonly Entry[], done: Done): void {
+    const { id, power, shadow, invariants, note } = this.#o;
+    power.effect();
+    note?.(`persist ${entries.length} after ${after.index}/${after.term}`);
+    invariants.appended(id, after, entries);
+    shadow.persistAsked(after, entries);
+    must(shadow.waiting <= REQUESTS_MAX, 'queues keep their bound', () => `${id} log requests`);
+    this.#log.persist(after, entries, this.#hear(done, 'persisted'));
+  }
+
+  read(
+    after: EntryId,
+    last: EntryId,
+    bytesMax: number,
+    done: (entries: readonly Entry[] | null) => void,
+  ): void {
+    this.#o.power.effect();
+    this.#log.read(after, last, bytesMax, done);
+  }
+
+  termAt(index: LogIndex): Term | null {
+    return this.#log.termAt(index);
+  }
+
+  installSnapshot(snapshot: SnapshotMeta, keepSuffix: boolean, done: Done): void {
+    const { power, shadow, note } = this.#o;
+    power.effect();
+    const { last } = snapshot;
+    note?.(`install ${last.index}/${last.term}${keepSuffix ? ' keeping what follows' : ''}`);
+    shadow.installAsked(last, keepSuffix);
+    this.#log.installSnapshot(snapshot, keepSuffix, this.#hear(done, 'installed'));
+  }
+
+  #hear(done: Done, what: string): Done {
+    return (error) => {
+      if (error === undefined) this.#o.shadow.done();
+      this.#o.note?.(error === undefined ? what : `${what} not: ${error.message}`);
+      done(error);
+    };
+  }
+}
+
+export class TappedOutbox implements Outbox {
+  readonly #o: TapOptions;
+  readonly #send: (to: NodeId, message: Message) => void;
+
+  constructor(options: TapOptions, send: (to: NodeId, message: Message) => void) {
+    this.#o = options;
+    this.#send = send;
+  }
+
+  send(to: NodeId, message: Message): void {
+    const { id, power, invariants, note } = this.#o;
+    power.effect();
+    note?.(`-> ${to} ${describe(message)}`);
+    invariants.sent(id, to, message);
+    this.#send(to, message);
+    if (isPromise(message)) power.promised();
+  }
+}
+
+function isPromise(message: Message): boolean {
+  if (message.kind === 'voteReply') return message.granted && !message.pre;
+  return message.kind === 'appendReply' && message.ok;
+}
+
+/** The message in one line of the event log. */
+export function describe(message: Message): string {
+  const { kind, term } = message;
+  switch (message.kind) {
+    case 'requestVote': {
+      const how = `${message.pre ? ' pre' : ''}${message.transfer ? ' transfer' : ''}`;
+      return `${kind} t${term}${how} last ${show(message.last)}`;
+    }
+    case 'voteReply':
+      return `${kind} t${term}${message.pre ? ' pre' : ''} ${message.granted ? 'yes' : 'no'}`;
+    case 'append': {
+      const { after, entries, commit, round } = message;
+      return `${kind} t${term} ${entries.length} after ${show(after)} commit ${commit} r${round}`;
+    }
+    case 'appendReply': {
+      const { ok, index, hint, round } = message;
+      return `${kind} t${term} ${ok ? 'ok' : 'no'} ${index} hint ${show(hint)} r${round}`;
+    }
+    case 'offerSnapshot':
+      return `${kind} t${term} ${message.snapshot.id} r${message.round}`;
+    case 'timeoutNow':
+      return `${kind} t${term}`;
+  }
+}
+
+function show(id: EntryId): string {
+  return `${id.index}/${id.term}`;
+}
