@@ -343,6 +343,38 @@ for (const located of await trialServers()) {
     admin.close();
   });
 
+  test(`${name} ends itself when a command of the feed fails: it has diverged`, async (t) => {
+    const fed = await playPrimary(t, startFrom(emptyRdb(), START));
+    const { server, exits } = await startTrial(t, located, { feed: fed.feed });
+    const admin = await server.admin();
+    t.after(() => admin.close());
+    await untilApplied(admin, START);
+    fed.socket?.write(encodeCommand(['SET', 'k', 'v']));
+    fed.socket?.write(encodeCommand(['LPUSH', 'k', 'v']));
+    await until('it is gone', () => exits.length > 0);
+    equal(exits[0]?.isWanted, false);
+  });
+
+  test(`${name} gives a value of 64 MiB to the capture, as one unit`, async (t) => {
+    const { admin, capture } = await startReign(t, located);
+    const value = Buffer.alloc(64 << 20, 'x');
+    await admin.must(['SET', 'large', value], 20_000);
+    const end = await primaryOffset(admin);
+    const cutter = new UnitCutter(128 << 20);
+    let whole = 0;
+    let taken = 0;
+    await until('all bytes came and are one unit more', () => {
+      for (const event of capture.events.slice(taken)) {
+        if (event.kind !== 'stream') continue;
+        const cut = cutter.push(event.bytes);
+        whole += cut.kind === 'cut' ? cut.byteCount : 0;
+      }
+      taken = capture.events.length;
+      return START + whole === end;
+    });
+    equal(cutter.pendingBytes, 0);
+  });
+
   test(`${name}: a wrong password is refused on both sides`, async (t) => {
     const { server } = await startTrial(t, located);
     const auth = { user: AGENT_USER, password: 'wrong' };
