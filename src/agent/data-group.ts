@@ -50,8 +50,6 @@ export interface DataGroupOptions {
   readonly journal: Journal;
   /** The disk failed: this node ends (design §3.6). */
   readonly fatal: (error: Error) => void;
-  /** Who leads, or that nobody is known to, changed. */
-  readonly onLeader: (leader: NodeId | null) => void;
 }
 
 const RAFT_LIMITS: RaftLimits = {
@@ -155,6 +153,10 @@ export class DataGroup {
 
   get isLeader(): boolean {
     return this.raft.role === 'leader';
+  }
+
+  get syncs(): number {
+    return this.#o.opened.store.syncs;
   }
 
   get logBytes(): number {
@@ -283,7 +285,6 @@ export class DataGroup {
         return;
       case 'leaderChanged':
         strong.leaderChanged(notice.leader);
-        this.#o.onLeader(notice.leader);
         return;
       case 'roundConfirmed':
         strong.roundConfirmed(notice.round);

@@ -42,7 +42,7 @@ export interface OwnServerOptions {
   readonly confLimits: ConfLimits;
   readonly feed: Feed;
   /** The one id of this deployment's history, which a follower's server carries. */
-  readonly historyId: string;
+  readonly historyId: () => string;
   readonly journal: Journal;
 }
 
@@ -67,6 +67,8 @@ export class OwnServer implements ServerPort {
   #capture: ReplicaLink | null = null;
   #isFenceDue = false;
   #ended: Promise<void> = Promise.resolve();
+  /** Why the last life ended, for people. */
+  lastDown: string | null = null;
 
   constructor(options: OwnServerOptions) {
     this.#o = options;
@@ -248,6 +250,7 @@ export class OwnServer implements ServerPort {
   #gone(life: number, why: string): void {
     if (life !== this.#life) return;
     this.#life = 0;
+    this.lastDown = why;
     this.#process = null;
     this.#admin?.close();
     this.#admin = null;
@@ -256,7 +259,6 @@ export class OwnServer implements ServerPort {
   }
 
   #attachCapture(life: number, replid: string, from: ReplOffset): void {
-    const { historyId } = this.#o;
     this.#capture = new ReplicaLink({
       connect: () => this.connect(),
       replica: {
@@ -264,7 +266,7 @@ export class OwnServer implements ServerPort {
         listeningPort: CAPTURE_PORT,
         version: null,
         rdbOnly: false,
-        after: { replid: historyId, offset: from },
+        after: { replid: this.#o.historyId(), offset: from },
       },
       onEvent: (event) => {
         switch (event.kind) {

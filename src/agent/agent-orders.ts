@@ -1,0 +1,118 @@
+/** What doors and peers may ask of this node: switchover, and news of snapshots. */
+import { randomBytes } from 'node:crypto';
+import type { SnapshotMeta } from '../core/raft/protocol.ts';
+import { isNodeId, logIndex, type NodeId, term } from '../core/scalars.ts';
+import type { OrderResult, Orders } from '../doors/orders.ts';
+import type { Agent } from './agent.ts';
+
+/** The leader answers within its own bound for a hand-over; this one is for a lost answer. */
+const ANSWER_MS_MAX = 8_000;
+
+export class AgentOrders implements Orders {
+  readonly #agent: Agent;
+  /** Asked of the leader on behalf of a door here, by request id. */
+  readonly #asked = new Map<string, (result: OrderResult) => void>();
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  async switchover(to: string | null): Promise<OrderResult> {
+    const { group, id } = this.#agent;
+    if (group === null) return refused('STARTING', 'this node is still starting');
+    const leader = group.raft.leader;
+    if (leader === null)
+      return refused('NO_LEADER', 'nobody leads now: there is nothing to hand over');
+    if (leader === id) return this.#switchoverHere(to);
+    return new Promise((resolve) => {
+      const request = randomBytes(8).toString('hex');
+      const finish = (result: OrderResult) => {
+        clearTimeout(timer);
+        this.#asked.delete(request);
+        resolve(result);
+      };
+      const timer = setTimeout(
+        () => finish(refused('TIMEOUT', `${nameOf(leader)} leads and did not answer`)),
+        ANSWER_MS_MAX,
+      );
+      this.#asked.set(request, finish);
+      this.#agent.mesh.note(leader, 'switchover', { request, to });
+    });
+  }
+
+  announceSnapshot(snapshot: SnapshotMeta): void {
+    for (const peer of this.#agent.upPeers.keys())
+      this.#agent.mesh.note(peer, 'snapshot', { ...snapshot });
+  }
+
+  noted(from: NodeId, topic: string, body: unknown): void {
+    const fields =
+      typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+    if (topic === 'snapshot') this.#snapshotOffered(from, fields);
+    else if (topic === 'switchover') this.#switchoverAsked(from, fields);
+    else if (topic === 'switchover.done') this.#switchoverDone(fields);
+  }
+
+  async #switchoverHere(to: string | null): Promise<OrderResult> {
+    const { group, voters, id, upPeers } = this.#agent;
+    const target = to === null ? null : (voters.find((voter) => nameOf(voter) === to) ?? undefined);
+    if (target === undefined)
+      return refused(
+        'NO_SUCH_NODE',
+        `${to} is no voter; voters are ${voters.map(nameOf).join(', ')}`,
+      );
+    if (target === id) return { ok: true, text: `${to} leads already` };
+    if (target !== null && !upPeers.has(target))
+      return refused('UNREACHABLE', `${to} cannot be reached from the leader now`);
+    return new Promise((resolve) => {
+      group?.handOver(target, (ok, why) => {
+        if (ok)
+          resolve({ ok, text: `${nameOf(id)} handed over to ${to ?? 'the most level node'}` });
+        else resolve(refused('NOT_HANDED_OVER', `${nameOf(id)} still leads: ${why}`));
+      });
+    });
+  }
+
+  #switchoverAsked(from: NodeId, { request, to }: Record<string, unknown>): void {
+    if (typeof request !== 'string' || (to !== null && typeof to !== 'string')) return;
+    this.#switchoverHere(to).then((result) => {
+      this.#agent.mesh.note(from, 'switchover.done', { request, ...result });
+    });
+  }
+
+  #switchoverDone({ request, ok, code, text }: Record<string, unknown>): void {
+    const finish = this.#asked.get(String(request));
+    if (finish === undefined || typeof text !== 'string') return;
+    finish(ok === true ? { ok: true, text } : refused(String(code), text));
+  }
+
+  /** Everything from the network is checked; what does not fit is no offer. */
+  #snapshotOffered(
+    from: NodeId,
+    { id, last, configuration, bytes }: Record<string, unknown>,
+  ): void {
+    const { index, term: lastTerm } = (last ?? {}) as Record<string, unknown>;
+    const { voters } = (configuration ?? {}) as Record<string, unknown>;
+    if (typeof id !== 'string' || !isCount(index) || !isCount(lastTerm) || !isCount(bytes)) return;
+    if (!Array.isArray(voters) || !voters.every((v) => typeof v === 'string' && isNodeId(v)))
+      return;
+    this.#agent.group?.snapshotOffered(from, {
+      id,
+      last: { index: logIndex(index), term: term(lastTerm) },
+      configuration: { voters: voters as NodeId[] },
+      bytes,
+    });
+  }
+}
+
+export function nameOf(id: NodeId): string {
+  return id.slice(0, id.lastIndexOf('@'));
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function refused(code: string, text: string): OrderResult {
+  return { ok: false, code, text };
+}

@@ -1,0 +1,219 @@
+/** What doors see of this node: facts as they are now, and in words whatever is wrong. */
+import { votersOf } from '../core/charter/charter.ts';
+import type { NodeId } from '../core/scalars.ts';
+import type { Member, Problem, Role, Sample, Status, View } from '../doors/view.ts';
+import type { Agent } from './agent.ts';
+import { nameOf } from './agent-orders.ts';
+import { listLimits } from './limits.ts';
+
+/** An election takes about this long: nobody needs to hear of it. */
+const LEADERLESS_MS_MAX = 3_000;
+
+export class AgentView implements View {
+  readonly #agent: Agent;
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  status(): Status {
+    const agent = this.#agent;
+    const { group, config } = agent;
+    const server = agent.serverState;
+    const identity = agent.identity.now;
+    const leader = group?.raft.leader ?? null;
+    return {
+      name: config.name,
+      deployment: identity.deployment,
+      node: config.node,
+      role: this.#role(),
+      leader: leader === null ? null : nameOf(leader),
+      term: group?.raft.term ?? 0,
+      pid: process.pid,
+      server: { pid: server.pid, version: agent.serverVersion },
+      offsets: {
+        executed: group?.strong.executedOffset ?? 0,
+        committed: group?.strong.committedOffset ?? 0,
+        applied: group?.strong.executedOffset ?? 0,
+      },
+      log: { bytes: group?.logBytes ?? 0 },
+      snapshot: group?.snapshot ?? { bytes: 0, offset: 0 },
+      members: this.#members(leader),
+      problems: this.#problems(),
+    };
+  }
+
+  isReady(): boolean {
+    if (this.isOpenLeader()) return true;
+    const leader = this.#agent.group?.raft.leader ?? null;
+    return leader !== null && this.#agent.upPeers.has(leader);
+  }
+
+  isOpenLeader(): boolean {
+    return this.#agent.group?.strong.isOpen ?? false;
+  }
+
+  isHealthy(): boolean {
+    const { group } = this.#agent;
+    return group !== null && (group.strong.isOpen || group.feed.isStreaming);
+  }
+
+  samples(): readonly Sample[] {
+    const { group, relay } = this.#agent;
+    const stats = relay.stats();
+    const gauge = (name: string, help: string, value: number): Sample => ({
+      name,
+      help,
+      type: 'gauge',
+      value,
+    });
+    const counter = (name: string, help: string, value: number): Sample => ({
+      name,
+      help,
+      type: 'counter',
+      value,
+    });
+    return [
+      gauge('clients', 'client sessions on this node', stats.sessions),
+      gauge('clients_passed_through', 'sessions of other nodes served here', stats.passedThrough),
+      gauge('clients_waiting', 'sessions whose commands wait for a leader', stats.waiting),
+      gauge('reply_bytes', 'reply bytes on their way to clients', stats.replyBytes),
+      gauge('held_bytes', 'reply bytes that wait for commit', group?.strong.hold?.heldBytes ?? 0),
+      counter('commands_total', 'commands passed on', stats.commandsTotal),
+      counter('refused_total', 'commands that waited for a leader in vain', stats.refusedTotal),
+      counter('connections_total', 'client connections accepted', stats.connectionsTotal),
+      counter('rejected_total', 'client connections over the bound', stats.rejectedTotal),
+      counter('log_syncs_total', 'syncs of the log', group?.syncs ?? 0),
+      counter('server_lives_total', 'times the server was started', group?.strong.life ?? 0),
+    ];
+  }
+
+  async serverInfo(): Promise<string | null> {
+    const reply = await this.#agent.serverState.info();
+    return typeof reply === 'string' ? reply : null;
+  }
+
+  limits() {
+    return listLimits();
+  }
+
+  #role(): Role {
+    switch (this.#agent.group?.raft.role) {
+      case 'leader':
+        return 'leader';
+      case 'candidate':
+      case 'preCandidate':
+        return 'candidate';
+      case 'follower':
+        return 'follower';
+      case undefined:
+        return 'starting';
+    }
+  }
+
+  #members(leader: NodeId | null): Member[] {
+    const agent = this.#agent;
+    const charter = agent.identity.now.charter;
+    const voters = charter === null ? [] : votersOf(charter);
+    const others = [...agent.upPeers.keys()].filter((peer) => !voters.includes(peer));
+    const ids = [...new Set([...voters, agent.id, ...others])].toSorted();
+    return ids.map((id) => this.#member(id, leader, voters.includes(id)));
+  }
+
+  #member(id: NodeId, leader: NodeId | null, isVoter: boolean): Member {
+    const agent = this.#agent;
+    const isSelf = id === agent.id;
+    const hello = agent.upPeers.get(id);
+    const address = isSelf ? agent.clientAddress : (hello?.clientAddress ?? '');
+    const base = { node: nameOf(id), address, lagBytes: this.#lagOf(id) };
+    if (isSelf) return { ...base, role: isVoter || charterless(agent) ? this.#role() : 'copy' };
+    if (hello === undefined) return { ...base, role: 'unreachable' };
+    if (!isVoter) return { ...base, role: hello.phase === 'copy' ? 'copy' : 'starting' };
+    return { ...base, role: id === leader ? 'leader' : 'follower' };
+  }
+
+  #lagOf(id: NodeId): number | null {
+    const { group } = this.#agent;
+    if (group === null) return null;
+    const committed = group.strong.committedOffset;
+    if (id === this.#agent.id) return Math.max(0, committed - group.strong.executedOffset);
+    const peer = group.raft.view().peers.find((seen) => seen.peer === id);
+    if (peer === undefined || !group.index.holds(peer.match)) return null;
+    return Math.max(0, committed - group.index.endAt(peer.match));
+  }
+
+  #problems(): Problem[] {
+    const agent = this.#agent;
+    const { group, voters } = agent;
+    const problems: Problem[] = [...agent.foundingProblems];
+    if (group === null) problems.push(this.#notFounded());
+    else if (group.raft.leader === null) problems.push(...this.#leaderless());
+    const gone = voters.filter((voter) => voter !== agent.id && !agent.upPeers.has(voter));
+    for (const voter of gone)
+      problems.push({
+        code: 'NODE_UNREACHABLE',
+        text: `${nameOf(voter)} cannot be reached from ${agent.config.node}`,
+        todo: `start ${nameOf(voter)}, or look at the network between the two`,
+      });
+    problems.push(...this.#refusals(), ...this.#serverProblems());
+    return problems;
+  }
+
+  #notFounded(): Problem {
+    const { config, upPeers } = this.#agent;
+    return {
+      code: 'NOT_FOUNDED',
+      text: `this node belongs to no running deployment yet; it sees ${upPeers.size} other nodes`,
+      todo: `a new deployment begins when all of its nodes see one another: ${config.peers.join(', ')}`,
+    };
+  }
+
+  #leaderless(): Problem[] {
+    const { leaderlessSinceMs, voters, upPeers, id } = this.#agent;
+    const forMs = leaderlessSinceMs === null ? 0 : performance.now() - leaderlessSinceMs;
+    if (forMs < LEADERLESS_MS_MAX) return [];
+    const seen = voters.filter((voter) => voter === id || upPeers.has(voter)).length;
+    const needed = Math.floor(voters.length / 2) + 1;
+    return [
+      {
+        code: seen < needed ? 'NO_QUORUM' : 'NO_LEADER',
+        text: `nobody leads since ${Math.round(forMs / 1000)} s; ${seen} of ${voters.length} voters are in sight, ${needed} are needed`,
+        todo:
+          seen < needed
+            ? 'bring more of the nodes back: without a majority nothing can be agreed on'
+            : 'wait some seconds; if it lasts, look at the logs of all nodes',
+      },
+    ];
+  }
+
+  #refusals(): Problem[] {
+    return this.#agent.refusedPeers().map(({ address, code, text }) => ({
+      code: `PEER_${code}`,
+      text: `${address}: ${text}`,
+      todo: 'give all nodes the same --name and --secret-file, and each its own directory',
+    }));
+  }
+
+  #serverProblems(): Problem[] {
+    const { group } = this.#agent;
+    const { lastDown, diverged } = this.#agent.serverState;
+    const problems: Problem[] = [];
+    if (group !== null && group.strong.stage.kind === 'down')
+      problems.push({
+        code: 'SERVER_DOWN',
+        text: `the server beside this node is not running: ${lastDown ?? 'it never started'}`,
+        todo: 'its last words say why; the agent starts it again by itself',
+      });
+    if (diverged !== null)
+      problems.push({
+        code: 'SERVER_DIVERGED',
+        text: diverged,
+        todo: 'it was loaded anew from snapshot and log; if this comes again, run one server version everywhere',
+      });
+    return problems;
+  }
+}
+
+function charterless(agent: Agent): boolean {
+  return agent.identity.now.charter === null;
+}

@@ -1,0 +1,552 @@
+/**
+ * The composition root: builds every part of a node, top to bottom, and connects them. Reading
+ * `start` is reading the architecture.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { deploymentIdOf, nodeIdOf, votersOf } from '../core/charter/charter.ts';
+import { Founding, type FoundingOutput, mismatchOf } from '../core/charter/founding.ts';
+import type { FoundingProblem } from '../core/charter/problems.ts';
+import type { NodeId } from '../core/scalars.ts';
+import { httpToken } from '../doors/access.ts';
+import { HttpDoor } from '../doors/http/server.ts';
+import type { Hello, Refusal } from '../io/peers/hello.ts';
+import { helloNodeId } from '../io/peers/hello.ts';
+import { Mesh } from '../io/peers/mesh.ts';
+import { ClientListener } from '../io/relay/listener.ts';
+import { RELAY_BOUNDS } from '../io/relay/options.ts';
+import { Relay } from '../io/relay/relay.ts';
+import { CONF_LIMITS } from '../io/server/conf.ts';
+import { type LocatedServer, locateServer } from '../io/server/locate.ts';
+import { findSetpriv } from '../io/server/process.ts';
+import { checkSettings } from '../io/server/settings.ts';
+import { RealDisk } from '../io/storage/disk.ts';
+import type { StorageError } from '../io/storage/errors.ts';
+import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
+import { type OpenedGroup, openGroup } from '../io/storage/recovery.ts';
+import { AgentOrders } from './agent-orders.ts';
+import { AgentView } from './agent-view.ts';
+import { commandRules } from './command-rules.ts';
+import type { NodeConfig } from './config.ts';
+import { DATA_GROUP, DataGroup } from './data-group.ts';
+import { FeedListener } from './feed-listener.ts';
+import { createJournal, type Journal } from './journal.ts';
+import { LIMITS } from './limits.ts';
+import { findOwnAddress } from './own-address.ts';
+import { OwnIdentity } from './own-identity.ts';
+import { OwnServer } from './own-server.ts';
+import { readSnapshotNote, StreamRecovery } from './strong/stream-recovery.ts';
+
+const FEED_USER = 'althing-feed';
+const EXIT_DONE = 0;
+const EXIT_FAILED = 1;
+
+/** Runs a node until a signal or a failure ends it. Resolves with the exit code. */
+export async function runAgent(config: NodeConfig): Promise<number> {
+  const journal = createJournal({ name: config.name, node: config.node });
+  const agent = new Agent(config, journal);
+  let code = EXIT_DONE;
+  const ended = new Promise<void>((resolve) => {
+    const stop = (why: string) => {
+      journal.info('agent.stopping', { why });
+      resolve();
+    };
+    process.once('SIGTERM', () => stop('SIGTERM'));
+    process.once('SIGINT', () => stop('SIGINT'));
+    agent.onFatal = (error) => {
+      code = EXIT_FAILED;
+      journal.error('agent.failed', { error });
+      resolve();
+    };
+  });
+  try {
+    await agent.start();
+    await ended;
+  } catch (error) {
+    code = EXIT_FAILED;
+    journal.error('agent.failed', { error });
+  }
+  await agent.stop(code === EXIT_DONE);
+  journal.flush();
+  return code;
+}
+
+export class Agent {
+  readonly config: NodeConfig;
+  readonly journal: Journal;
+  onFatal: (error: Error) => void = () => undefined;
+  readonly run = randomBytes(8).toString('hex');
+  foundingProblems: readonly FoundingProblem[] = [];
+  group: DataGroup | null = null;
+  /** Since when nobody is known to lead, in ms of the monotonic clock; null while somebody is. */
+  leaderlessSinceMs: number | null = performance.now();
+  readonly relay: Relay;
+  #identity: OwnIdentity | null = null;
+  #founding: Founding | null = null;
+  #mesh: Mesh | null = null;
+  #server: OwnServer | null = null;
+  #located: LocatedServer | null = null;
+  #lock: DirectoryLock | null = null;
+  #clients: ClientListener | null = null;
+  #http: HttpDoor | null = null;
+  #feedListener: FeedListener | null = null;
+  #opened: OpenedGroup | null = null;
+  #ticker: NodeJS.Timeout | null = null;
+  #openReign: number | null = null;
+  readonly #upPeers = new Map<NodeId, Hello>();
+  readonly #disk = new RealDisk();
+  #isStopping = false;
+  #diverged: string | null = null;
+
+  constructor(config: NodeConfig, journal: Journal) {
+    this.config = config;
+    this.journal = journal;
+    this.relay = new Relay({
+      ports: {
+        connectServer: () => this.server.connect(),
+        connectLeader: (node, signal) => this.mesh.openRelay(node, signal),
+        nextRound: () => this.group?.nextRound ?? 0,
+        hold: this.#hold(),
+      },
+      rules: commandRules(() => Math.floor(this.voters.length / 2)),
+      bounds: { ...RELAY_BOUNDS, sessionsMax: LIMITS.clientsMax, waitMs: LIMITS.leaderWaitMsMax },
+    });
+  }
+
+  get mesh(): Mesh {
+    return present(this.#mesh);
+  }
+
+  get server(): OwnServer {
+    return present(this.#server);
+  }
+
+  get serverVersion(): string {
+    const flavor = this.#located?.flavor;
+    return flavor === undefined
+      ? ''
+      : `${flavor.product} ${flavor.major}.${flavor.minor}.${flavor.patch}`;
+  }
+
+  get identity(): OwnIdentity {
+    return present(this.#identity);
+  }
+
+  get id(): NodeId {
+    return nodeIdOf(this.identity.now);
+  }
+
+  get voters(): readonly NodeId[] {
+    const charter = this.#identity?.now.charter ?? null;
+    return charter === null ? [] : votersOf(charter);
+  }
+
+  get upPeers(): ReadonlyMap<NodeId, Hello> {
+    return this.#upPeers;
+  }
+
+  /** What the view asks of the server; answers also while there is none. */
+  get serverState() {
+    const server = this.#server;
+    return {
+      pid: server?.pid ?? null,
+      lastDown: server?.lastDown ?? null,
+      diverged: this.#diverged,
+      info: async () => (await server?.call(['INFO', 'everything'])) ?? null,
+    };
+  }
+
+  /** Addresses whose last answer was no: wrong secret, name, deployment. */
+  refusedPeers(): { readonly address: string; readonly code: string; readonly text: string }[] {
+    const views = this.#mesh?.peers() ?? [];
+    return views.flatMap(({ address, refusal }) =>
+      refusal === null || HARMLESS.has(refusal.code) ? [] : [{ address, ...refusal }],
+    );
+  }
+
+  get clientAddress(): string {
+    const { announce, bind, ports } = this.config;
+    return `${announce ?? bracketed(bind.client)}:${ports.client}`;
+  }
+
+  async start(): Promise<void> {
+    const { config, journal } = this;
+    const settings = checkSettings(config.server);
+    if (!settings.ok)
+      throw new Error(settings.problems.map((p) => `${p.name} ${p.reason}`).join('; '));
+    this.#located = await locateServer({
+      explicit: config.serverPath,
+      path: process.env['PATH'] ?? '',
+      cacheDir: process.env['ALTHING_CACHE'] ?? null,
+    });
+    const locked = lockDirectory(config.dir);
+    if (!locked.ok) throw locked.error;
+    this.#lock = locked.lock;
+    this.#identity = await OwnIdentity.open(
+      this.#disk,
+      `${config.dir}/identity`,
+      config.name,
+      config.node,
+    );
+    const { now } = this.#identity;
+    const nodesExpected = await this.#countNodes();
+    const founding = {
+      name: config.name,
+      self: { node: config.node, directory: now.directory },
+      nodesExpected,
+      saved: now.charter === null ? null : { phase: now.phase, charter: now.charter },
+    };
+    const mismatch = mismatchOf(founding);
+    if (mismatch !== null) throw new Error(`${mismatch.code}: ${mismatch.text}; ${mismatch.todo}`);
+    this.#founding = new Founding(founding);
+    this.#server = await this.#buildServer(settings.lines);
+    this.#mesh = this.#buildMesh();
+    this.#http = this.#buildHttp();
+    await this.#mesh.start();
+    this.#clients = await ClientListener.open({
+      host: config.bind.client,
+      port: config.ports.client,
+      keepAliveMs: RELAY_BOUNDS.keepAliveMs,
+      onClient: (client) => this.relay.admit(client),
+      onError: (error) => journal.warn('clients.acceptFailed', { error }),
+    });
+    await this.#http.start();
+    if (config.secret === null)
+      journal.warn('peers.open', { todo: 'no --secret-file: peers are served on loopback only' });
+    if (config.password === null)
+      journal.warn('clients.open', { todo: 'no --password-file: clients on loopback only' });
+    this.#tick();
+    this.#found(this.#founding.step({ kind: 'started' }));
+    journal.info('agent.started', {
+      directory: now.directory,
+      incarnation: this.identity.now.incarnation,
+      server: this.serverVersion,
+      ports: config.ports,
+    });
+  }
+
+  /** `isPlanned`: hands over first what this node leads. Leaves no process behind. */
+  async stop(isPlanned: boolean): Promise<void> {
+    if (this.#isStopping) return;
+    if (isPlanned) await this.#handOverFirst();
+    this.#isStopping = true;
+    if (this.#ticker !== null) clearInterval(this.#ticker);
+    this.#clients?.close();
+    this.group?.stop();
+    this.relay.close();
+    await this.#http?.stop();
+    await this.#mesh?.stop();
+    await this.#server?.end();
+    await this.#feedListener?.stop();
+    const opened = this.#opened;
+    if (opened !== null && opened.store.failure === null)
+      await new Promise<void>((resolve) => opened.store.close(() => resolve()));
+    this.#lock?.release();
+  }
+
+  async #handOverFirst(): Promise<void> {
+    const { group } = this;
+    if (group === null || !group.strong.isOpen || this.voters.length < 2) return;
+    const over = new Promise<void>((resolve) => {
+      setTimeout(resolve, LIMITS.stopMsMax).unref();
+      group.handOver(null, (ok, why) => {
+        this.journal.info('agent.handedOver', { ok, why });
+        resolve();
+      });
+    });
+    await over;
+  }
+
+  async #countNodes(): Promise<number> {
+    const { peers, ports, announce } = this.config;
+    const distinct = [...new Set(peers)];
+    const own = await findOwnAddress(distinct, ports.peers, announce);
+    return own === null ? distinct.length + 1 : distinct.length;
+  }
+
+  async #buildServer(settingLines: readonly string[]): Promise<OwnServer> {
+    const { config, journal } = this;
+    const feedPassword = randomBytes(32).toString('hex');
+    const listener = new FeedListener({
+      auth: { user: FEED_USER, password: feedPassword },
+      onWanted: (wire, replid, offset) => {
+        if (this.group === null) wire.close();
+        else this.group.feed.wanted(wire, replid, offset);
+      },
+      onAcknowledged: (offset) => this.group?.feed.acknowledged(offset),
+      onDrained: () => this.group?.feed.drained(),
+      onGone: () => this.group?.feed.disconnected(),
+      onRefused: (why) => journal.warn('feed.refused', { why }),
+    });
+    this.#feedListener = listener;
+    const port = await listener.start();
+    const setpriv = await findSetpriv();
+    if (setpriv === null)
+      journal.warn('server.unguarded', {
+        why: 'no setpriv with --pdeathsig here: a server may outlive an agent that is killed',
+        todo: 'install util-linux 2.33 or newer',
+      });
+    const located = present(this.#located);
+    return new OwnServer({
+      program: located.path,
+      flavor: located.flavor,
+      setpriv,
+      runDir: `${config.dir}/server`,
+      clientPassword: config.password,
+      settingLines,
+      confLimits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
+      feed: { port, user: FEED_USER, password: feedPassword },
+      historyId: () => this.#historyId(),
+      journal,
+    });
+  }
+
+  #historyId(): string {
+    return createHash('sha1')
+      .update(`althing history 1 ${this.identity.now.deployment}`)
+      .digest('hex');
+  }
+
+  #buildMesh(): Mesh {
+    const { config, journal } = this;
+    return new Mesh({
+      hello: () => this.#hello(),
+      peers: config.peers,
+      listen: { host: config.bind.peers, port: config.ports.peers },
+      secret: config.secret,
+      admit: (hello, done) => this.#admit(hello, done),
+      onMessage: (group, from, message) => {
+        if (group === DATA_GROUP) this.group?.received(from, message);
+      },
+      onTransfer: (group, from, message) => {
+        if (group === DATA_GROUP) this.group?.transferred(from, message);
+      },
+      onNote: (from, topic, body) => this.orders.noted(from, topic, body),
+      onPeerUp: (hello) => this.#peerSeen(hello, true),
+      onPeerUpdate: (hello) => this.#peerSeen(hello, false),
+      onPeerDown: (peer) => this.#peerDown(peer),
+      onRelay: (stream: Duplex) => this.relay.accept(stream),
+      onRefused: (refused) => journal.warn('peer.refused', { ...refused }),
+      log: (event, facts) => journal.info(event, facts),
+    });
+  }
+
+  readonly orders = new AgentOrders(this);
+  readonly view = new AgentView(this);
+
+  #buildHttp(): HttpDoor {
+    const { config, journal } = this;
+    return new HttpDoor({
+      view: this.view,
+      orders: this.orders,
+      host: config.bind.http,
+      port: config.ports.http,
+      token: config.secret === null ? null : httpToken(config.secret),
+      journal,
+    });
+  }
+
+  #hold() {
+    const strong = () => this.group?.strong ?? null;
+    return {
+      add: (session: { release(bytes: Buffer): void }, bytes: Buffer, ticket: number) =>
+        strong()?.addReply(session, bytes, ticket),
+      get isFull() {
+        return strong()?.hold?.isFull ?? false;
+      },
+      onDrain: (callback: () => void) => {
+        const hold = strong()?.hold ?? null;
+        if (hold === null) callback();
+        else hold.onDrain(callback);
+      },
+    };
+  }
+
+  #hello(): Hello {
+    const { config } = this;
+    const { now } = this.identity;
+    const host = config.announce ?? bracketed(config.bind.client);
+    return {
+      ...present(this.#founding).card,
+      name: config.name,
+      deployment: now.deployment,
+      incarnation: now.incarnation,
+      run: this.run,
+      clientAddress: this.clientAddress,
+      httpAddress: `${config.announce ?? bracketed(config.bind.http)}:${config.ports.http}`,
+      peerAddress: `${host}:${config.ports.peers}`,
+      serverVersion: this.serverVersion,
+    };
+  }
+
+  /** An older life of a directory than one that was seen is a copy or a ghost: refused (H9). */
+  #admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
+    const known = this.identity.incarnationOf(hello.directory);
+    if (hello.incarnation < known) {
+      const text = `start ${hello.incarnation} of ${hello.node}'s directory; ${known} was seen before`;
+      done({ code: 'OLD_INCARNATION', text });
+    } else if (hello.incarnation === known) done(null);
+    else
+      this.identity.recordPeer(hello.directory, hello.incarnation).then(
+        () => done(null),
+        (error: Error) => this.onFatal(error),
+      );
+  }
+
+  #peerSeen(hello: Hello, isNew: boolean): void {
+    const peer = helloNodeId(hello);
+    this.#upPeers.set(peer, hello);
+    this.#found(present(this.#founding).step({ kind: 'peerSeen', card: hello }));
+    if (isNew) this.group?.peerFound(peer);
+    this.#tellCopies();
+  }
+
+  #peerDown(peer: NodeId): void {
+    const hello = this.#upPeers.get(peer);
+    this.#upPeers.delete(peer);
+    this.group?.peerLost(peer);
+    if (hello !== undefined)
+      this.#found(present(this.#founding).step({ kind: 'peerGone', directory: hello.directory }));
+    this.#tellCopies();
+  }
+
+  #tellCopies(): void {
+    const copies = [...this.#upPeers].filter(([, hello]) => hello.phase === 'copy');
+    this.group?.copiesKnown(copies.map(([peer]) => peer).toSorted());
+  }
+
+  #found(outputs: readonly FoundingOutput[]): void {
+    for (const output of outputs) {
+      switch (output.kind) {
+        case 'save':
+          this.#saveFounding(output);
+          break;
+        case 'announce':
+          this.#mesh?.announce();
+          break;
+        case 'becameMember':
+        case 'becameCopy':
+          this.journal.info(`founding.${output.kind}`, {
+            deployment: this.identity.now.deployment,
+          });
+          this.#openGroup().catch((error: Error) => this.onFatal(error));
+          break;
+        case 'problems':
+          this.foundingProblems = output.problems;
+          for (const { code, text } of output.problems)
+            this.journal.warn('founding.problem', { code, text });
+          break;
+      }
+    }
+  }
+
+  #saveFounding({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>): void {
+    const isIn = phase === 'member' || phase === 'copy';
+    const deployment = isIn ? deploymentIdOf(charter, sha256Hex) : '';
+    this.identity
+      .update(() => ({ phase, charter, deployment }))
+      .then(() => this.#found(present(this.#founding).step({ kind: 'saved' })))
+      .catch((error: Error) => this.onFatal(error));
+  }
+
+  async #openGroup(): Promise<void> {
+    if (this.group !== null || this.#isStopping) return;
+    const { now } = this.identity;
+    const recovery = new StreamRecovery();
+    const result = await new Promise<Parameters<Parameters<typeof openGroup>[4]>[0]>((resolve) => {
+      openGroup(
+        this.#disk,
+        `${this.config.dir}/data0`,
+        {
+          group: DATA_GROUP,
+          mustExist: now.logCreated,
+          segmentBytes: LIMITS.segmentBytes,
+          cacheBytes: LIMITS.tailCacheBytes,
+          onFailure: (error: StorageError) => this.onFatal(error),
+        },
+        (entry) => recovery.entry(entry),
+        resolve,
+      );
+    });
+    if (!result.ok) throw result.error;
+    this.#opened = result;
+    if (!now.logCreated) await this.identity.update(() => ({ logCreated: true }));
+    if (result.tornBytes > 0) this.journal.warn('log.tornTailCut', { bytes: result.tornBytes });
+    const note = result.extra === null ? null : readSnapshotNote(result.extra);
+    if (result.extra !== null && note === null)
+      throw new Error('SNAPSHOT_UNKNOWN: the snapshot was written by another version');
+    const { server, mesh, journal } = this;
+    this.group = new DataGroup({
+      id: this.id,
+      configuration: { voters: this.voters },
+      opened: result,
+      index: recovery.finish(result.base, note),
+      historyId: this.#historyId(),
+      server,
+      peers: {
+        send: (to, message) => mesh.send(DATA_GROUP, to, message),
+        sendTransfer: (to, message) => mesh.sendTransfer(DATA_GROUP, to, message),
+        announceSnapshot: (snapshot) => this.orders.announceSnapshot(snapshot),
+      },
+      relay: {
+        open: (reign) => {
+          this.#openReign = reign;
+          this.relay.setRoute({ kind: 'open', reign });
+        },
+        endReign: (why) => {
+          this.#openReign = null;
+          this.relay.endReign(why);
+        },
+        setLeader: (leader) => this.#setLeader(leader),
+        setReadsPaused: (isPaused) => {
+          if (isPaused) this.relay.pauseReads();
+          else this.relay.resumeReads();
+        },
+      },
+      logLimitBytes: this.config.logLimitBytes,
+      journal,
+      fatal: (error) => this.onFatal(error),
+    });
+    this.group.start();
+    for (const peer of this.#upPeers.keys()) this.group.peerFound(peer);
+    this.#tellCopies();
+  }
+
+  #setLeader(leader: NodeId | null): void {
+    this.leaderlessSinceMs = leader === null ? (this.leaderlessSinceMs ?? performance.now()) : null;
+    if (this.#openReign !== null) return;
+    if (leader === null) this.relay.setRoute({ kind: 'none', why: 'no leader is known' });
+    else if (leader === this.id) this.relay.setRoute({ kind: 'none', why: 'this node is opening' });
+    else this.relay.setRoute({ kind: 'leader', node: leader });
+  }
+
+  #tick(): void {
+    let lastMs = performance.now();
+    this.#ticker = setInterval(() => {
+      const nowMs = performance.now();
+      if (nowMs - lastMs > LIMITS.stallMsMax)
+        this.journal.warn('agent.stalled', { ms: Math.round(nowMs - lastMs) });
+      lastMs = nowMs;
+      this.group?.tick();
+    }, LIMITS.tickMs);
+  }
+}
+
+/** Connections of the agent's own beside those of its clients. */
+const SERVER_CLIENTS_SPARE = 64;
+
+/** The own address among the peers, and a second address of one that is connected. */
+const HARMLESS: ReadonlySet<string> = new Set(['SELF', 'SAME_PEER']);
+
+function present<T>(part: T | null): T {
+  if (part === null) throw new Error('a part of the agent is used before it was built');
+  return part;
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function sha256Hex(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

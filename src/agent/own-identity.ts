@@ -1,0 +1,80 @@
+/**
+ * Who this node is, durably: its directory's id, how often it was started, what it signed, and the
+ * newest incarnation of every peer (`facts/holes.md` H9). Changes are written one at a time.
+ */
+import { randomBytes } from 'node:crypto';
+import type { StorageError } from '../io/storage/errors.ts';
+import { type Identity, loadIdentity, saveIdentity } from '../io/storage/identity.ts';
+import type { Disk } from '../io/storage/ports.ts';
+
+/** Directories remembered with their incarnations: far more than a deployment has nodes. */
+const PEERS_MAX = 256;
+
+export class OwnIdentity {
+  readonly #disk: Disk;
+  readonly #path: string;
+  #identity: Identity;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(disk: Disk, path: string, identity: Identity) {
+    this.#disk = disk;
+    this.#path = path;
+    this.#identity = identity;
+  }
+
+  /** Reads it, or makes one in an empty directory, and raises the incarnation. */
+  static async open(disk: Disk, path: string, name: string, node: string): Promise<OwnIdentity> {
+    const found = await new Promise<Identity | null>((resolve, reject) => {
+      loadIdentity(disk, path, (error, identity) => {
+        if (error === null) resolve(identity);
+        else reject(error);
+      });
+    });
+    const identity: Identity = found ?? {
+      format: 1,
+      name,
+      node,
+      directory: randomBytes(16).toString('hex'),
+      incarnation: 0,
+      phase: 'empty',
+      charter: null,
+      deployment: '',
+      logCreated: false,
+      peers: {},
+    };
+    const own = new OwnIdentity(disk, path, identity);
+    await own.update(({ incarnation }) => ({ incarnation: incarnation + 1 }));
+    return own;
+  }
+
+  get now(): Identity {
+    return this.#identity;
+  }
+
+  /** Resolves when the change is durable; only then does `now` show it. Rejects: the node ends. */
+  update(change: (identity: Identity) => Partial<Identity>): Promise<void> {
+    const written = this.#writing.then(async () => {
+      const next = { ...this.#identity, ...change(this.#identity) };
+      await new Promise<void>((resolve, reject) => {
+        const done = (error: StorageError | null) => (error === null ? resolve() : reject(error));
+        saveIdentity(this.#disk, this.#path, next, done);
+      });
+      this.#identity = next;
+    });
+    this.#writing = written;
+    return written;
+  }
+
+  /** The newest incarnation seen of a directory; 0 when it was never seen. */
+  incarnationOf(directory: string): number {
+    return this.#identity.peers[directory]?.incarnation ?? 0;
+  }
+
+  recordPeer(directory: string, incarnation: number): Promise<void> {
+    return this.update(({ peers }) => {
+      const others = Object.entries(peers).filter(([known]) => known !== directory);
+      const kept = others.slice(-(PEERS_MAX - 1));
+      return { peers: Object.fromEntries([...kept, [directory, { directory, incarnation }]]) };
+    });
+  }
+}
