@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { TransferMessage } from '../../core/raft/fetch.ts';
 import type { Entry, EntryId, Message } from '../../core/raft/protocol.ts';
 import { groupId, logIndex, nodeId, term } from '../../core/scalars.ts';
 import {
@@ -14,7 +15,6 @@ import {
   ownBytes,
 } from './codec.ts';
 import { ProtocolError } from './frame-reader.ts';
-import type { TransferMessage } from './transfer.ts';
 
 const GROUP = groupId('data0');
 const bytesOf = (frame: Frame) => Buffer.concat(frame.parts);

@@ -6,11 +6,11 @@
  * belongs to the message alone, so that keeping an entry pins no more than its message.
  */
 import { assert, unreachable } from '../../assert.ts';
+import type { TransferMessage } from '../../core/raft/fetch.ts';
 import type { Entry, EntryId, Message, SnapshotMeta } from '../../core/raft/protocol.ts';
 import { type GroupId, groupId, isNodeId, logIndex, term } from '../../core/scalars.ts';
 import { FrameParser, FrameWriter } from './frame-bytes.ts';
 import { ProtocolError } from './frame-reader.ts';
-import type { TransferMessage } from './transfer.ts';
 
 export const FRAME_KIND = {
   hello: 1,

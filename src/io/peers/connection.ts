@@ -3,6 +3,7 @@
  * other side still answers. Outgoing ones carry what this node sends; incoming ones what it gets.
  */
 import type { Socket } from 'node:net';
+import type { TransferMessage } from '../../core/raft/fetch.ts';
 import type { Message } from '../../core/raft/protocol.ts';
 import type { GroupId } from '../../core/scalars.ts';
 import {
@@ -24,7 +25,6 @@ import {
 } from './frame-pieces.ts';
 import { FrameReader, ProtocolError } from './frame-reader.ts';
 import { decodeRefusal, encodeRefusal, type Hello, type Refusal } from './hello.ts';
-import type { TransferMessage } from './transfer.ts';
 
 /** What is written may still leave after `close`; a stuck peer does not keep the socket longer. */
 const FLUSH_MS_MAX = 250;

@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TransferMessage } from '../../core/raft/fetch.ts';
 import type { Message } from '../../core/raft/protocol.ts';
 import type { GroupId, NodeId } from '../../core/scalars.ts';
 import { encodeNote, encodeRaft, encodeTransfer, type Frame } from './codec.ts';
@@ -29,7 +30,6 @@ import { Link, type LinkView } from './link.ts';
 import { Listener } from './listener.ts';
 import { MESH_LIMITS, type MeshLimits } from './mesh-limits.ts';
 import { RelayOpenings } from './relay-openings.ts';
-import type { TransferMessage } from './transfer.ts';
 import { type Address, isLoopback, PeersError, Transport } from './transport.ts';
 
 export interface Refused extends Refusal {
