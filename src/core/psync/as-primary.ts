@@ -1,12 +1,12 @@
 /**
  * Plays the primary of one server: the feed.
  *
- * The dialogue is `facts/engine.md` §6.2. The RDB goes out with its length (`$<n>`), after which the
- * stream may follow at once. In steady state nothing but the log's bytes may be sent: the server
+ * The dialogue is `facts/engine.md` §6.2. The RDB goes out with its length (`$<n>`), after which
+ * the stream may follow at once. In steady state nothing but the log's bytes may be sent: the server
  * counts every byte, a bare newline would shift its offset.
  *
- * Pure: bytes in, events out; the bytes of RDB and stream never pass through here, the caller writes
- * them after what `proceed` or `replace` returned. Bound: one command of `COMMAND_BYTES_MAX`.
+ * Pure: bytes in, events out; the bytes of RDB and stream never pass through here, the caller
+ * writes them after what `proceed` or `replace` returned. Bound: one command of `COMMAND_BYTES_MAX`.
  */
 import { assert } from '../../assert.ts';
 import { RequestScanner } from '../resp/request-scanner.ts';
@@ -73,7 +73,7 @@ export class AsPrimary {
     }
   }
 
-  /** Answers `wanted`: what it asked for follows. The server adopts `replid` as its history's id. */
+  /** Answers `wanted`: what it asked for follows. The server adopts `replid` as its own. */
   proceed(replid: string): Uint8Array {
     this.#decide(replid);
     return Buffer.from(`+CONTINUE ${replid}\r\n`);

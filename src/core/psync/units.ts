@@ -2,10 +2,10 @@
  * Cuts the server's replication stream into execution units: one command, or MULTI .. EXEC.
  *
  * The log may only be cut at unit boundaries (design §3.3: only whole units reach a follower's
- * server), and every offset that `ROLE` tells is such a boundary. A SELECT before MULTI is a unit of
- * its own; since 8.0 it may also stand inside (`facts/engine.md` §6.3).
+ * server), and every offset that `ROLE` tells is such a boundary. A SELECT before MULTI is a unit
+ * of its own; since 8.0 it may also stand inside (`facts/engine.md` §6.3).
  *
- * Cost: bulk bodies are skipped, headers are read once, nothing is copied however the stream is cut.
+ * Cost: bulk bodies are skipped, headers are read once, nothing is copied.
  * Ownership: the pieces given back are views of what was pushed, which must not be reused.
  * Bound: what waits for the end of its unit is at most `unitBytesMax` and one chunk.
  */
@@ -37,7 +37,7 @@ export type Cut =
     }
   | {
       readonly kind: 'failed';
-      /** UNIT_TOO_LARGE: over `unitBytesMax`. NOT_A_STREAM: not what a primary sends. Both final. */
+      /** UNIT_TOO_LARGE: over `unitBytesMax`. NOT_A_STREAM: no primary sends this. Both final. */
       readonly code: 'UNIT_TOO_LARGE' | 'NOT_A_STREAM';
       readonly text: string;
     };

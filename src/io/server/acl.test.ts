@@ -77,7 +77,7 @@ const MUST_BE_ALLOWED = [
 for (const located of await trialServers()) {
   const name = versionText(located.flavor);
 
-  test(`${name}: clients cannot run what would break the guarantees, nor in MULTI or Lua`, async (t) => {
+  test(`${name}: what breaks the guarantees is refused, also in MULTI and Lua`, async (t) => {
     const { server } = await startTrial(t, located);
     const client = await asClient(server.socketPath);
     for (const words of MUST_BE_DENIED) {
@@ -95,7 +95,7 @@ for (const located of await trialServers()) {
     client.close();
   });
 
-  test(`${name}: every administrative command is either allowed by name or denied with a reason`, async (t) => {
+  test(`${name}: administrative commands are allowed by name or denied with a reason`, async (t) => {
     const { server } = await startTrial(t, located);
     const admin = await server.admin();
     const seen = new Set<string>();
@@ -169,7 +169,7 @@ function asClient(socketPath: string): Promise<Admin> {
   return Admin.connect({ socketPath, user: 'default', password: 'any', callMsMax: 5_000 });
 }
 
-/** What the server itself says of the clients' user and the command with as many arguments as it takes. */
+/** What the server says of the clients' user and the command with as many arguments as it takes. */
 async function isAllowed(admin: Admin, command: string): Promise<boolean> {
   const words = command.split('|');
   const [info] = (await admin.must(['COMMAND', 'INFO', command])) as unknown as [[string, number]];

@@ -60,7 +60,7 @@ export function socketPathOf(runDir: string): string {
   if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) {
     throw new ServerError(
       'SERVER_FAILED',
-      `${path} is too long for a unix socket (${SOCKET_PATH_BYTES_MAX} bytes): choose a shorter --dir`,
+      `${path} has over ${SOCKET_PATH_BYTES_MAX} bytes, too long for a unix socket: shorten --dir`,
     );
   }
   return path;

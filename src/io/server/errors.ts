@@ -8,7 +8,7 @@ export type ServerErrorCode =
   | 'SERVER_SILENT'
   | 'SERVER_GONE';
 
-/** The server let us down. Callers branch on `code`; the message says what, where and what to do. */
+/** The server let us down. Callers branch on `code`; the message says what and where. */
 export class ServerError extends Error {
   override readonly name = 'ServerError';
   readonly code: ServerErrorCode;

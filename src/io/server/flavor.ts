@@ -37,7 +37,8 @@ export function isSupported(flavor: Flavor): boolean {
 }
 
 export function oldestSupported(): string {
-  return `redis ${OLDEST.redis.major}.${OLDEST.redis.minor} or valkey ${OLDEST.valkey.major}.${OLDEST.valkey.minor}`;
+  const { redis, valkey } = OLDEST;
+  return `redis ${redis.major}.${redis.minor} or valkey ${valkey.major}.${valkey.minor}`;
 }
 
 export function isSince(flavor: Flavor, major: number, minor: number): boolean {

@@ -1,4 +1,4 @@
-/** `core/resp` against a real server: what is malformed here must be malformed there, and whole, whole. */
+/** `core/resp` against a real server: what is malformed here must be malformed there. */
 import { equal } from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';

@@ -41,7 +41,9 @@ export async function locateServer(options: LocateOptions): Promise<LocatedServe
   const where = `looked for ${PROGRAMS.join(' and ')} on PATH (${options.path})${
     options.cacheDir === null ? '' : ` and in ${options.cacheDir}`
   }`;
-  const todo = `install ${oldestSupported()} or newer (Debian: apt-get install redis-server), or give its path with --server`;
+  const todo =
+    `install ${oldestSupported()} or newer (Debian: apt-get install redis-server), ` +
+    'or give its path with --server';
   if (rejected.length > 0) {
     const code = rejected[0]?.startsWith('SERVER_TOO_OLD') ? 'SERVER_TOO_OLD' : 'SERVER_MISSING';
     throw new ServerError(code, `no usable server: ${rejected.join('; ')}; ${where}; ${todo}`);

@@ -1,4 +1,4 @@
-/** The last lines of what the server printed, for error messages; each line also goes to the log. */
+/** The last lines of what the server printed, for error messages. Each line is told, too. */
 
 /** Enough for a bad directive or a refused start with its surroundings. */
 const LINES_MAX = 40;

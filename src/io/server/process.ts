@@ -171,10 +171,11 @@ export class ServerProcess {
       }
       await sleep(READY_LOOK_MS);
     }
+    const { program, startMsMax } = this.#options;
     const words = this.#tail.lines(WORDS_LINES_MAX).join(' | ');
     throw new ServerError(
       'SERVER_FAILED',
-      `${this.#options.program} did not answer within ${this.#options.startMsMax} ms; it said: ${words}`,
+      `${program} did not answer within ${startMsMax} ms; it said: ${words}`,
     );
   }
 

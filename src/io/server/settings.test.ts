@@ -24,7 +24,7 @@ test('checkSettings renders what people may set', () => {
   );
 });
 
-test('checkSettings refuses what the agent owns, in any case, and says why; all problems at once', () => {
+test('checkSettings refuses what the agent owns, and says why, all problems at once', () => {
   const checked = checkSettings({ Port: 1, maxmemory: '1gb', 'tls-port': 2, 'repl-timeout': 3 });
   ok(!checked.ok);
   deepEqual(
