@@ -2,11 +2,11 @@
  * Plays the primary of one server: the feed.
  *
  * The dialogue is `facts/engine.md` §6.2. The RDB goes out with its length (`$<n>`), after which
- * the stream may follow at once. In steady state nothing but the log's bytes may be sent: the server
- * counts every byte, a bare newline would shift its offset.
+ * the stream may follow at once. In steady state nothing but the log's bytes may be sent: the
+ * server counts every byte, a bare newline would shift its offset.
  *
  * Pure: bytes in, events out; the bytes of RDB and stream never pass through here, the caller
- * writes them after what `proceed` or `replace` returned. Bound: one command of `COMMAND_BYTES_MAX`.
+ * writes them after what `proceed` or `replace` returned. Bound: a command of `COMMAND_BYTES_MAX`.
  */
 import { assert } from '../../assert.ts';
 import { RequestScanner } from '../resp/request-scanner.ts';

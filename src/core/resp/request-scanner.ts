@@ -48,8 +48,8 @@ export interface ScannerLimits {
  *   are all of it when `isWhole`, else its beginning, and parts follow.
  * - `part`: more of the command begun before; `isLast` tells whether it ends here.
  * - `blank`: bytes that make no command and get no reply (an empty line, `*0`). Do not pass them
- *   on: after a line of spaces Valkey 8.0 takes an array for inline text, and sees other commands in
- *   what follows than we do.
+ *   on: after a line of spaces Valkey 8.0 takes an array for inline text, and sees other commands
+ *   in what follows than we do.
  * - `malformed`: from here on the server would answer `-ERR` and `text`, and hang up; the scanner
  *   stays here. The safe thing is to answer so instead of the server: bytes that we cannot read and
  *   pass on all the same are safe only as long as no version of the server can read them.

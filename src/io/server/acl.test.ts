@@ -95,7 +95,7 @@ for (const located of await trialServers()) {
     client.close();
   });
 
-  test(`${name}: administrative commands are allowed by name or denied with a reason`, async (t) => {
+  test(`${name}: admin commands are allowed by name or denied with a reason`, async (t) => {
     const { server } = await startTrial(t, located);
     const admin = await server.admin();
     const seen = new Set<string>();

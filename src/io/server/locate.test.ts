@@ -22,7 +22,7 @@ const REDIS_7 = 'Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits
 const REDIS_6 = 'Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=6d95e';
 const VALKEY_8 = 'Valkey server v=8.0.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=39f7c';
 
-test('locateServer prefers redis-server, takes valkey-server, then looks in the cache', async (t) => {
+test('locateServer prefers redis-server, then valkey-server, then the cache', async (t) => {
   const directory = await trialDir(t);
   const first = join(directory, 'first');
   const second = join(directory, 'second');
