@@ -1,4 +1,4 @@
-/** What the disk, or what lies on it, can do to us. Callers branch on `code`, people read `text`. */
+/** What the disk can do to us. Callers branch on `code`, people read `text`. */
 
 export type StorageErrorCode =
   /** A record that was acknowledged is damaged: this node must not start from it. */

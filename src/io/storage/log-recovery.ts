@@ -23,6 +23,9 @@ import {
 import { type ScanEnd, scanSegment } from './segment-scan.ts';
 import type { Segment } from './segments.ts';
 
+/** Rewritten at once. */
+const REWRITE_BYTES = 1024 * 1024;
+
 export interface RecoveredLog {
   readonly segments: readonly Segment[];
   readonly table: EntryTable;
@@ -56,6 +59,8 @@ class LogRecovery {
   #table: EntryTable | null = null;
   #fault: StorageError | null = null;
   #tornBytes = 0;
+  /** Up to where the segment scanned last is known to be synced. */
+  #provenTo = 0;
 
   constructor(options: LogRecoveryOptions) {
     this.#o = options;
@@ -173,6 +178,7 @@ class LogRecovery {
     const isLast = segment === this.#opened.at(-1);
     const markedTo = mark.sequence === segment.sequence ? mark.position : 0;
     const syncedTo = Math.max(end.syncedTo, markedTo);
+    this.#provenTo = Math.max(SEGMENT_HEADER_BYTES, syncedTo);
     if (end.bad === null) {
       if (position >= syncedTo) return null;
       const text = `the file ends here, and was synced up to byte ${syncedTo}`;
@@ -193,29 +199,47 @@ class LogRecovery {
     return new StorageError('SEGMENT_CHECKSUM', { path, position, text });
   }
 
-  /**
-   * Makes what is left durable: after a crash of the process alone it may be only in the kernel's
-   * cache, and the core takes what it finds for persisted.
-   */
+  /** Cuts the torn end, if there is one. */
   #cutTornEnd(): void {
     const last = this.#opened.at(-1);
-    if (last === undefined) return;
-    const sync = (error: StorageError | null): void => {
-      if (error !== null) {
-        this.#fail(error);
-        return;
-      }
-      last.file.sync((syncError) => {
-        if (syncError !== null) return this.#fail(syncError);
-        this.#finish();
-      });
-    };
+    assert(last !== undefined, 'at least one segment was read');
     if (this.#tornBytes === 0) {
-      sync(null);
+      this.#rewrite(last, this.#provenTo);
       return;
     }
     last.size -= this.#tornBytes;
-    last.file.truncate(last.size, sync);
+    last.file.truncate(last.size, (error) => {
+      if (error !== null) return this.#fail(error);
+      this.#rewrite(last, this.#provenTo);
+    });
+  }
+
+  /**
+   * Makes durable what nothing proves to be: the core takes what it finds for persisted. After a
+   * crash of the process it may be only in the kernel's cache; after a failed sync it may be there
+   * and count as clean, so that only writing it again brings it to the disk.
+   */
+  #rewrite(last: Opened, at: number): void {
+    if (at >= last.size) {
+      last.file.sync((error) => {
+        if (error !== null) return this.#fail(error);
+        this.#finish();
+      });
+      return;
+    }
+    last.file.read(at, Math.min(REWRITE_BYTES, last.size - at), (readError, bytes) => {
+      if (readError !== null) return this.#fail(readError);
+      if (bytes.length === 0) return this.#misread(last, at);
+      last.file.write(at, [bytes], (writeError) => {
+        if (writeError !== null) return this.#fail(writeError);
+        this.#rewrite(last, at + bytes.length);
+      });
+    });
+  }
+
+  #misread(last: Opened, position: number): void {
+    const text = 'the file became shorter while it was read';
+    this.#fail(new StorageError('SEGMENT_CHECKSUM', { path: last.file.path, position, text }));
   }
 
   #finish(): void {

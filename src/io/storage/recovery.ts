@@ -226,7 +226,7 @@ class Opening {
     const path = log.segments[0]?.file.path ?? this.#directory;
     const snapshotIndex = this.#snapshot?.meta.last.index ?? 0;
     if (base.index > snapshotIndex) {
-      const text = `the log begins after entry ${base.index}, the snapshot ends at ${snapshotIndex}`;
+      const text = `begins after entry ${base.index}, but the snapshot ends at ${snapshotIndex}`;
       return new StorageError('LOG_GAP', { path, text });
     }
     if (last.term > hardState.term) {

@@ -312,6 +312,7 @@ export class SegmentedLog implements LogStore {
         if (error !== null) return this.#fail(error);
         this.#writeRecords();
       });
+      return;
     }
     const { records, finished } = batch;
     if (records.length === 0) {

@@ -33,7 +33,7 @@ export interface SnapshotReader extends SnapshotContent {
   close(): void;
 }
 
-/** A snapshot being given to peers: its file stays open and named until another one is asked for. */
+/** A snapshot being given to peers: its file stays open until another one is asked for. */
 interface Served {
   readonly id: string;
   readonly file: DiskFile;
