@@ -277,7 +277,8 @@ export class SmallWorld {
     this.#boot(member.id, member.log.disk);
   }
 
-  compact(member: Member): void {
+  /** Snapshots what is committed and drops the log up to `upTo`, or to some index before it. */
+  compact(member: Member, upTo?: number): void {
     const { raft } = member.driver;
     const index = Math.min(raft.committed, raft.persisted);
     const inTerm = termAt(member.log.memory, index);
@@ -288,8 +289,7 @@ export class SmallWorld {
       configuration: { voters: this.voters },
       bytes: 1,
     };
-    // Some of what the snapshot covers may stay for slow peers.
-    const at = raft.base.index + (this.random() % (index - raft.base.index + 1));
+    const at = upTo ?? raft.base.index + (this.random() % (index - raft.base.index + 1));
     const base = id(at, termAt(member.log.memory, at) ?? 0);
     const { driver } = member;
     member.log.compact(snapshot, base, () => driver.handle({ kind: 'compacted', snapshot, base }));
