@@ -15,7 +15,7 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The first release line that runs TypeScript sources as they are, without a flag. */
 const NODE_MIN = [22, 18];
-/** Lines of a failed child that are worth showing: npm says why at the beginning, apt at the end. */
+/** Lines of a failed child worth showing: npm says why at its beginning, apt at its end. */
 const FAILURE_LINES = 15;
 
 const PARENT_LOOK_MS = 1000;

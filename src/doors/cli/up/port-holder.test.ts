@@ -19,7 +19,7 @@ test('a taken port is named with its use and its holder, and a free one is not',
 
 test('only listening sockets of exactly this port count', () => {
   const table = [
-    '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
+    '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  inode',
     '   0: 0100007F:18EB 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 111 1',
     '   1: 0100007F:18EB 0100007F:9C40 01 00000000:00000000 00:00000000 00000000  0  0 222 1',
     '   2: 0100007F:18EC 00000000:0000 0A 00000000:00000000 00:00000000 00000000  0  0 333 1',

@@ -115,7 +115,8 @@ function writerLine(tally: Tally | null): Part[] {
   const label: Part = ['dim', 'proof '];
   if (tally === null) return [label, 'press w, then k: what was acknowledged is not lost'];
   const state = { off: 'done', writing: 'writing', checking: 'reading back' }[tally.state];
-  const counts = `${state}: ${tally.acknowledged} acknowledged, longest gap ${tally.longestGapMs} ms`;
+  const gap = `longest gap ${tally.longestGapMs} ms`;
+  const counts = `${state}: ${tally.acknowledged} acknowledged, ${gap}`;
   if (tally.state !== 'off') return [label, `${counts} (w ends it and counts the lost)`];
   if (tally.lost === null) return [label, ['red', `${counts}, could not be read back`]];
   return [label, [tally.lost === 0 ? 'green' : 'red', `${counts}, ${tally.lost} lost`]];

@@ -51,7 +51,7 @@ async function write(writer: Writer, atLeast: number): Promise<void> {
   while (writer.tally().acknowledged < atLeast) await new Promise((r) => setTimeout(r, 5));
 }
 
-test('everything acknowledged that is there is not lost, over connections that break', async (t) => {
+test('what was acknowledged and is there is not lost, over broken connections', async (t) => {
   const server = new FakeServer(t);
   server.closesEvery = 7;
   const port = await server.listen();
