@@ -33,7 +33,7 @@ const FREE_ROOMS = ['test', 'bench'];
 
 const SIMULATED = new RegExp(
   [
-    String.raw`^src/(core|agent/control|agent/strong)/`,
+    '^src/(core|agent/control|agent/strong)/',
     String.raw`^src/io/storage/(?!(disk|lock)\.)`,
     '^src/io/peers/(frame|codec)',
   ].join('|'),
