@@ -96,6 +96,16 @@ export class Raft {
     return this.#s.trail.bytesBetween(this.#s.committed, this.#s.trail.last.index);
   }
 
+  /** What a leader's own disk lags behind; the others may commit without it meanwhile. */
+  get unpersistedBytes(): number {
+    return this.#s.trail.bytesBetween(this.#s.persisted.index, this.#s.trail.last.index);
+  }
+
+  /** How long the disk has kept the oldest write waiting. Whoever leads so should hand over. */
+  get diskWaitTicks(): number {
+    return this.#s.diskWaitTicks;
+  }
+
   /** The number of the next broadcast; a round that proves leadership from now on. 0: no leader. */
   get nextRound(): number {
     const { role } = this.#s;
@@ -146,6 +156,7 @@ export class Raft {
         return;
       case 'entriesPersisted':
         s.persisted.done(event.upTo);
+        s.diskWaitTicks = 0;
         if (s.role.kind === 'leader') advanceCommit(s, s.role);
         else onEntriesPersisted(s);
         return;
@@ -230,6 +241,7 @@ export class Raft {
   #tick(): void {
     const s = this.#s;
     const leader = s.role;
+    s.diskWaitTicks = s.persisted.isIdle ? 0 : s.diskWaitTicks + 1;
     if (leader.kind !== 'leader') {
       onElectionTick(s);
       return;

@@ -94,6 +94,8 @@ export class State {
   readiness: Readiness = 'level';
   /** After a resignation: it votes, and does not campaign. */
   quietTicks = 0;
+  /** Ticks since the disk last completed a write of entries, while some are under way. */
+  diskWaitTicks = 0;
   electionElapsed = 0;
   electionTimeout = 0;
   /** Whom `hard.votedFor` was promised to, until the promise is on disk. */
