@@ -135,6 +135,7 @@ test('what the rules allow is not complained about', () => {
     ['src/agent/strong/a.ts', "import { a } from '../../core/raft/a.ts';"],
     ['src/core/raft/a.ts', "// A process of any Date.\nconst a = 'await the process';"],
     ['src/core/raft/a.test.ts', "import { readFileSync } from 'node:fs';"],
+    ['src/core/raft/a.test.ts', `test('${'long '.repeat(20)}', () => {`],
     ['src/io/storage/disk.ts', "import { open } from 'node:fs/promises';"],
   ];
   for (const [path, text] of allowed) assert.deepEqual(complaints(path, `${HEADER}${text}`), []);
