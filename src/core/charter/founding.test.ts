@@ -150,6 +150,13 @@ test('Founding: sets that do not fit are CHARTER_STUCK for both sides', () => {
   deepEqual(codes(pair), ['CHARTER_STUCK']);
 });
 
+test('Founding: an empty node signs nothing while a visible peer has signed another set', () => {
+  const { founding } = begin('c', 3);
+  see(founding, card('a', 'signed', charter('a', 'b', 'x')));
+  deepEqual(kinds(see(founding, card('b', 'empty'))), []);
+  deepEqual(codes(founding), ['CHARTER_STUCK']);
+});
+
 test('Founding: two nodes of one name found nothing until one of them leaves', () => {
   const { founding } = begin('a', 3);
   see(founding, card('b', 'empty'));

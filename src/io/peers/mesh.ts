@@ -32,6 +32,9 @@ import { MESH_LIMITS, type MeshLimits } from './mesh-limits.ts';
 import { RelayOpenings } from './relay-openings.ts';
 import { type Address, isLoopback, PeersError, Transport } from './transport.ts';
 
+/** What may go before the pieces of a large frame. */
+const SMALL_BYTES_MAX = 16 * 1024;
+
 export interface Refused extends Refusal {
   readonly address: string;
   /** Who refused whom. */
@@ -302,6 +305,3 @@ function laneOf(frame: Frame, connection: Connection): Lane {
   const { isBulkEmpty } = connection;
   return isBulkEmpty && frame.bytes <= SMALL_BYTES_MAX ? 'urgent' : 'bulk';
 }
-
-/** What may go before the pieces of a large frame. */
-const SMALL_BYTES_MAX = 16 * 1024;
