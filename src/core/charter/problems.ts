@@ -88,7 +88,7 @@ function whyOut(self: Card, charter: Charter): FoundingProblem[] {
     {
       code: 'DIRECTORY_ROLLED_BACK',
       text: `the others know this directory as a member's, but it has forgotten its membership`,
-      todo: 'the directory is damaged or from an old backup: empty it, and the node returns as a copy',
+      todo: 'the directory is damaged or an old backup: empty it, and the node returns as a copy',
     },
   ];
 }
@@ -102,9 +102,7 @@ function whySigned(self: Card, cards: readonly Card[]): FoundingProblem[] {
     const own = memberNamed(charter, card.node);
     if (own === undefined) return [stuck(card, 'this node has signed a charter without it')];
     if (own.directory !== card.directory)
-      return [
-        stuck(card, 'its directory was replaced after this node had signed with the old one'),
-      ];
+      return [stuck(card, 'its directory was replaced after this node had signed')];
   }
   return [];
 }

@@ -7,7 +7,7 @@ import { assert } from '../../assert.ts';
 export const FRAME_HEADER_BYTES = 5;
 const NOTHING = Buffer.alloc(0);
 
-/** The other side does not speak our protocol: close the connection, nothing else can be trusted. */
+/** The other side does not speak our protocol: close the connection, trust nothing else of it. */
 export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }

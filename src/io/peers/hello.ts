@@ -165,7 +165,7 @@ function strangerIn(fields: Record<string, unknown>, own: Hello): Refusal | null
   if (protocol !== PROTOCOL) {
     return {
       code: 'WRONG_PROTOCOL',
-      text: `protocol ${shown(protocol)} is spoken there, ${PROTOCOL} here: run one version of althing`,
+      text: `protocol ${shown(protocol)} is spoken there, ${PROTOCOL} here: run one version`,
     };
   }
   if (name !== own.name) {

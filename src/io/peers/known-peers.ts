@@ -1,4 +1,4 @@
-/** What this process remembers of its peers' runs, by directory, and which connections they have. */
+/** What this process remembers of its peers' runs, by directory, and their connections. */
 import type { Connection } from './connection.ts';
 import { type Greeting, type Hello, judgeIncarnation, type Refusal } from './hello.ts';
 
