@@ -224,6 +224,15 @@ test('a node that is no voter never campaigns and never votes, and takes entries
   equal(sentTo(effects, 'b')[0]?.kind, 'appendReply');
 });
 
+test('a split vote between the two that are left costs a few ticks, not a timeout', () => {
+  const world = new SmallWorld('abc', 1);
+  world.elect('a');
+  world.isolate('a');
+  world.until(() => ['b', 'c'].every((name) => world.raft(name).role === 'candidate'));
+  const took = world.until(() => ['b', 'c'].some((name) => world.raft(name).role === 'leader'));
+  ok(took <= 16, `took ${took} ticks`);
+});
+
 test('a split vote is tried again after a few ticks', () => {
   const raft = bareRaft();
   while (raft.role === 'follower') raft.step({ kind: 'tick' });

@@ -7,7 +7,7 @@ import { assert } from '../../assert.ts';
 import { logIndex, type NodeId } from '../scalars.ts';
 import { Peer } from './progress.ts';
 import type { EntryId, Message, Readiness } from './protocol.ts';
-import { isLost, majority } from './quorum.ts';
+import { majority } from './quorum.ts';
 import { Rounds } from './reads.ts';
 import { appendOwn, broadcastAppends } from './replication.ts';
 import { becomeFollower } from './roles.ts';
@@ -100,10 +100,10 @@ export function onVoteReply(s: State, from: NodeId, message: VoteReply): void {
     if (role.granted.size >= majority(s.configuration.voters.length)) becomeLeader(s);
     return;
   }
-  const voters = s.configuration.voters.length;
-  const wasLost = isLost(voters, role.rejected.size);
+  // A majority agreed to this candidacy, so somebody else runs at the same time. The voters that
+  // are gone will not decide it: whoever tries again first does.
+  if (role.rejected.size === 0) hurry(s);
   role.rejected.add(from);
-  if (!wasLost && isLost(voters, role.rejected.size)) hurry(s);
 }
 
 export function onHardStateSaved(s: State): void {
@@ -169,7 +169,11 @@ function reluctance(s: State): number {
 function askAgain(s: State): void {
   const { role } = s;
   if (role.kind !== 'preCandidate' && role.kind !== 'candidate') return;
-  for (const voter of s.configuration.voters) if (!role.granted.has(voter)) askForVote(s, voter);
+  for (const voter of s.configuration.voters) {
+    const isAnswered =
+      role.granted.has(voter) || (role.kind === 'candidate' && role.rejected.has(voter));
+    if (!isAnswered) askForVote(s, voter);
+  }
 }
 
 function campaign(s: State): void {

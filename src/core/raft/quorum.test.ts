@@ -1,6 +1,6 @@
 import { equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { isLost, majority, majorityValue } from './quorum.ts';
+import { majority, majorityValue } from './quorum.ts';
 
 function* everyTuple(length: number, valueMax: number): Generator<number[]> {
   if (length === 0) {
@@ -27,10 +27,4 @@ test('majority: any two majorities of the same voters share one', () => {
     equal(majority(voters) * 2 > voters, true);
     equal((majority(voters) - 1) * 2 <= voters, true);
   }
-});
-
-test('isLost: a vote is lost when the others are too few for a majority', () => {
-  for (let voters = 1; voters <= 7; voters++)
-    for (let rejected = 0; rejected <= voters; rejected++)
-      equal(isLost(voters, rejected), (voters - rejected) * 2 <= voters);
 });

@@ -21,8 +21,3 @@ export function majorityValue(values: number[]): number {
   assert(value !== undefined, 'a configuration has at least one voter');
   return value;
 }
-
-/** True when `rejected` voters of `voters` have made a majority impossible. */
-export function isLost(voters: number, rejected: number): boolean {
-  return voters - rejected < majority(voters);
-}

@@ -167,6 +167,7 @@ export class SmallWorld {
   readonly notices: string[] = [];
   /** Called for each message that leaves; for tests that look at single words. */
   onSend: (envelope: Envelope) => void = () => {};
+  onNotice: (by: NodeId, notice: Notice) => void = () => {};
   fetches: { by: NodeId; snapshot: SnapshotMeta; done: (s: SnapshotMeta | null) => void }[] = [];
 
   constructor(names: string, seed: number, limits: Partial<RaftLimits> = {}, copies = '') {
@@ -380,6 +381,7 @@ export class SmallWorld {
     const member = this.members.get(from);
     ok(member);
     this.notices.push(`${from[0]} ${notice.kind}`);
+    this.onNotice(from, notice);
     switch (notice.kind) {
       case 'becameLeader': {
         ok(!this.leaders.has(notice.term), `term ${notice.term} has one leader`);
