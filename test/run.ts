@@ -41,7 +41,8 @@ function planOf(args: readonly string[]): Plan | string {
     return `npm run system -- NAME, with NAME one of: ${names.join(', ') || '(none yet)'}`;
   }
   if (first === '--quick') return { ...none, checks: true, unit: unitFiles(ROOT), servers: false };
-  const match = (path: string): boolean => args.every((word) => path.includes(word));
+  const match = (path: string): boolean =>
+    args.length === 0 || args.some((word) => path.includes(word));
   const plan = {
     checks: args.length === 0,
     unit: unitFiles(ROOT).filter(match),
@@ -50,7 +51,7 @@ function planOf(args: readonly string[]): Plan | string {
     full: false,
   };
   const found = plan.unit.length + plan.system.length;
-  return found > 0 ? plan : `no test file has ${args.join(' and ')} in its path`;
+  return found > 0 ? plan : `no test file has ${args.join(' or ')} in its path`;
 }
 
 /** Runs one of the project's tools with its output kept back unless it fails. */
@@ -93,6 +94,9 @@ async function main(args: readonly string[]): Promise<number> {
     sound = check('format and lint', 'biome', ['check', '.']) && sound;
   }
   const leftovers = new Leftovers();
+  process.on('exit', () => leftovers.close());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => process.exit(1));
   const tell = { print, leftovers, cwd: ROOT, end };
   const counts: Counts[] = [];
   counts.push(
@@ -107,7 +111,6 @@ async function main(args: readonly string[]): Promise<number> {
     const fileMs = plan.full ? FULL_FILE_MS : SYSTEM_FILE_MS;
     counts.push(await runFiles([file], { ...tell, concurrency: 1, fileMs }));
   }
-  leftovers.close();
   const total = sumOf(counts);
   for (const line of summaryLines(total, Date.now() - begin)) print(line);
   const passed = sound && total.fail === 0 && total.cancelled === 0 && total.complaints === 0;

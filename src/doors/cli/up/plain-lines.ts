@@ -2,12 +2,15 @@
 import type { Display } from './display.ts';
 import { isServing, type NodeAddresses, type Picture, problemsOf } from './picture.ts';
 
+/** Looks that a problem must last to be told, three seconds of them: founding has some that pass. */
+const PROBLEM_LOOKS = 6;
+
 export class PlainLines implements Display {
   readonly #write: (line: string) => void;
   #leader: string | null = null;
   #saidReady = false;
   #ready = new Set<string>();
-  #problems = new Set<string>();
+  #problems = new Map<string, number>();
 
   constructor(write: (line: string) => void) {
     this.#write = write;
@@ -54,10 +57,11 @@ export class PlainLines implements Display {
 
   #tellProblems(picture: Picture): void {
     const now = problemsOf(picture);
+    const looks = new Map(now.map(({ text }) => [text, (this.#problems.get(text) ?? 0) + 1]));
     for (const { node, text, todo } of now) {
-      if (!this.#problems.has(text)) this.#write(`problem (${node}): ${text}; ${todo}`);
+      if (looks.get(text) === PROBLEM_LOOKS) this.#write(`problem (${node}): ${text}; ${todo}`);
     }
-    this.#problems = new Set(now.map(({ text }) => text));
+    this.#problems = looks;
   }
 }
 

@@ -78,6 +78,18 @@ test('a leader of an old term, paused or cut off, does not count against the new
   assert.deepEqual([picture.leader, picture.term], ['node1', 9]);
 });
 
+test('plain lines: a problem that lasts is told once, one that passes is not', () => {
+  const lines: string[] = [];
+  const plain = new PlainLines((line) => lines.push(line));
+  const problems = [{ code: 'X', text: 'no secret', todo: 'give one' }];
+  const troubled = examplePicture([{ status: exampleStatus('node1', { problems }), ready: false }]);
+  const calm = examplePicture([{ ready: false }]);
+  for (const picture of [troubled, troubled, calm]) plain.show(picture);
+  assert.deepEqual(lines, []);
+  for (let look = 0; look < 20; look++) plain.show(troubled);
+  assert.deepEqual(lines, ['problem (node1): no secret; give one']);
+});
+
 test('plain lines: ready once, then what changes', () => {
   const lines: string[] = [];
   const plain = new PlainLines((line) => lines.push(line));
