@@ -111,9 +111,10 @@ function stuck(card: Card, why: string): FoundingProblem {
   return {
     code: 'CHARTER_STUCK',
     text: `founding cannot go on with ${card.node}: ${why}`,
+    // A member may have voted and hold data with another one: its partners must keep their vote.
     todo:
-      'nothing was written yet where no node is a member: stop the nodes that have signed and are ' +
-      'no members, empty their data directories, and start all with the same list of peers',
+      'start all nodes first: one that is a member settles it. Only if none is one, also none that ' +
+      'is off, stop all, empty their data directories, and start them with the same list of peers',
   };
 }
 
@@ -124,7 +125,7 @@ function wiped(node: string, card: Card): FoundingProblem {
     text:
       `${node} lost its data directory (it was ${before?.slice(0, 8) ?? 'another'}, now ` +
       `${card.directory.slice(0, 8)}): it holds a copy of the data and does not vote`,
-    todo: `bring the former directory of ${node} back if it still exists; keep the others running`,
+    todo: `bring its former directory back if it still exists; keep the others running`,
   };
 }
 
