@@ -112,16 +112,12 @@ export class SnapshotWriter {
     const meta: SnapshotMeta = { ...start, bytes: bodyAt + this.#bodyBytes };
     const content = { meta, extra, bodyAt, bodyBytes: this.#bodyBytes };
     const fail = (error: StorageError): void => this.#remove(() => done(error, null));
-    // The body is durable before a head says that it is complete.
-    this.#file.sync((bodyError) => {
-      if (bodyError !== null) return fail(bodyError);
-      this.#file.write(0, [head], (writeError) => {
-        if (writeError !== null) return fail(writeError);
-        publish(disk, this.#file, path + TEMPORARY, path, (publishError) => {
-          if (publishError !== null) return fail(publishError);
-          this.#file.close(() => {
-            this.#o.onFinished(content, (error) => done(error, error === null ? meta : null));
-          });
+    this.#file.write(0, [head], (writeError) => {
+      if (writeError !== null) return fail(writeError);
+      publish(disk, this.#file, path + TEMPORARY, path, (publishError) => {
+        if (publishError !== null) return fail(publishError);
+        this.#file.close(() => {
+          this.#o.onFinished(content, (error) => done(error, error === null ? meta : null));
         });
       });
     });
