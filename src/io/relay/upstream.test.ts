@@ -150,6 +150,17 @@ describe('a session on a follower', () => {
     equal(aborted, 1);
   });
 
+  test('is closed, even if it has asked for nothing yet, when the route leaves its node', async () => {
+    const { leader, follower } = await pair();
+    const client = await follower.client();
+    await client.expect('PING\r\n', '+PONG\r\n');
+    const [ours, theirs] = duplexPair();
+    leader.relay.accept(theirs);
+    leader.relay.setRoute({ kind: 'none', why: 'x' });
+    equal(leader.relay.stats().sessions, 0);
+    ours.destroy();
+  });
+
   test('is not accepted by a relay that does not lead', async () => {
     const trial = await open();
     const [ours, theirs] = duplexPair();
