@@ -113,8 +113,8 @@ function stuck(card: Card, why: string): FoundingProblem {
     text: `founding cannot go on with ${card.node}: ${why}`,
     // A member may have voted and hold data with another one: its partners must keep their vote.
     todo:
-      'start all nodes first: one that is a member settles it. Only if none is one, also none that ' +
-      'is off, stop all, empty their data directories, and start them with the same list of peers',
+      'start all nodes first: a member among them settles it. Only if none is one, even of those ' +
+      'that are off, stop all, empty their data directories, and start them with the same list of peers',
   };
 }
 
