@@ -114,7 +114,7 @@ function stuck(card: Card, why: string): FoundingProblem {
     // A member may have voted and hold data with another one: its partners must keep their vote.
     todo:
       'start all nodes first: a member among them settles it. Only if none is one, even of those ' +
-      'that are off, stop all, empty their data directories, and start them with the same list of peers',
+      'that are off, stop all, empty their data directories, and start with equal lists of peers',
   };
 }
 
