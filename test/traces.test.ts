@@ -97,7 +97,7 @@ class Story {
   #textOf(from: string, m: Message): string | null {
     switch (m.kind) {
       case 'requestVote':
-        return `${m.pre ? 'pre-vote' : 'vote'}, term ${m.term}, log ${m.last.index}/${m.last.term}?`;
+        return `${m.pre ? 'pre-' : ''}vote, term ${m.term}, log ${m.last.index}/${m.last.term}?`;
       case 'voteReply':
         return `${m.granted ? 'yes' : 'no'}, term ${m.term}`;
       case 'append':

@@ -11,7 +11,7 @@ import {
   stepSynced,
 } from './small-world.test.ts';
 
-test('§5.4.2, figure 8: an entry of an earlier term on a majority is not committed by counting', () => {
+test('§5.4.2, figure 8: an earlier term’s entry on a majority is not committed by counting', () => {
   const raft = bareRaft({ inTerm: 2, terms: [1, 2] });
   lead(raft);
   equal(raft.last.index, 3);

@@ -67,7 +67,7 @@ test('§5.2: a node votes once in a term', () => {
   deepEqual(sentTo(stepSynced(raft, received('c', ask(1, id(0, 0)))), 'c'), [vote(1, false)]);
 });
 
-test('§5.4.1: a vote goes only to a log that is at least as long, by last term, then length', () => {
+test('§5.4.1: a vote goes only to a log at least as long, by last term, then length', () => {
   const cases: [last: EntryId, granted: boolean][] = [
     [id(2, 2), true],
     [id(3, 2), true],
@@ -95,7 +95,7 @@ test('a vote of somebody who is no voter is ignored, and so is the wish for one'
   equal(raft.term, 0);
 });
 
-test('thesis §9.6: a pre-vote raises nobody’s term, and an unreachable node raises not its own', () => {
+test('thesis §9.6: a pre-vote raises nobody’s term, and a lonely node raises not its own', () => {
   const raft = bareRaft({ inTerm: 5 });
   deepEqual(stepSynced(raft, received('b', ask(6, id(0, 0), { pre: true }))), [
     { kind: 'send', to: idOf('b'), message: vote(6, true, true) },

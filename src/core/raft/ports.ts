@@ -1,4 +1,4 @@
-/** What the driver needs of the world. Kept by `io`, and by the simulator's own disk and network. */
+/** What the driver needs of the world. Kept by `io`, and by the simulator's disk and network. */
 import type { LogIndex, NodeId } from '../scalars.ts';
 import type { Entry, EntryId, HardState, Message, SnapshotMeta } from './protocol.ts';
 

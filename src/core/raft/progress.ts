@@ -46,7 +46,7 @@ export class Peer {
     this.progress = { state: 'restoring' };
   }
 
-  /** The peer has everything up to `index` on disk, in common with the leader whose base is given. */
+  /** The peer has the leader's log up to `index` on disk. `base`: where that log begins. */
   acknowledged(index: LogIndex, base: LogIndex): void {
     const hasMoved = index > this.match;
     if (hasMoved) this.match = index;

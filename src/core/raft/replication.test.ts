@@ -166,7 +166,7 @@ test('a follower refuses proposals', () => {
   deepEqual(bareRaft().step(proposed(1)), [{ kind: 'refused', why: 'notLeader' }]);
 });
 
-test('rounds: a majority of echoes confirms, and earlier echoes do not confirm later rounds', () => {
+test('rounds: a majority of echoes confirms, and never a round later than its echo', () => {
   const raft = bareRaft();
   lead(raft);
   const wanted = raft.nextRound;

@@ -79,7 +79,7 @@ test('a fetched snapshot keeps the suffix only when the log holds its last entry
   }
 });
 
-test('while a snapshot is installed nothing is taken, nothing more is said, nobody campaigns', () => {
+test('while a snapshot is installed nothing is taken, and nobody campaigns', () => {
   const raft = bareRaft({ inTerm: 1, terms: [1] });
   stepSynced(raft, received('b', append(1, id(1, 1))));
   const snapshot = snapshotAt(id(9, 1));
