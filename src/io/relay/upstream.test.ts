@@ -150,7 +150,7 @@ describe('a session on a follower', () => {
     equal(aborted, 1);
   });
 
-  test('is closed, even if it has asked for nothing yet, when the route leaves its node', async () => {
+  test('is closed when the route leaves its node, even before its first command', async () => {
     const { leader, follower } = await pair();
     const client = await follower.client();
     await client.expect('PING\r\n', '+PONG\r\n');
@@ -192,6 +192,23 @@ describe('a lost upstream', () => {
     await aMoment();
     sockets[0]?.destroy();
     equal(await client.ended(), '');
+    close();
+  });
+
+  test('or a stuck one stops the reading of requests, which stay with the client', async () => {
+    const { path, sockets, close } = await mute();
+    const trial = await open({ connectServer: () => connect(path) });
+    trial.relay.setRoute({ kind: 'open', reign: 1 });
+    const client = await trial.client();
+    client.send('PING\r\n');
+    await aMoment();
+    sockets[0]?.pause();
+    client.send(resp('SET', 'a', 'x'.repeat(50_000_000)));
+    await sleep(300);
+    ok(client.socket.writableLength > 30_000_000, `${client.socket.writableLength}`);
+    sockets[0]?.resume();
+    await sleep(300);
+    equal(client.socket.writableLength, 0);
     close();
   });
 
