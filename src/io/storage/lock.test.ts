@@ -8,8 +8,9 @@ import { LOCK_OPTIONS, lockDirectory } from './lock.ts';
 
 /** A process that locks the directory, says how that went, and stays. */
 async function holder(t: TestContext, directory: string, flock: string) {
+  const file = JSON.stringify(`${import.meta.dirname}/lock.ts`);
   const source = `
-    const { lockDirectory, LOCK_OPTIONS } = await import(${JSON.stringify(`${import.meta.dirname}/lock.ts`)});
+    const { lockDirectory, LOCK_OPTIONS } = await import(${file});
     const result = lockDirectory(process.argv[1], { ...LOCK_OPTIONS, flock: process.argv[2] });
     console.log(result.ok ? result.lock.how : result.error.message);
     process.stdin.resume();

@@ -115,7 +115,21 @@ class Opening {
         return this.#damaged('LOG_MISSING', this.#directory, 'the log was created, and is gone');
       if (error !== null) return this.#fail(error);
       this.#files = sortFiles(names);
-      this.#tidy();
+      this.#settleNames();
+    });
+  }
+
+  /**
+   * A process that died between a rename and the sync of its directory left a name that only the
+   * kernel knows. What follows builds on the names found here, so they must outlive the power.
+   */
+  #settleNames(): void {
+    this.#disk.syncDirectory(directoryOf(this.#directory), (parentError) => {
+      if (parentError !== null) return this.#fail(parentError);
+      this.#disk.syncDirectory(this.#directory, (error) => {
+        if (error !== null) return this.#fail(error);
+        this.#tidy();
+      });
     });
   }
 

@@ -185,6 +185,7 @@ export class SegmentedLog implements LogStore {
       this.compactTo(snapshot, 0, done);
       return;
     }
+    assert(snapshot.last.index >= this.#table.base.index, 'the base never goes back');
     this.#table.reset(snapshot.last);
     this.#cache.clear();
     this.#push({ kind: 'reset', base: snapshot.last, done });
