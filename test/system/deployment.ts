@@ -1,0 +1,405 @@
+/**
+ * A whole deployment with real processes in a temporary directory, for as long as one test.
+ *
+ * Either `bin/althing up` runs it and starts again what dies, or the test starts and stops each
+ * agent by itself. Ports and directories are the same in both. Whatever happens, nothing is left:
+ * `close` kills, looks, and complains.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type AgentAnswer, askStatus } from '../../src/doors/cli/up/agent-http.ts';
+import type { Status } from '../../src/doors/view.ts';
+import { type Contents, contentsOf, differences, digestOf, socketOf } from './digest.ts';
+import { isAlive, pidsUnder, signal, until } from './processes.ts';
+
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** The issue's counts instead of the short ones. */
+export const IS_FULL = process.env['ALTHING_FULL'] === '1';
+
+const START_MS = 40_000;
+const LEVEL_MS = 60_000;
+const STOP_MS = 20_000;
+/** What dies with its parent needs a moment on a loaded machine. */
+const GONE_MS = 6_000;
+/** Nothing above the range that the kernel takes its own ports from. */
+const PORTS = { from: 12_000, to: 29_900, step: 20 };
+
+export interface DeploymentOptions {
+  readonly nodes?: number;
+  /** Further flags of `up` or of every agent. */
+  readonly flags?: readonly string[];
+  readonly server?: string;
+  /** Peers without a secret speak in the clear, on loopback. */
+  readonly isPlain?: boolean;
+  /** A program and its first arguments, before the agent's own: of one node, by its index. */
+  readonly wrap?: (index: number) => readonly string[];
+}
+
+export interface Scope {
+  after(fn: () => Promise<void>): void;
+}
+
+export interface FileSizes {
+  readonly logBytes: number;
+  readonly snapshotBytes: number;
+}
+
+export class Deployment {
+  readonly dir: string;
+  readonly basePort: number;
+  readonly nodes: number;
+  readonly #options: DeploymentOptions;
+  readonly #agents = new Map<number, ChildProcess>();
+  #up: ChildProcess | null = null;
+  #output = '';
+
+  private constructor(basePort: number, options: DeploymentOptions) {
+    this.basePort = basePort;
+    this.nodes = options.nodes ?? 3;
+    this.#options = options;
+    this.dir = mkdtempSync(join(tmpdir(), 'sys-'));
+  }
+
+  /** Nothing runs yet. */
+  static async prepare(scope: Scope, options: DeploymentOptions = {}): Promise<Deployment> {
+    const deployment = new Deployment(await freeBasePort(options.nodes ?? 3), options);
+    scope.after(() => deployment.close());
+    return deployment;
+  }
+
+  /** Under `althing up`, which starts again what dies. */
+  static async up(scope: Scope, options: DeploymentOptions = {}): Promise<Deployment> {
+    const deployment = await Deployment.prepare(scope, options);
+    deployment.startUp();
+    await deployment.ready();
+    return deployment;
+  }
+
+  /** Agents of the test's own: what dies stays dead until `startNode`. */
+  static async agents(scope: Scope, options: DeploymentOptions = {}): Promise<Deployment> {
+    const deployment = await Deployment.prepare(scope, options);
+    deployment.startAll();
+    await deployment.ready();
+    return deployment;
+  }
+
+  get indices(): number[] {
+    return Array.from({ length: this.nodes }, (_, i) => i);
+  }
+
+  get ports(): number[] {
+    return this.indices.map((i) => this.port(i));
+  }
+
+  port(i: number): number {
+    return this.basePort + i;
+  }
+
+  peerPort(i: number): number {
+    return this.basePort + 1_000 + i;
+  }
+
+  httpPort(i: number): number {
+    return this.basePort + 2_000 + i;
+  }
+
+  nodeDir(i: number): string {
+    return join(this.dir, `node${i + 1}`);
+  }
+
+  /** What `up` printed. */
+  get output(): string {
+    return this.#output;
+  }
+
+  get upPid(): number {
+    return this.#up?.pid ?? 0;
+  }
+
+  startUp(extra: readonly string[] = []): void {
+    const { server, flags = [] } = this.#options;
+    const all = ['--nodes', this.nodes, '--base-port', this.basePort, '--dir', this.dir, ...flags];
+    const child = spawn(
+      process.execPath,
+      [
+        ...[join(ROOT, 'bin', 'althing'), 'up', ...all.map(String), ...extra],
+        ...(server === undefined ? [] : ['--server', server]),
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-20_000);
+      });
+    this.#up = child;
+  }
+
+  async stopUp(how: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (this.#up === null) return;
+    await ended(this.#up, how);
+    this.#up = null;
+  }
+
+  startAll(): void {
+    for (const i of this.indices) this.startNode(i);
+  }
+
+  startNode(i: number, extra: readonly string[] = []): void {
+    const { flags = [], wrap } = this.#options;
+    mkdirSync(this.nodeDir(i), { recursive: true });
+    const log = openSync(this.logPath(i), 'a');
+    const [program = '', ...args] = [
+      ...['setpriv', '--pdeathsig', 'KILL', '--', ...(wrap?.(i) ?? []), process.execPath],
+      ...[join(ROOT, 'src', 'main.ts'), 'start', ...this.#agentFlags(i), ...flags, ...extra],
+    ];
+    const environment = Object.entries(process.env).filter(([name]) => !/^ALTHING_/.test(name));
+    // An agent whose standard input is a pipe ends with it.
+    const child = spawn(program, args, {
+      stdio: ['pipe', log, log],
+      env: Object.fromEntries(environment),
+    });
+    child.stdin?.on('error', () => undefined);
+    closeSync(log);
+    this.#agents.set(i, child);
+  }
+
+  #agentFlags(i: number): string[] {
+    const { server, isPlain } = this.#options;
+    const secret = join(this.dir, 'secret');
+    writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'a' });
+    const [first = ''] = readFileSync(secret, 'utf8').split('\n');
+    writeFileSync(secret, `${first}\n`);
+    const peers = this.indices.map((each) => `127.0.0.1:${this.peerPort(each)}`).join(',');
+    return [
+      ...['--name', 'trial', '--node', `node${i + 1}`, '--dir', this.nodeDir(i)],
+      ...['--peers', peers, '--port', String(this.port(i)), '--bind', '127.0.0.1'],
+      ...['--peer-port', String(this.peerPort(i)), '--http-port', String(this.httpPort(i))],
+      ...(isPlain ? [] : ['--secret-file', secret]),
+      ...(server === undefined ? [] : ['--server', server]),
+    ];
+  }
+
+  /** Of an agent that the test started; resolves when it is gone, with how it went. */
+  async stopNode(i: number, how: NodeJS.Signals = 'SIGTERM'): Promise<string> {
+    const child = this.#agents.get(i);
+    if (child === undefined) return 'not running';
+    const outcome = await ended(child, how);
+    this.#agents.delete(i);
+    return outcome;
+  }
+
+  /** How an agent of the test's own went by itself, or null while it runs. */
+  exitOf(i: number): number | string | null {
+    const child = this.#agents.get(i);
+    return child?.exitCode ?? child?.signalCode ?? null;
+  }
+
+  logPath(i: number): string {
+    return join(this.nodeDir(i), 'agent.log');
+  }
+
+  log(i: number): string {
+    try {
+      return readFileSync(this.logPath(i), 'utf8');
+    } catch {
+      return '';
+    }
+  }
+
+  ask(i: number): Promise<AgentAnswer> {
+    return askStatus(this.httpPort(i));
+  }
+
+  async status(i: number): Promise<Status> {
+    const { status } = await this.ask(i);
+    if (status === null) throw new Error(`node${i + 1} does not answer`);
+    return status;
+  }
+
+  async agentPid(i: number): Promise<number> {
+    return (await this.status(i)).pid;
+  }
+
+  async serverPid(i: number): Promise<number> {
+    const { pid } = (await this.status(i)).server;
+    if (pid === null) throw new Error(`node${i + 1} has no server`);
+    return pid;
+  }
+
+  /** The node that leads in the highest term, once it is open to clients. */
+  async leader(patienceMs = START_MS): Promise<number> {
+    return until('a leader that is open', patienceMs, async () => {
+      const answers = await Promise.all(this.indices.map((i) => this.ask(i)));
+      const leading = this.indices
+        .filter((i) => answers[i]?.status?.role === 'leader')
+        .sort((a, b) => (answers[b]?.status?.term ?? 0) - (answers[a]?.status?.term ?? 0));
+      const [first] = leading;
+      return first !== undefined && answers[first]?.ready ? [first] : null;
+    }).then(([index = 0]) => index);
+  }
+
+  /** Every node serves clients. */
+  async ready(patienceMs = START_MS): Promise<void> {
+    const look = async (): Promise<boolean> => {
+      const answers = await Promise.all(this.indices.map((i) => this.ask(i)));
+      return answers.every(({ ready }) => ready);
+    };
+    await until('every node ready', patienceMs, look).catch(async (error: Error) => {
+      throw new Error(`${error.message}\n${this.lastWords()}`);
+    });
+  }
+
+  /** The end of every node's log: for the message of a test that fails. */
+  lastWords(lines = 12): string {
+    const logs = this.indices.map((i) => {
+      const all = this.log(i).trimEnd().split('\n').slice(-lines);
+      return `node${i + 1}:\n${all.join('\n')}`;
+    });
+    return [this.#output.slice(-2_000), ...logs].join('\n').slice(-12_000);
+  }
+
+  /**
+   * Nothing is written any more: waits until the servers of `indices` hold the same bytes of the
+   * stream, then reads each of them, and fails on the first difference. Yields the digest.
+   */
+  async assertIdentical(indices: readonly number[] = this.indices): Promise<string> {
+    const contents = await until('all servers level and identical', LEVEL_MS, async () => {
+      const before = await this.#levelOffset(indices);
+      if (before === null) return null;
+      const all: Contents[] = [];
+      for (const i of indices) all.push(await contentsOf(await this.serverPid(i)));
+      // A key that expired in between, or a ping in the stream: look again.
+      return (await this.#levelOffset(indices)) === before ? all : null;
+    });
+    const [first] = contents;
+    assert.ok(first);
+    for (const [n, each] of contents.entries())
+      assert.deepEqual(differences(first, each), [], `node${(indices[n] ?? 0) + 1} differs`);
+    return digestOf(first);
+  }
+
+  async #levelOffset(indices: readonly number[]): Promise<number | null> {
+    const statuses = await Promise.all(indices.map((i) => this.ask(i)));
+    const offsets = statuses.map(({ ready, status }) => {
+      if (!ready || status === null) return -1;
+      return status.role === 'leader' ? status.offsets.executed : status.offsets.applied;
+    });
+    const [first = -1] = offsets;
+    return first >= 0 && offsets.every((each) => each === first) ? first : null;
+  }
+
+  async serverSocket(i: number): Promise<string> {
+    return socketOf(await this.serverPid(i));
+  }
+
+  async switchover(to: number): Promise<void> {
+    const answer = await fetch(`http://127.0.0.1:${this.httpPort(to)}/switchover`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ to: `node${to + 1}` }),
+      signal: AbortSignal.timeout(20_000),
+    });
+    if (!answer.ok) throw new Error(`switchover: ${answer.status} ${await answer.text()}`);
+  }
+
+  fileSizes(i: number): FileSizes {
+    let logBytes = 0;
+    let snapshotBytes = 0;
+    for (const path of filesUnder(this.nodeDir(i))) {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      if (/^log-\d+/.test(name)) logBytes += sizeOf(path);
+      else if (/snapshot/.test(name)) snapshotBytes += sizeOf(path);
+    }
+    return { logBytes, snapshotBytes };
+  }
+
+  /** Ends everything, removes the directory, and fails when something was left. */
+  async close(): Promise<void> {
+    await this.stopUp().catch(() => undefined);
+    await Promise.all([...this.#agents.keys()].map((i) => this.stopNode(i)));
+    const deadline = performance.now() + GONE_MS;
+    while (pidsUnder(this.dir).length > 0 && performance.now() < deadline) await sleep(50);
+    const left = pidsUnder(this.dir);
+    for (const pid of left) signal(pid, 'SIGKILL');
+    const keep = process.env['KEEP_SYSTEM_DIRS'];
+    if (keep === undefined) rmSync(this.dir, { recursive: true, force: true });
+    assert.deepEqual(left, [], `processes left under ${this.dir}`);
+  }
+}
+
+async function ended(child: ChildProcess, how: NodeJS.Signals): Promise<string> {
+  const outcome = (): string => child.signalCode ?? `exit code ${child.exitCode}`;
+  const { pid } = child;
+  if (child.exitCode !== null || child.signalCode !== null || pid === undefined) return outcome();
+  const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  if (how !== 'SIGKILL') child.kill('SIGCONT');
+  child.kill(how);
+  const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  if (isAlive(pid)) await gone;
+  clearTimeout(late);
+  return outcome();
+}
+
+function filesUnder(dir: string): string[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
+      const path = join(dir, entry.name);
+      return entry.isDirectory() ? filesUnder(path) : [path];
+    });
+  } catch {
+    return [];
+  }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** A base port whose ports for clients, peers and HTTP are all free now. */
+async function freeBasePort(nodes: number): Promise<number> {
+  const { from, to, step } = PORTS;
+  for (let tries = 0; tries < 50; tries++) {
+    const base = from + step * Math.floor((Math.random() * (to - from)) / step);
+    const offsets = [0, 1_000, 2_000].flatMap((o) =>
+      Array.from({ length: nodes }, (_, i) => o + i),
+    );
+    const free = await Promise.all(offsets.map((offset) => isFree(base + offset)));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error('no free ports');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+/** One line that docs/RELIABILITY.md is filled from. */
+export function figures(test: string, facts: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`FIGURES ${JSON.stringify({ test, full: IS_FULL, ...facts })}\n`);
+}
+
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
