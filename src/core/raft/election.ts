@@ -38,6 +38,9 @@ export function onElectionTick(s: State): void {
     if (s.electionElapsed % s.limits.heartbeatTicks === 0) askAgain(s);
     return;
   }
+  // A disk slower than the timeout: nobody was asked yet, and a still later term would start over.
+  const isSaving = s.role.kind === 'candidate' && !s.role.hasAsked;
+  if (canCampaign(s) && isSaving) return;
   if (canCampaign(s)) campaign(s);
   else if (s.role.kind !== 'follower') becomeFollower(s, s.term, null, 'may not campaign');
   else if (s.role.leader !== null) forgetLeader(s);
