@@ -18,7 +18,8 @@ export class AgentOrders implements Orders {
   }
 
   async switchover(to: string | null): Promise<OrderResult> {
-    const { group, id } = this.#agent;
+    const { group, membership } = this.#agent;
+    const { id } = membership;
     if (group === null) return refused('STARTING', 'this node is still starting');
     const leader = group.raft.leader;
     if (leader === null)
@@ -41,7 +42,7 @@ export class AgentOrders implements Orders {
   }
 
   announceSnapshot(snapshot: SnapshotMeta): void {
-    for (const peer of this.#agent.upPeers.keys())
+    for (const peer of this.#agent.membership.up.keys())
       this.#agent.mesh.note(peer, 'snapshot', { ...snapshot });
   }
 
@@ -54,7 +55,8 @@ export class AgentOrders implements Orders {
   }
 
   async #switchoverHere(to: string | null): Promise<OrderResult> {
-    const { group, voters, id, upPeers } = this.#agent;
+    const { group, membership } = this.#agent;
+    const { voters, id, up } = membership;
     const target = to === null ? null : (voters.find((voter) => nameOf(voter) === to) ?? undefined);
     if (target === undefined)
       return refused(
@@ -62,7 +64,7 @@ export class AgentOrders implements Orders {
         `${to} is no voter; voters are ${voters.map(nameOf).join(', ')}`,
       );
     if (target === id) return { ok: true, text: `${to} leads already` };
-    if (target !== null && !upPeers.has(target))
+    if (target !== null && !up.has(target))
       return refused('UNREACHABLE', `${to} cannot be reached from the leader now`);
     return new Promise((resolve) => {
       group?.handOver(target, (ok, why) => {

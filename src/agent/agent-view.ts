@@ -46,7 +46,7 @@ export class AgentView implements View {
   isReady(): boolean {
     if (this.isOpenLeader()) return true;
     const leader = this.#agent.group?.raft.leader ?? null;
-    return leader !== null && this.#agent.upPeers.has(leader);
+    return leader !== null && this.#agent.membership.up.has(leader);
   }
 
   isOpenLeader(): boolean {
@@ -115,15 +115,15 @@ export class AgentView implements View {
     const agent = this.#agent;
     const charter = agent.identity.now.charter;
     const voters = charter === null ? [] : votersOf(charter);
-    const others = [...agent.upPeers.keys()].filter((peer) => !voters.includes(peer));
-    const ids = [...new Set([...voters, agent.id, ...others])].toSorted();
+    const others = [...agent.membership.up.keys()].filter((peer) => !voters.includes(peer));
+    const ids = [...new Set([...voters, agent.membership.id, ...others])].toSorted();
     return ids.map((id) => this.#member(id, leader, voters.includes(id)));
   }
 
   #member(id: NodeId, leader: NodeId | null, isVoter: boolean): Member {
     const agent = this.#agent;
-    const isSelf = id === agent.id;
-    const hello = agent.upPeers.get(id);
+    const isSelf = id === agent.membership.id;
+    const hello = agent.membership.up.get(id);
     const address = isSelf ? agent.clientAddress : (hello?.clientAddress ?? '');
     const base = { node: nameOf(id), address, lagBytes: this.#lagOf(id) };
     if (isSelf) return { ...base, role: isVoter || charterless(agent) ? this.#role() : 'copy' };
@@ -136,7 +136,8 @@ export class AgentView implements View {
     const { group } = this.#agent;
     if (group === null) return null;
     const committed = group.strong.committedOffset;
-    if (id === this.#agent.id) return Math.max(0, committed - group.strong.executedOffset);
+    if (id === this.#agent.membership.id)
+      return Math.max(0, committed - group.strong.executedOffset);
     const peer = group.raft.view().peers.find((seen) => seen.peer === id);
     if (peer === undefined || !group.index.holds(peer.match)) return null;
     return Math.max(0, committed - group.index.endAt(peer.match));
@@ -144,11 +145,14 @@ export class AgentView implements View {
 
   #problems(): Problem[] {
     const agent = this.#agent;
-    const { group, voters } = agent;
-    const problems: Problem[] = [...agent.foundingProblems];
-    if (group === null) problems.push(this.#notFounded());
+    const { group } = agent;
+    const { voters } = agent.membership;
+    const problems: Problem[] = [...agent.membership.problems];
+    if (group === null) problems.push(...this.#notFounded());
     else if (group.raft.leader === null) problems.push(...this.#leaderless());
-    const gone = voters.filter((voter) => voter !== agent.id && !agent.upPeers.has(voter));
+    const gone = voters.filter(
+      (voter) => voter !== agent.membership.id && !agent.membership.up.has(voter),
+    );
     for (const voter of gone)
       problems.push({
         code: 'NODE_UNREACHABLE',
@@ -159,20 +163,28 @@ export class AgentView implements View {
     return problems;
   }
 
-  #notFounded(): Problem {
-    const { config, upPeers } = this.#agent;
-    return {
-      code: 'NOT_FOUNDED',
-      text: `this node belongs to no running deployment yet; it sees ${upPeers.size} other nodes`,
-      todo: `a new deployment begins when all of its nodes see one another: ${config.peers.join(', ')}`,
-    };
+  #notFounded(): Problem[] {
+    const { config, membership } = this.#agent;
+    if (this.#leaderlessMs() < LEADERLESS_MS_MAX) return [];
+    return [
+      {
+        code: 'NOT_FOUNDED',
+        text: `this node belongs to no running deployment yet; it sees ${membership.up.size} other nodes`,
+        todo: `a new deployment begins when all of its nodes see one another: ${config.peers.join(', ')}`,
+      },
+    ];
+  }
+
+  #leaderlessMs(): number {
+    const { leaderlessSinceMs } = this.#agent;
+    return leaderlessSinceMs === null ? 0 : performance.now() - leaderlessSinceMs;
   }
 
   #leaderless(): Problem[] {
-    const { leaderlessSinceMs, voters, upPeers, id } = this.#agent;
-    const forMs = leaderlessSinceMs === null ? 0 : performance.now() - leaderlessSinceMs;
+    const { voters, up, id } = this.#agent.membership;
+    const forMs = this.#leaderlessMs();
     if (forMs < LEADERLESS_MS_MAX) return [];
-    const seen = voters.filter((voter) => voter === id || upPeers.has(voter)).length;
+    const seen = voters.filter((voter) => voter === id || up.has(voter)).length;
     const needed = Math.floor(voters.length / 2) + 1;
     return [
       {

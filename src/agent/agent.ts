@@ -4,14 +4,9 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { deploymentIdOf, nodeIdOf, votersOf } from '../core/charter/charter.ts';
-import { Founding, type FoundingOutput, mismatchOf } from '../core/charter/founding.ts';
-import type { FoundingProblem } from '../core/charter/problems.ts';
 import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
-import type { Hello, Refusal } from '../io/peers/hello.ts';
-import { helloNodeId } from '../io/peers/hello.ts';
 import { Mesh } from '../io/peers/mesh.ts';
 import { ClientListener } from '../io/relay/listener.ts';
 import { RELAY_BOUNDS } from '../io/relay/options.ts';
@@ -21,68 +16,34 @@ import { type LocatedServer, locateServer } from '../io/server/locate.ts';
 import { findSetpriv } from '../io/server/process.ts';
 import { checkSettings } from '../io/server/settings.ts';
 import { RealDisk } from '../io/storage/disk.ts';
-import type { StorageError } from '../io/storage/errors.ts';
 import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
-import { type OpenedGroup, openGroup } from '../io/storage/recovery.ts';
+import type { OpenedGroup } from '../io/storage/recovery.ts';
 import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
 import { commandRules } from './command-rules.ts';
 import type { NodeConfig } from './config.ts';
 import { DATA_GROUP, DataGroup } from './data-group.ts';
 import { FeedListener } from './feed-listener.ts';
-import { createJournal, type Journal } from './journal.ts';
+import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
+import { Membership } from './membership.ts';
+import { openDataGroup } from './open-data-group.ts';
 import { findOwnAddress } from './own-address.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { OwnServer } from './own-server.ts';
-import { readSnapshotNote, StreamRecovery } from './strong/stream-recovery.ts';
 
 const FEED_USER = 'althing-feed';
-const EXIT_DONE = 0;
-const EXIT_FAILED = 1;
-
-/** Runs a node until a signal or a failure ends it. Resolves with the exit code. */
-export async function runAgent(config: NodeConfig): Promise<number> {
-  const journal = createJournal({ name: config.name, node: config.node });
-  const agent = new Agent(config, journal);
-  let code = EXIT_DONE;
-  const ended = new Promise<void>((resolve) => {
-    const stop = (why: string) => {
-      journal.info('agent.stopping', { why });
-      resolve();
-    };
-    process.once('SIGTERM', () => stop('SIGTERM'));
-    process.once('SIGINT', () => stop('SIGINT'));
-    agent.onFatal = (error) => {
-      code = EXIT_FAILED;
-      journal.error('agent.failed', { error });
-      resolve();
-    };
-  });
-  try {
-    await agent.start();
-    await ended;
-  } catch (error) {
-    code = EXIT_FAILED;
-    journal.error('agent.failed', { error });
-  }
-  await agent.stop(code === EXIT_DONE);
-  journal.flush();
-  return code;
-}
 
 export class Agent {
   readonly config: NodeConfig;
   readonly journal: Journal;
   onFatal: (error: Error) => void = () => undefined;
-  readonly run = randomBytes(8).toString('hex');
-  foundingProblems: readonly FoundingProblem[] = [];
   group: DataGroup | null = null;
   /** Since when nobody is known to lead, in ms of the monotonic clock; null while somebody is. */
   leaderlessSinceMs: number | null = performance.now();
   readonly relay: Relay;
   #identity: OwnIdentity | null = null;
-  #founding: Founding | null = null;
+  #membership: Membership | null = null;
   #mesh: Mesh | null = null;
   #server: OwnServer | null = null;
   #located: LocatedServer | null = null;
@@ -93,7 +54,6 @@ export class Agent {
   #opened: OpenedGroup | null = null;
   #ticker: NodeJS.Timeout | null = null;
   #openReign: number | null = null;
-  readonly #upPeers = new Map<NodeId, Hello>();
   readonly #disk = new RealDisk();
   #isStopping = false;
   #diverged: string | null = null;
@@ -108,7 +68,7 @@ export class Agent {
         nextRound: () => this.group?.nextRound ?? 0,
         hold: this.#hold(),
       },
-      rules: commandRules(() => Math.floor(this.voters.length / 2)),
+      rules: commandRules(() => Math.floor((this.#membership?.voters.length ?? 1) / 2)),
       bounds: { ...RELAY_BOUNDS, sessionsMax: LIMITS.clientsMax, waitMs: LIMITS.leaderWaitMsMax },
     });
   }
@@ -132,17 +92,8 @@ export class Agent {
     return present(this.#identity);
   }
 
-  get id(): NodeId {
-    return nodeIdOf(this.identity.now);
-  }
-
-  get voters(): readonly NodeId[] {
-    const charter = this.#identity?.now.charter ?? null;
-    return charter === null ? [] : votersOf(charter);
-  }
-
-  get upPeers(): ReadonlyMap<NodeId, Hello> {
-    return this.#upPeers;
+  get membership(): Membership {
+    return present(this.#membership);
   }
 
   /** What the view asks of the server; answers also while there is none. */
@@ -189,16 +140,7 @@ export class Agent {
       config.node,
     );
     const { now } = this.#identity;
-    const nodesExpected = await this.#countNodes();
-    const founding = {
-      name: config.name,
-      self: { node: config.node, directory: now.directory },
-      nodesExpected,
-      saved: now.charter === null ? null : { phase: now.phase, charter: now.charter },
-    };
-    const mismatch = mismatchOf(founding);
-    if (mismatch !== null) throw new Error(`${mismatch.code}: ${mismatch.text}; ${mismatch.todo}`);
-    this.#founding = new Founding(founding);
+    this.#membership = await this.#buildMembership(this.#identity);
     this.#server = await this.#buildServer(settings.lines);
     this.#mesh = this.#buildMesh();
     this.#http = this.#buildHttp();
@@ -216,7 +158,7 @@ export class Agent {
     if (config.password === null)
       journal.warn('clients.open', { todo: 'no --password-file: clients on loopback only' });
     this.#tick();
-    this.#found(this.#founding.step({ kind: 'started' }));
+    this.#membership.start();
     journal.info('agent.started', {
       directory: now.directory,
       incarnation: this.identity.now.incarnation,
@@ -246,7 +188,7 @@ export class Agent {
 
   async #handOverFirst(): Promise<void> {
     const { group } = this;
-    if (group === null || !group.strong.isOpen || this.voters.length < 2) return;
+    if (group === null || !group.strong.isOpen || this.membership.voters.length < 2) return;
     const over = new Promise<void>((resolve) => {
       setTimeout(resolve, LIMITS.stopMsMax).unref();
       group.handOver(null, (ok, why) => {
@@ -255,6 +197,31 @@ export class Agent {
       });
     });
     await over;
+  }
+
+  async #buildMembership(identity: OwnIdentity): Promise<Membership> {
+    const { config, journal } = this;
+    return new Membership({
+      identity,
+      introduction: {
+        name: config.name,
+        run: randomBytes(8).toString('hex'),
+        clientAddress: this.clientAddress,
+        httpAddress: `${config.announce ?? bracketed(config.bind.http)}:${config.ports.http}`,
+        peerAddress: `${config.announce ?? bracketed(config.bind.peers)}:${config.ports.peers}`,
+        serverVersion: this.serverVersion,
+      },
+      nodesExpected: await this.#countNodes(),
+      journal,
+      announce: () => this.#mesh?.announce(),
+      joined: () => {
+        this.#openGroup().catch((error: Error) => this.onFatal(error));
+      },
+      peerFound: (peer) => this.group?.peerFound(peer),
+      peerLost: (peer) => this.group?.peerLost(peer),
+      copiesKnown: (copies) => this.group?.copiesKnown(copies),
+      fatal: (error) => this.onFatal(error),
+    });
   }
 
   async #countNodes(): Promise<number> {
@@ -274,6 +241,7 @@ export class Agent {
         else this.group.feed.wanted(wire, replid, offset);
       },
       onAcknowledged: (offset) => this.group?.feed.acknowledged(offset),
+      onHeard: () => this.group?.feed.heard(),
       onDrained: () => this.group?.feed.drained(),
       onGone: () => this.group?.feed.disconnected(),
       onRefused: (why) => journal.warn('feed.refused', { why }),
@@ -310,11 +278,11 @@ export class Agent {
   #buildMesh(): Mesh {
     const { config, journal } = this;
     return new Mesh({
-      hello: () => this.#hello(),
+      hello: () => this.membership.hello,
       peers: config.peers,
       listen: { host: config.bind.peers, port: config.ports.peers },
       secret: config.secret,
-      admit: (hello, done) => this.#admit(hello, done),
+      admit: (hello, done) => this.membership.admit(hello, done),
       onMessage: (group, from, message) => {
         if (group === DATA_GROUP) this.group?.received(from, message);
       },
@@ -322,9 +290,9 @@ export class Agent {
         if (group === DATA_GROUP) this.group?.transferred(from, message);
       },
       onNote: (from, topic, body) => this.orders.noted(from, topic, body),
-      onPeerUp: (hello) => this.#peerSeen(hello, true),
-      onPeerUpdate: (hello) => this.#peerSeen(hello, false),
-      onPeerDown: (peer) => this.#peerDown(peer),
+      onPeerUp: (hello) => this.membership.seen(hello),
+      onPeerUpdate: (hello) => this.membership.seen(hello),
+      onPeerDown: (peer) => this.membership.gone(peer),
       onRelay: (stream: Duplex) => this.relay.accept(stream),
       onRefused: (refused) => journal.warn('peer.refused', { ...refused }),
       log: (event, facts) => journal.info(event, facts),
@@ -362,125 +330,23 @@ export class Agent {
     };
   }
 
-  #hello(): Hello {
-    const { config } = this;
-    const { now } = this.identity;
-    const host = config.announce ?? bracketed(config.bind.client);
-    return {
-      ...present(this.#founding).card,
-      name: config.name,
-      deployment: now.deployment,
-      incarnation: now.incarnation,
-      run: this.run,
-      clientAddress: this.clientAddress,
-      httpAddress: `${config.announce ?? bracketed(config.bind.http)}:${config.ports.http}`,
-      peerAddress: `${host}:${config.ports.peers}`,
-      serverVersion: this.serverVersion,
-    };
-  }
-
-  /** An older life of a directory than one that was seen is a copy or a ghost: refused (H9). */
-  #admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
-    const known = this.identity.incarnationOf(hello.directory);
-    if (hello.incarnation < known) {
-      const text = `start ${hello.incarnation} of ${hello.node}'s directory; ${known} was seen before`;
-      done({ code: 'OLD_INCARNATION', text });
-    } else if (hello.incarnation === known) done(null);
-    else
-      this.identity.recordPeer(hello.directory, hello.incarnation).then(
-        () => done(null),
-        (error: Error) => this.onFatal(error),
-      );
-  }
-
-  #peerSeen(hello: Hello, isNew: boolean): void {
-    const peer = helloNodeId(hello);
-    this.#upPeers.set(peer, hello);
-    this.#found(present(this.#founding).step({ kind: 'peerSeen', card: hello }));
-    if (isNew) this.group?.peerFound(peer);
-    this.#tellCopies();
-  }
-
-  #peerDown(peer: NodeId): void {
-    const hello = this.#upPeers.get(peer);
-    this.#upPeers.delete(peer);
-    this.group?.peerLost(peer);
-    if (hello !== undefined)
-      this.#found(present(this.#founding).step({ kind: 'peerGone', directory: hello.directory }));
-    this.#tellCopies();
-  }
-
-  #tellCopies(): void {
-    const copies = [...this.#upPeers].filter(([, hello]) => hello.phase === 'copy');
-    this.group?.copiesKnown(copies.map(([peer]) => peer).toSorted());
-  }
-
-  #found(outputs: readonly FoundingOutput[]): void {
-    for (const output of outputs) {
-      switch (output.kind) {
-        case 'save':
-          this.#saveFounding(output);
-          break;
-        case 'announce':
-          this.#mesh?.announce();
-          break;
-        case 'becameMember':
-        case 'becameCopy':
-          this.journal.info(`founding.${output.kind}`, {
-            deployment: this.identity.now.deployment,
-          });
-          this.#openGroup().catch((error: Error) => this.onFatal(error));
-          break;
-        case 'problems':
-          this.foundingProblems = output.problems;
-          for (const { code, text } of output.problems)
-            this.journal.warn('founding.problem', { code, text });
-          break;
-      }
-    }
-  }
-
-  #saveFounding({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>): void {
-    const isIn = phase === 'member' || phase === 'copy';
-    const deployment = isIn ? deploymentIdOf(charter, sha256Hex) : '';
-    this.identity
-      .update(() => ({ phase, charter, deployment }))
-      .then(() => this.#found(present(this.#founding).step({ kind: 'saved' })))
-      .catch((error: Error) => this.onFatal(error));
-  }
-
   async #openGroup(): Promise<void> {
     if (this.group !== null || this.#isStopping) return;
-    const { now } = this.identity;
-    const recovery = new StreamRecovery();
-    const result = await new Promise<Parameters<Parameters<typeof openGroup>[4]>[0]>((resolve) => {
-      openGroup(
-        this.#disk,
-        `${this.config.dir}/data0`,
-        {
-          group: DATA_GROUP,
-          mustExist: now.logCreated,
-          segmentBytes: LIMITS.segmentBytes,
-          cacheBytes: LIMITS.tailCacheBytes,
-          onFailure: (error: StorageError) => this.onFatal(error),
-        },
-        (entry) => recovery.entry(entry),
-        resolve,
-      );
+    const { opened, index } = await openDataGroup({
+      disk: this.#disk,
+      directory: `${this.config.dir}/data0`,
+      identity: this.identity,
+      logLimitBytes: this.config.logLimitBytes,
+      journal: this.journal,
+      onFailure: (error) => this.onFatal(error),
     });
-    if (!result.ok) throw result.error;
-    this.#opened = result;
-    if (!now.logCreated) await this.identity.update(() => ({ logCreated: true }));
-    if (result.tornBytes > 0) this.journal.warn('log.tornTailCut', { bytes: result.tornBytes });
-    const note = result.extra === null ? null : readSnapshotNote(result.extra);
-    if (result.extra !== null && note === null)
-      throw new Error('SNAPSHOT_UNKNOWN: the snapshot was written by another version');
+    this.#opened = opened;
     const { server, mesh, journal } = this;
     this.group = new DataGroup({
-      id: this.id,
-      configuration: { voters: this.voters },
-      opened: result,
-      index: recovery.finish(result.base, note),
+      id: this.membership.id,
+      configuration: { voters: this.membership.voters },
+      opened,
+      index,
       historyId: this.#historyId(),
       server,
       peers: {
@@ -508,15 +374,16 @@ export class Agent {
       fatal: (error) => this.onFatal(error),
     });
     this.group.start();
-    for (const peer of this.#upPeers.keys()) this.group.peerFound(peer);
-    this.#tellCopies();
+    for (const peer of this.membership.up.keys()) this.group.peerFound(peer);
+    this.membership.tellCopies();
   }
 
   #setLeader(leader: NodeId | null): void {
     this.leaderlessSinceMs = leader === null ? (this.leaderlessSinceMs ?? performance.now()) : null;
     if (this.#openReign !== null) return;
     if (leader === null) this.relay.setRoute({ kind: 'none', why: 'no leader is known' });
-    else if (leader === this.id) this.relay.setRoute({ kind: 'none', why: 'this node is opening' });
+    else if (leader === this.membership.id)
+      this.relay.setRoute({ kind: 'none', why: 'this node is opening' });
     else this.relay.setRoute({ kind: 'leader', node: leader });
   }
 
@@ -545,8 +412,4 @@ function present<T>(part: T | null): T {
 
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
-}
-
-function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

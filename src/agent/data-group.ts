@@ -11,19 +11,17 @@ import { FETCH_LIMITS, SnapshotPuller, type TransferMessage } from '../core/raft
 import type { RaftLimits } from '../core/raft/options.ts';
 import type { Configuration, Message, SnapshotMeta } from '../core/raft/protocol.ts';
 import { Raft } from '../core/raft/raft.ts';
-import { groupId, type NodeId, type ReplOffset } from '../core/scalars.ts';
+import { groupId, type NodeId } from '../core/scalars.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
-import type { SnapshotWriter } from '../io/storage/snapshot-writer.ts';
+import { GroupSnapshots } from './group-snapshots.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import type { OwnServer } from './own-server.ts';
-import { takeSnapshot } from './snapshot-taker.ts';
 import { Compaction } from './strong/compaction.ts';
 import { Feed } from './strong/feed.ts';
-import type { RelayPort, SnapshotBody } from './strong/ports.ts';
+import type { RelayPort } from './strong/ports.ts';
 import type { StreamIndex } from './strong/stream-index.ts';
 import { StreamLog } from './strong/stream-log.ts';
-import { readSnapshotNote, type SnapshotNote, streamBaseOf } from './strong/stream-recovery.ts';
 import { Strong } from './strong/strong.ts';
 
 export const DATA_GROUP = groupId('data0');
@@ -71,7 +69,9 @@ export class DataGroup {
   readonly #feed: Feed;
   readonly #puller: SnapshotPuller;
   readonly #compaction: Compaction;
+  readonly #snapshots: GroupSnapshots;
   #proposals: Uint8Array[] = [];
+  #settleTicks = 0;
 
   constructor(options: DataGroupOptions) {
     const { opened, index, id, configuration, server } = options;
@@ -93,13 +93,8 @@ export class DataGroup {
       send: (to, message) => options.peers.sendTransfer(to, message),
       limits: FETCH_LIMITS,
     });
-    const log = new StreamLog(store, index, () => {
-      // The one that was fetched last is the newest on disk.
-      const latest = snapshots.latest;
-      const note = latest === null ? null : readSnapshotNote(latest.extra);
-      if (latest === null || note === null) throw new Error('a fetched snapshot has no note');
-      return streamBaseOf(latest.meta, note);
-    });
+    this.#snapshots = new GroupSnapshots({ ...options, strong: () => this.strong });
+    const log = new StreamLog(store, index, () => this.#snapshots.streamBase());
     this.#driver = new Driver({
       raft: this.raft,
       log,
@@ -110,7 +105,7 @@ export class DataGroup {
     });
     this.#feed = new Feed(options.historyId, index, {
       log: store,
-      openSnapshot: (done) => this.#openSnapshot(done),
+      openSnapshot: (done) => this.#snapshots.open(done),
       emptyRdb: Buffer.from(emptyRdb()),
       diverged: (why) => this.strong.diverged(why),
     });
@@ -134,12 +129,18 @@ export class DataGroup {
         ),
       },
       {
-        take: (done) => this.#takeSnapshot(done),
+        take: (done) => this.#snapshots.take(done),
         fetch: (from, wanted, done) => {
           if (this.#puller.progress === null) this.#puller.fetch(from, wanted, done);
           else done(null);
         },
-        adopt: (taken, keepBytes, done) => this.#adopt(taken, keepBytes, done),
+        adopt: (snapshot, keepBytes, done) =>
+          this.#snapshots.adopt(
+            snapshot,
+            keepBytes,
+            (base) => this.#driver.handle({ kind: 'compacted', snapshot, base }),
+            done,
+          ),
         announce: (taken) => options.peers.announceSnapshot(taken),
         setLogFull: (isFull) => this.strong.setLogFull(isFull),
       },
@@ -164,13 +165,11 @@ export class DataGroup {
   }
 
   get snapshot(): { readonly bytes: number; readonly offset: number } {
-    const latest = this.#o.opened.snapshots.latest;
-    const note = latest === null ? null : readSnapshotNote(latest.extra);
-    return { bytes: latest?.meta.bytes ?? 0, offset: note?.offset ?? 0 };
+    const { bytes, offset } = this.#snapshots.newest;
+    return { bytes, offset };
   }
 
   start(): void {
-    this.#settleTicks = 0;
     this.strong.start();
   }
 
@@ -179,9 +178,8 @@ export class DataGroup {
     this.strong.stop();
   }
 
-  #settleTicks = 0;
-
   tick(): void {
+    const newest = this.#snapshots.newest;
     this.#driver.handle({ kind: 'tick' });
     this.strong.tick();
     this.#puller.tick();
@@ -189,8 +187,9 @@ export class DataGroup {
       isLeader: this.isLeader,
       canTake: this.#feed.isStreaming || this.strong.isOpen,
       logBytes: this.logBytes,
-      sinceSnapshotBytes: this.index.endOffset - this.snapshot.offset,
-      newestIndex: this.#o.opened.snapshots.latest?.meta.last.index ?? 0,
+      sinceSnapshotBytes: this.index.endOffset - newest.offset,
+      newestIndex: newest.index,
+      snapshotBytes: newest.bytes,
     });
     this.#settleTicks += 1;
     if (this.#settleTicks % SETTLE_TICKS === 0) this.#o.opened.store.settle();
@@ -201,7 +200,11 @@ export class DataGroup {
   }
 
   transferred(from: NodeId, message: TransferMessage): void {
-    if (message.kind === 'chunkWanted') this.#serveChunk(from, message);
+    const { peers } = this.#o;
+    if (message.kind === 'chunkWanted')
+      this.#snapshots.serve(message, FETCH_LIMITS.chunkBytes, (reply) => {
+        peers.sendTransfer(from, reply);
+      });
     else this.#puller.received(from, message);
   }
 
@@ -297,124 +300,6 @@ export class DataGroup {
         strong.installed();
         return;
     }
-  }
-
-  #openSnapshot(done: (body: SnapshotBody | null) => void): void {
-    const { opened, journal, fatal } = this.#o;
-    opened.snapshots.openLatest((error, reader) => {
-      if (error !== null) {
-        fatal(error);
-        return;
-      }
-      if (reader === null) {
-        done(null);
-        return;
-      }
-      const note = readSnapshotNote(reader.extra);
-      if (note === null) {
-        fatal(new Error(`snapshot ${reader.meta.id} was written by another version`));
-        return;
-      }
-      done({
-        offset: note.offset as ReplOffset,
-        bytes: reader.bodyBytes,
-        read: (position, bytesMax, readDone) =>
-          reader.read(position, bytesMax, (readError, bytes) => {
-            if (readError !== null) journal.error('snapshot.unreadable', { error: readError });
-            readDone(
-              readError === null ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length) : null,
-            );
-          }),
-        close: () => reader.close(),
-      });
-    });
-  }
-
-  #takeSnapshot(done: (snapshot: SnapshotMeta | null) => void): void {
-    const { server, journal } = this.#o;
-    const stage = this.strong.stage;
-    const reign = stage.kind === 'open' ? stage.reign : null;
-    let offsetTaken = 0;
-    takeSnapshot<SnapshotWriter>({
-      connect: () => server.connect(),
-      auth: server.auth,
-      version: server.version,
-      begin: (replid, offset, began) => {
-        const history = reign === null ? this.#o.historyId : reign.replid;
-        if (replid !== history) return began(null, 'the server is of another history');
-        if (reign === null && offset > this.strong.committedOffset)
-          return began(null, 'the server is ahead of what is committed');
-        offsetTaken = offset;
-        this.#beginSnapshot(offset, began);
-      },
-      done: (writer, why) => {
-        if (writer === null) {
-          journal.warn('snapshot.failed', { why });
-          done(null);
-          return;
-        }
-        const isValid = reign === null || this.#isCommittedIn(reign, offsetTaken);
-        if (!isValid) {
-          writer.abort(() => done(null));
-          return;
-        }
-        writer.finish((error, meta) => {
-          if (error !== null) journal.error('snapshot.failed', { error });
-          done(meta);
-        });
-      },
-    });
-  }
-
-  /** A leader's own snapshot counts once its offset is committed, in the same reign (H1). */
-  #isCommittedIn(reign: unknown, offset: number): boolean {
-    const stage = this.strong.stage;
-    return stage.kind === 'open' && stage.reign === reign && this.strong.committedOffset >= offset;
-  }
-
-  #beginSnapshot(
-    offset: ReplOffset,
-    began: (writer: SnapshotWriter | null, why: string) => void,
-  ): void {
-    const last = this.index.lastEndingBy(offset);
-    if (last === null) return began(null, 'the log no longer holds its offset');
-    const note: SnapshotNote = {
-      offset,
-      lastOffset: this.index.endAt(last.index),
-      reigns: this.index.reignsUpTo(last.index),
-      serverVersion: this.#o.server.version,
-    };
-    const id = `${last.index}-${last.term}-${this.#o.id.slice(-8)}-${randomBytes(3).toString('hex')}`;
-    const start = { id, last, configuration: this.#o.configuration };
-    this.#o.opened.snapshots.begin(start, { ...note }, (error, writer) => {
-      began(writer, error?.message ?? '');
-    });
-  }
-
-  #adopt(snapshot: SnapshotMeta, keepBytes: number, done: () => void): void {
-    const { store } = this.#o.opened;
-    if (store.termAt(snapshot.last.index) !== snapshot.last.term) {
-      // The log was replaced by a newer snapshot meanwhile.
-      done();
-      return;
-    }
-    store.compactTo(snapshot, keepBytes, (error) => {
-      if (error !== undefined) this.#o.fatal(error);
-      else done();
-    });
-    this.index.compact(store.base);
-    this.#driver.handle({ kind: 'compacted', snapshot, base: store.base });
-    this.#o.journal.info('log.compacted', { upTo: snapshot.last.index, base: store.base.index });
-  }
-
-  #serveChunk(from: NodeId, wanted: Extract<TransferMessage, { kind: 'chunkWanted' }>): void {
-    const { opened, peers } = this.#o;
-    const { id, position } = wanted;
-    const bytesMax = Math.min(wanted.bytesMax, FETCH_LIMITS.chunkBytes);
-    opened.snapshots.read(id, position, bytesMax, (bytes, total) => {
-      if (bytes === null) peers.sendTransfer(from, { kind: 'chunkGone', id });
-      else peers.sendTransfer(from, { kind: 'chunk', id, position, bytes, total });
-    });
   }
 }
 

@@ -12,6 +12,8 @@ export interface FeedListenerOptions {
   /** The server asks for what follows `offset`; `replid` is empty when it asks for everything. */
   readonly onWanted: (wire: FeedWire, replid: string, offset: ReplOffset) => void;
   readonly onAcknowledged: (offset: ReplOffset) => void;
+  /** The server said something. */
+  readonly onHeard: () => void;
   readonly onDrained: () => void;
   readonly onGone: () => void;
   readonly onRefused: (why: string) => void;
@@ -60,6 +62,7 @@ export class FeedListener {
       if (this.#current === socket) this.#options.onDrained();
     });
     socket.on('data', (chunk) => {
+      this.#options.onHeard();
       for (const event of primary.push(chunk)) {
         switch (event.kind) {
           case 'send':

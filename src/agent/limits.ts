@@ -45,6 +45,8 @@ export const LIMITS = {
   /** SIGTERM: time to hand over before stopping anyway. */
   stopMsMax: 5_000,
   segmentBytes: 16 * MIB,
+  segmentBytesMin: 64 * KIB,
+  segmentsPerLimit: 4,
   tailCacheBytes: 32 * MIB,
   /** The log may grow to this multiple of --log-limit (and at least 64 MiB) before writes wait. */
   logHardFactor: 8,
@@ -72,6 +74,8 @@ const WHY: Readonly<Record<keyof typeof LIMITS, string>> = {
   leaderWaitMsMax: 'a new command waits so long for a leader, then -CLUSTERDOWN',
   stopMsMax: 'a stop waits so long for the hand-over',
   segmentBytes: 'size of a log file: what compaction removes at a time',
+  segmentBytesMin: 'a small --log-limit has smaller files, but not tiny ones',
+  segmentsPerLimit: 'so many log files fit into --log-limit',
   tailCacheBytes: 'recent entries in memory, for peers and the feed',
   logHardFactor: 'log over --log-limit times this: writes wait for compaction',
   logHardBytesMin: 'small log limits still leave this much room for bursts',

@@ -18,6 +18,6 @@ export async function startNode(flags: Readonly<Record<string, unknown>>): Promi
     return EXIT_USAGE;
   }
   for (const warning of result.warnings) process.stderr.write(`althing: ${warning}\n`);
-  const { runAgent } = await import('./agent.ts');
+  const { runAgent } = await import('./run-agent.ts');
   return await runAgent(result.config);
 }

@@ -34,6 +34,8 @@ export interface CompactionSight {
   /** Bytes of log after the newest snapshot: what a new one would save. */
   readonly sinceSnapshotBytes: number;
   readonly newestIndex: number;
+  /** Size of the newest snapshot: what another one costs at least. */
+  readonly snapshotBytes: number;
 }
 
 /** A leader waits so long for a follower's snapshot. */
@@ -64,8 +66,7 @@ export class Compaction {
   tick(sight: CompactionSight): void {
     this.#paceLog(sight.logBytes);
     if (this.#waitTicks > 0) this.#waitTicks -= 1;
-    // Half the limit since the last one: a tail is kept for slow peers.
-    const isOver = sight.sinceSnapshotBytes > this.#limits.logLimitBytes / 2;
+    const isOver = sight.sinceSnapshotBytes > this.#dueBytes(sight.snapshotBytes);
     this.#overTicks = isOver ? this.#overTicks + 1 : 0;
     if (!isOver || this.#isBusy || this.#waitTicks > 0) return;
     if (!sight.isLeader) {
@@ -76,6 +77,15 @@ export class Compaction {
     this.#offer = null;
     if (offer !== null && offer.snapshot.last.index > sight.newestIndex) this.#fetch(offer);
     else if (sight.canTake && this.#overTicks > ALONE_TICKS) this.#take();
+  }
+
+  /**
+   * Half the limit, since a tail is kept for slow peers. A snapshot that is large against the limit
+   * is not written again for every few bytes: up to a quarter of the hard bound is waited for.
+   */
+  #dueBytes(snapshotBytes: number): number {
+    const { logLimitBytes, logHardBytes } = this.#limits;
+    return Math.max(logLimitBytes / 2, Math.min(snapshotBytes / 2, logHardBytes / 4));
   }
 
   #take(): void {

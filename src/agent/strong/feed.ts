@@ -53,6 +53,7 @@ export class Feed {
   /** Counts connections: what an earlier one asked for is late. */
   #session = 0;
   #rdbSent = 0;
+  #heard = 0;
 
   constructor(replid: string, index: StreamIndex, ports: FeedPorts) {
     this.#replid = replid;
@@ -65,9 +66,14 @@ export class Feed {
     return this.#acked;
   }
 
-  /** What the server was given so far, RDB bytes included: grows while anything moves. */
+  /** Changes while anything moves between the server and us. */
   get progress(): number {
-    return this.#sent + this.#acked + this.#rdbSent;
+    return this.#sent + this.#acked + this.#rdbSent + this.#heard;
+  }
+
+  /** The server said something, be it a newline while it loads: it lives. */
+  heard(): void {
+    this.#heard += 1;
   }
 
   get isStreaming(): boolean {

@@ -40,6 +40,7 @@ export class Reign {
   #entryIndex: LogIndex | null = null;
   #committed: ReplOffset;
   #handOver: HandOver | null = null;
+  #isCapturePaused = false;
 
   constructor(options: ReignOptions) {
     const { start, limits, ports } = options;
@@ -145,10 +146,19 @@ export class Reign {
     this.#options.ports.raft.propose(payload);
   }
 
+  /**
+   * At the cap clients are not read. The capture is not read either, but only while whole units
+   * wait: a unit that has begun must be allowed to end, however large (H7).
+   */
   #pace(): void {
-    const { limits, pauseReads } = this.#options;
+    const { limits, pauseReads, ports } = this.#options;
+    const max = limits.uncommittedBytesMax;
     const uncommitted = this.executed - this.#committed;
-    if (uncommitted > limits.uncommittedBytesMax) pauseReads('uncommitted', true);
-    else if (uncommitted < limits.uncommittedBytesMax / 2) pauseReads('uncommitted', false);
+    if (uncommitted > max) pauseReads('uncommitted', true);
+    else if (uncommitted < max / 2) pauseReads('uncommitted', false);
+    const isOver = this.#capture.proposed - this.#committed > max;
+    if (isOver === this.#isCapturePaused) return;
+    this.#isCapturePaused = isOver;
+    ports.server.setCapturePaused(isOver);
   }
 }

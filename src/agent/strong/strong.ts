@@ -17,6 +17,7 @@ import type { EntryId } from '../../core/raft/protocol.ts';
 import { type LogIndex, type NodeId, type ReplOffset, replOffset } from '../../core/scalars.ts';
 import type { Feed } from './feed.ts';
 import type { HeldSession, Hold } from './hold.ts';
+import { Lives } from './lives.ts';
 import type { RaftPort, RelayPort, RoleSeen, ServerPort } from './ports.ts';
 import { Reign, type ReignLimits } from './reign.ts';
 import type { StreamIndex } from './stream-index.ts';
@@ -53,8 +54,6 @@ export interface StrongPorts {
   readonly note: (event: string, facts: Readonly<Record<string, unknown>>) => void;
 }
 
-/** The server is started again at once, then after growing pauses: a crash loop stays cheap. */
-const RESTART_TICKS_MAX = 80;
 const LEVEL_POLL_MS = 2;
 const ACKNOWLEDGE_TICKS = 20;
 
@@ -66,9 +65,7 @@ export class Strong {
   #stage: Stage = { kind: 'down' };
   #stageTicks = 0;
   #progress = 0;
-  #life = 0;
-  #restartTicks = 0;
-  #restartPause = 0;
+  readonly #lives = new Lives();
   #lead: Lead | null = null;
   #reigns = 0;
   #committed: LogIndex;
@@ -91,7 +88,7 @@ export class Strong {
   }
 
   get life(): number {
-    return this.#life;
+    return this.#lives.life;
   }
 
   get isOpen(): boolean {
@@ -187,13 +184,13 @@ export class Strong {
   // ---- The server ----------------------------------------------------------------------------
 
   serverUp(life: number): void {
-    if (life !== this.#life || this.#stage.kind !== 'starting') return;
+    if (life !== this.#lives.life || this.#stage.kind !== 'starting') return;
     this.#enter({ kind: 'following' });
     this.#tryLevelling();
   }
 
   serverDown(life: number, why: string): void {
-    if (life !== this.#life) return;
+    if (life !== this.#lives.life) return;
     this.#ports.note('server.down', { life, why });
     const hadReign = this.#hasReign();
     this.#dropReign(`the server is gone: ${why}`);
@@ -201,9 +198,8 @@ export class Strong {
     this.#enter({ kind: 'down' });
     this.#applied = replOffset(0);
     if (hadReign) this.#resign(`its server is gone: ${why}`);
-    this.#restartTicks = this.#restartPause;
-    this.#restartPause = Math.min(RESTART_TICKS_MAX, this.#restartPause * 2 + 4);
-    if (this.#restartTicks === 0) this.#startServer();
+    this.#lives.ended();
+    if (this.#lives.isDue()) this.#startServer();
   }
 
   /** The feed found that the server is no prefix of what is committed, or cannot be continued. */
@@ -214,19 +210,19 @@ export class Strong {
   }
 
   serverFailed(life: number, why: string): void {
-    if (life !== this.#life) return;
+    if (life !== this.#lives.life) return;
     this.#giveUp(why);
   }
 
   roleSeen(life: number, role: RoleSeen): void {
-    if (life !== this.#life) return;
+    if (life !== this.#lives.life) return;
     if (role.kind === 'replica' && role.isConnected) this.#applied = role.offset;
     if (this.#stage.kind === 'levelling') this.#level(this.#stage.target, role);
     else this.#openReign?.roleSeen(role);
   }
 
   promoted(life: number, replid: string, offset: ReplOffset): void {
-    if (life !== this.#life || this.#stage.kind !== 'promoting') return;
+    if (life !== this.#lives.life || this.#stage.kind !== 'promoting') return;
     const { at } = this.#stage;
     // Expiry may have added to the stream since: the capture gets those bytes first.
     if (offset < at) this.#giveUp(`promoted at ${offset}, before the end of the log at ${at}`);
@@ -237,7 +233,7 @@ export class Strong {
   }
 
   attached(life: number, replid: string): void {
-    if (life !== this.#life || this.#stage.kind !== 'attaching') return;
+    if (life !== this.#lives.life || this.#stage.kind !== 'attaching') return;
     const { at } = this.#stage;
     if (replid !== this.#stage.replid) {
       this.#giveUp('the server changed its replication id while it was promoted');
@@ -257,19 +253,19 @@ export class Strong {
 
   /** Stream bytes of the leader's server. */
   captured(life: number, chunk: Buffer): void {
-    if (life !== this.#life) return;
+    if (life !== this.#lives.life) return;
     const failure = this.#attachedReign?.captured(chunk) ?? null;
     if (failure !== null) this.#giveUp(failure);
   }
 
   /** Fence or capture broke: effects may be executed that nobody will ever log. */
   detached(life: number, why: string): void {
-    if (life !== this.#life || !this.#hasReign()) return;
+    if (life !== this.#lives.life || !this.#hasReign()) return;
     this.#giveUp(why);
   }
 
   demoted(life: number): void {
-    if (life !== this.#life || this.#stage.kind !== 'demoting') return;
+    if (life !== this.#lives.life || this.#stage.kind !== 'demoting') return;
     this.#enter({ kind: 'following' });
     this.#tryLevelling();
   }
@@ -292,7 +288,7 @@ export class Strong {
   /** The answer on the fence connection. It counts only as the word of this reign's primary. */
   fenceAnswered(life: number, role: RoleSeen): 'done' | 'askAgain' {
     const reign = this.#openReign;
-    if (life !== this.#life || reign === null) return 'done';
+    if (life !== this.#lives.life || reign === null) return 'done';
     const outcome = reign.barrier.answered(role);
     if (typeof outcome === 'string') return outcome;
     this.#giveUp(outcome.failed);
@@ -319,15 +315,15 @@ export class Strong {
     if (over !== null) this.#giveUp(over);
     switch (this.#stage.kind) {
       case 'down':
-        if (this.#restartTicks > 0) this.#restartTicks -= 1;
-        if (this.#restartTicks === 0) this.#startServer();
+        if (this.#lives.isDue()) this.#startServer();
         return;
       case 'starting':
       case 'levelling':
-        this.#watchProgress();
+        this.#watchProgress(this.#limits.openTicksMax);
         return;
       case 'following':
         this.#followed();
+        this.#watchProgress(this.#limits.fenceTicksMax);
         return;
       case 'promoting':
       case 'attaching':
@@ -337,7 +333,7 @@ export class Strong {
           this.#giveUp(`${this.#stage.kind} took longer than its bound`);
         return;
       case 'open':
-        this.#restartPause = 0;
+        this.#lives.sound();
         return;
     }
   }
@@ -355,7 +351,7 @@ export class Strong {
   #followed(): void {
     const isLevel = this.#feed.isLevel(this.#limits.levelSlackBytes);
     this.#ports.raft.setReadiness(isLevel ? 'level' : 'reluctant');
-    if (isLevel && this.#stageTicks > RESTART_TICKS_MAX) this.#restartPause = 0;
+    if (isLevel) this.#lives.sound();
     if (this.#lead !== null) this.#tryLevelling();
   }
 
@@ -364,7 +360,7 @@ export class Strong {
     if (lead === null || lead.isOver || this.#stage.kind !== 'following') return;
     if (this.#committed < lead.noop.index) return;
     this.#enter({ kind: 'levelling', target: this.#index.endAt(lead.noop.index) });
-    this.#ports.server.askRole(this.#life, 0);
+    this.#ports.server.askRole(this.#lives.life, 0);
   }
 
   #level(target: ReplOffset, role: RoleSeen): void {
@@ -375,11 +371,11 @@ export class Strong {
       }
       if (role.offset === target) {
         this.#enter({ kind: 'promoting', at: target });
-        this.#ports.server.promote(this.#life);
+        this.#ports.server.promote(this.#lives.life);
         return;
       }
     }
-    this.#ports.server.askRole(this.#life, LEVEL_POLL_MS);
+    this.#ports.server.askRole(this.#lives.life, LEVEL_POLL_MS);
   }
 
   #tryOpen(reign: Reign): void {
@@ -399,13 +395,12 @@ export class Strong {
   }
 
   /** Loading a large snapshot may take long; doing nothing may not. */
-  #watchProgress(): void {
+  #watchProgress(ticksMax: number): void {
     if (this.#feed.progress !== this.#progress) {
       this.#progress = this.#feed.progress;
       this.#stageTicks = 0;
     }
-    if (this.#stageTicks > this.#limits.openTicksMax)
-      this.#giveUp(`no progress while ${this.#stage.kind}`);
+    if (this.#stageTicks > ticksMax) this.#giveUp(`no progress while ${this.#stage.kind}`);
   }
 
   #hasReign(): boolean {
@@ -438,7 +433,7 @@ export class Strong {
     if (then === 'kill' || kind === 'promoting') this.#kill(why);
     else {
       this.#enter({ kind: 'demoting' });
-      this.#ports.server.demote(this.#life);
+      this.#ports.server.demote(this.#lives.life);
     }
   }
 
@@ -456,17 +451,17 @@ export class Strong {
     if (this.#stage.kind === 'down') return;
     this.#enter({ kind: 'demoting' });
     this.#feed.disconnected();
-    this.#ports.server.kill(this.#life, why);
+    this.#ports.server.kill(this.#lives.life, why);
   }
 
   #startServer(): void {
     if (this.#isStopping) return;
-    this.#life += 1;
+    this.#lives.begin();
     this.#feed.newLife();
     this.#progress = this.#feed.progress;
     this.#enter({ kind: 'starting' });
     this.#ports.raft.setReadiness('reluctant');
-    this.#ports.server.start(this.#life);
+    this.#ports.server.start(this.#lives.life);
   }
 
   #enter(stage: Stage): void {

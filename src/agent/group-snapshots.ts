@@ -1,0 +1,194 @@
+/**
+ * A data group's snapshots: taken from the own server, given to it and to peers, adopted as the
+ * base of the log. Each carries its exact place: the last entry it replaces, the stream offset of
+ * the RDB, and the reigns before it.
+ */
+import { randomBytes } from 'node:crypto';
+import type { TransferMessage } from '../core/raft/fetch.ts';
+import type { Configuration, EntryId, SnapshotMeta } from '../core/raft/protocol.ts';
+import type { NodeId, ReplOffset } from '../core/scalars.ts';
+import { replOffset } from '../core/scalars.ts';
+import type { OpenedGroup } from '../io/storage/recovery.ts';
+import type { SnapshotWriter } from '../io/storage/snapshot-writer.ts';
+import type { Journal } from './journal.ts';
+import type { OwnServer } from './own-server.ts';
+import { takeSnapshot } from './snapshot-taker.ts';
+import type { SnapshotBody } from './strong/ports.ts';
+import type { Reign } from './strong/reign.ts';
+import type { StreamBase, StreamIndex } from './strong/stream-index.ts';
+import { readSnapshotNote, type SnapshotNote, streamBaseOf } from './strong/stream-recovery.ts';
+import type { Strong } from './strong/strong.ts';
+
+export interface GroupSnapshotsOptions {
+  readonly id: NodeId;
+  readonly configuration: Configuration;
+  readonly opened: OpenedGroup;
+  readonly index: StreamIndex;
+  readonly historyId: string;
+  readonly server: OwnServer;
+  readonly journal: Journal;
+  readonly strong: () => Strong;
+  readonly fatal: (error: Error) => void;
+}
+
+export class GroupSnapshots {
+  readonly #o: GroupSnapshotsOptions;
+
+  constructor(options: GroupSnapshotsOptions) {
+    this.#o = options;
+  }
+
+  /** Size and stream offset of the newest, zeros when there is none. */
+  get newest(): { readonly bytes: number; readonly offset: number; readonly index: number } {
+    const latest = this.#o.opened.snapshots.latest;
+    const note = latest === null ? null : readSnapshotNote(latest.extra);
+    return {
+      bytes: latest?.meta.bytes ?? 0,
+      offset: note?.offset ?? 0,
+      index: latest?.meta.last.index ?? 0,
+    };
+  }
+
+  /** Where the log begins after the snapshot that was fetched last. */
+  streamBase(): StreamBase {
+    const latest = this.#o.opened.snapshots.latest;
+    const note = latest === null ? null : readSnapshotNote(latest.extra);
+    if (latest === null || note === null)
+      throw new Error('SNAPSHOT_UNKNOWN: a fetched snapshot was written by another version');
+    return streamBaseOf(latest.meta, note);
+  }
+
+  /** For the own server to load. */
+  open(done: (body: SnapshotBody | null) => void): void {
+    const { opened, journal, fatal } = this.#o;
+    opened.snapshots.openLatest((error, reader) => {
+      if (error !== null) {
+        fatal(error);
+        return;
+      }
+      if (reader === null) {
+        done(null);
+        return;
+      }
+      const note = readSnapshotNote(reader.extra);
+      if (note === null) {
+        fatal(new Error(`SNAPSHOT_UNKNOWN: ${reader.meta.id} was written by another version`));
+        return;
+      }
+      done({
+        offset: replOffset(note.offset),
+        bytes: reader.bodyBytes,
+        read: (position, bytesMax, readDone) =>
+          reader.read(position, bytesMax, (readError, bytes) => {
+            if (readError !== null) journal.error('snapshot.unreadable', { error: readError });
+            readDone(readError === null ? viewOf(bytes) : null);
+          }),
+        close: () => reader.close(),
+      });
+    });
+  }
+
+  /** Of the own server, now. Null: it could not be had; the journal says why. */
+  take(done: (snapshot: SnapshotMeta | null) => void): void {
+    const { server, journal, historyId } = this.#o;
+    const { stage } = this.#o.strong();
+    const reign = stage.kind === 'open' ? stage.reign : null;
+    let offsetTaken = 0;
+    takeSnapshot<SnapshotWriter>({
+      connect: () => server.connect(),
+      auth: server.auth,
+      version: server.version,
+      begin: (replid, offset, began) => {
+        offsetTaken = offset;
+        const committed = this.#o.strong().committedOffset;
+        if (replid !== (reign?.replid ?? historyId))
+          began(null, 'the server is of another history');
+        else if (reign === null && offset > committed)
+          began(null, `the server stands at ${offset}, beyond what is committed at ${committed}`);
+        else this.#begin(offset, began);
+      },
+      done: (writer, why) => {
+        if (writer === null) {
+          journal.warn('snapshot.failed', { why });
+          done(null);
+        } else if (reign !== null && !this.#isCommittedIn(reign, offsetTaken)) {
+          writer.abort(() => done(null));
+        } else {
+          writer.finish((error, meta) => {
+            if (error !== null) journal.error('snapshot.failed', { error });
+            done(meta);
+          });
+        }
+      },
+    });
+  }
+
+  /**
+   * Makes it the base of the log, but for a tail. Calls `compacted` with the new base at once, and
+   * `done` when the room on disk is free.
+   */
+  adopt(
+    snapshot: SnapshotMeta,
+    keepBytes: number,
+    compacted: (base: EntryId) => void,
+    done: () => void,
+  ): void {
+    const { opened, index, fatal, journal } = this.#o;
+    const { store } = opened;
+    if (store.termAt(snapshot.last.index) !== snapshot.last.term) {
+      // The log was replaced by a newer snapshot meanwhile.
+      done();
+      return;
+    }
+    store.compactTo(snapshot, keepBytes, (error) => {
+      if (error !== undefined) fatal(error);
+      else done();
+    });
+    index.compact(store.base);
+    compacted(store.base);
+    journal.info('log.compacted', { upTo: snapshot.last.index, base: store.base.index });
+  }
+
+  /** A peer wants a piece of a file. */
+  serve(
+    wanted: Extract<TransferMessage, { kind: 'chunkWanted' }>,
+    chunkBytesMax: number,
+    reply: (message: TransferMessage) => void,
+  ): void {
+    const { id, position } = wanted;
+    const bytesMax = Math.min(wanted.bytesMax, chunkBytesMax);
+    this.#o.opened.snapshots.read(id, position, bytesMax, (bytes, total) => {
+      if (bytes === null) reply({ kind: 'chunkGone', id });
+      else reply({ kind: 'chunk', id, position, bytes, total });
+    });
+  }
+
+  /** A leader's own snapshot counts once its offset is committed, in the same reign (H1). */
+  #isCommittedIn(reign: Reign, offset: number): boolean {
+    const { stage, committedOffset } = this.#o.strong();
+    return stage.kind === 'open' && stage.reign === reign && committedOffset >= offset;
+  }
+
+  #begin(offset: ReplOffset, began: (writer: SnapshotWriter | null, why: string) => void): void {
+    const { index, id, configuration, server, opened } = this.#o;
+    const last = index.lastEndingBy(offset);
+    if (last === null) {
+      began(null, 'the log no longer holds its offset');
+      return;
+    }
+    const note: SnapshotNote = {
+      offset,
+      lastOffset: index.endAt(last.index),
+      reigns: index.reignsUpTo(last.index),
+      serverVersion: server.version,
+    };
+    const name = `${last.index}-${last.term}-${id.slice(-8)}-${randomBytes(3).toString('hex')}`;
+    opened.snapshots.begin({ id: name, last, configuration }, { ...note }, (error, writer) => {
+      began(writer, error?.message ?? '');
+    });
+  }
+}
+
+function viewOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
