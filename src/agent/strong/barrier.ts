@@ -16,27 +16,34 @@ export interface BarrierLimits {
   readonly busyTicksMax: number;
 }
 
+/** A server that gives no replies at all is asked this often whether it lives. */
+const PROBE_TICKS = 40;
+
 export class Barrier {
   readonly hold: Hold;
   readonly #limits: BarrierLimits;
   #isOut = false;
   #isBusy = false;
   #ticks = 0;
+  #idleTicks = 0;
+  readonly #requestFence: () => void;
 
-  constructor(hold: Hold, limits: BarrierLimits) {
+  constructor(hold: Hold, limits: BarrierLimits, requestFence: () => void) {
     this.hold = hold;
+    this.#requestFence = requestFence;
     this.#limits = limits;
   }
 
   /** True when replies wait that no fence covers yet, and none is on its way. */
   get isFenceWanted(): boolean {
-    return !this.#isOut && this.hold.isFenceWanted;
+    return !this.#isOut && (this.hold.isFenceWanted || this.#idleTicks >= PROBE_TICKS);
   }
 
   fenceSent(): void {
     this.#isOut = true;
     this.#isBusy = false;
     this.#ticks = 0;
+    this.#idleTicks = 0;
     this.hold.fenceSent();
   }
 
@@ -56,7 +63,12 @@ export class Barrier {
 
   /** Null, or why the reign is over. */
   tick(): string | null {
-    if (!this.#isOut) return null;
+    if (!this.#isOut) {
+      // No reply, no fence: without a question of our own a hung server would lead for ever.
+      this.#idleTicks += 1;
+      if (this.#idleTicks >= PROBE_TICKS) this.#requestFence();
+      return null;
+    }
     this.#ticks += 1;
     if (this.#isBusy)
       return this.#ticks > this.#limits.busyTicksMax ? 'a script blocks the server' : null;

@@ -54,7 +54,11 @@ export class Reign {
       requestRound: (round: number) => ports.raft.wantRound(round),
       hasUncommitted: () => this.executed > this.#committed,
     };
-    this.barrier = new Barrier(new Hold(holdPorts, limits.heldBytesMax), limits);
+    this.barrier = new Barrier(
+      new Hold(holdPorts, limits.heldBytesMax),
+      limits,
+      holdPorts.requestFence,
+    );
     this.barrier.hold.committed(start);
   }
 

@@ -217,6 +217,13 @@ test('H6: a server that does not answer the fence is killed; a busy one gets lon
   ok(busy.said.includes('kill 1'));
 });
 
+test('H6: a server that hangs while no client gets a reply is found out all the same', () => {
+  const { node, said, open } = world();
+  open();
+  for (let i = 0; i < 40 + LIMITS.fenceTicksMax + 1; i++) node.tick();
+  ok(said.includes('kill 1') && said.includes('resign'));
+});
+
 test('H6: a leader that cannot open hands over and kills its server', () => {
   const { node, said, follow, lead, commit } = world();
   follow();
