@@ -291,6 +291,8 @@ class Opening {
       latest: this.#snapshot,
       partial: this.#partial,
     });
+    const last = this.#snapshot?.meta.last;
+    const known = this.#termsKnown(hardState);
     const finish = (error?: Error): void => {
       if (error !== undefined) {
         this.#fail(store.failure);
@@ -305,7 +307,7 @@ class Opening {
           ok: true,
           store,
           snapshots,
-          hardState,
+          hardState: known,
           base,
           heads,
           snapshot,
@@ -314,7 +316,8 @@ class Opening {
         });
       });
     };
-    const last = this.#snapshot?.meta.last;
+    // Ahead of everything else in the store's queue; if it fails, all that follows fails too.
+    if (known !== hardState) store.saveHardState(known, () => undefined);
     const isAhead = last !== undefined && table.termAt(last.index) !== last.term;
     // Installed only by half when the power went, or fetched and not installed at all.
     if (isAhead && this.#snapshot !== null)
@@ -323,6 +326,17 @@ class Opening {
         else finish(error);
       });
     else store.mark(finish);
+  }
+
+  /**
+   * A snapshot is finished beside the queue that saves terms, so the power can go between the two.
+   * Whoever had not saved a term has promised nothing in it: taking it over is as good as hearing
+   * of it, and the vote in it is free.
+   */
+  #termsKnown(hardState: HardState): HardState {
+    const snapshotTerm = this.#snapshot?.meta.last.term ?? hardState.term;
+    if (snapshotTerm <= hardState.term) return hardState;
+    return { term: snapshotTerm, votedFor: null };
   }
 
   #replay(store: SegmentedLog, after: EntryId, done: () => void): void {
