@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { before, type TestContext, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { Deployment, figures, type Scope } from './deployment.ts';
 import { ALLOWED, SCRIPT } from './equality-script.ts';
 import { until } from './processes.ts';
@@ -123,6 +123,10 @@ before(async () => {
   ];
 });
 
+after(async () => {
+  for (const fn of scope) await fn();
+});
+
 async function forEachDoor(t: TestContext, fn: (port: number) => Promise<void>): Promise<void> {
   for (const [name, port] of doors) await t.test(`through ${name}`, () => fn(port));
 }
@@ -196,7 +200,7 @@ test('what is no command is refused as a server refuses it', async (t) => {
   const answer = async (port: number, bytes: string): Promise<string> => {
     const wire = new Wire(port);
     wire.send(bytes);
-    const reply = (await wire.raw(2_000).catch(() => 'nothing')).toString('latin1');
+    const reply = (await wire.raw(800).catch(() => 'nothing')).toString('latin1');
     wire.close();
     return reply;
   };
@@ -205,8 +209,4 @@ test('what is no command is refused as a server refuses it', async (t) => {
     for (const [i, bytes] of broken.entries())
       assert.equal(await answer(port, bytes), want[i], JSON.stringify(bytes));
   });
-});
-
-test('afterwards nothing is left', async () => {
-  for (const fn of scope) await fn();
 });
