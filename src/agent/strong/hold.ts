@@ -52,6 +52,9 @@ export class Hold {
   #confirmed = 0;
   #heldBytes = 0;
   #isEnded = false;
+  /** Whether the last fence found nothing written since the one before. */
+  #isReading = true;
+  #lastFence = 0;
   #drains: (() => void)[] = [];
 
   constructor(ports: HoldPorts, heldBytesMax: number) {
@@ -92,7 +95,9 @@ export class Hold {
     assert(this.#asked === null, 'one fence is outstanding at a time');
     this.#asked = this.#gathering;
     this.#gathering = newBatch();
-    if (!this.#ports.hasUncommitted() && this.#asked.round > this.#confirmed)
+    // While clients only read, the round goes out beside the fence. Where they write, the append
+    // that carries their bytes confirms it, and asking now would only double the messages.
+    if (this.#isReading && !this.#ports.hasUncommitted() && this.#asked.round > this.#confirmed)
       this.#ports.requestRound(this.#asked.round);
   }
 
@@ -105,6 +110,8 @@ export class Hold {
     assert(batch !== null, 'a fence is answered once');
     this.#asked = null;
     batch.fence = offset;
+    this.#isReading = offset === this.#lastFence;
+    this.#lastFence = offset;
     if (batch.bytes > 0) this.#waiting.push(batch);
     if (this.#gathering.bytes > 0) this.#ports.requestFence();
     this.#releaseAll();
