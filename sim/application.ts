@@ -19,7 +19,7 @@ export function payloadOf(value: number, size: number): Uint8Array {
 }
 
 /** Null when the payload is not one that `payloadOf` makes. */
-export function valueOf(payload: Uint8Array): number | null {
+export function proposedValue(payload: Uint8Array): number | null {
   if (payload.length < PAYLOAD_MIN) return null;
   const value = new DataView(payload.buffer, payload.byteOffset, payload.length).getUint32(0);
   for (let at = PAYLOAD_MIN; at < payload.length; at += 1) {
@@ -50,7 +50,7 @@ export class Application {
     assert(entry.index === this.#applied + 1, 'entries are applied one after another');
     this.#applied = entry.index;
     if (entry.payload.length === 0) return null;
-    const value = valueOf(entry.payload);
+    const value = proposedValue(entry.payload);
     assert(value !== null, 'an applied payload is one that a client proposed');
     this.#rows.push({ index: entry.index, value });
     return value;

@@ -4,8 +4,10 @@
  * Every seed leaves most kinds of fault out, because a run in which everything breaks at once
  * rarely gets anywhere interesting.
  */
+import type { Readiness } from '../src/core/raft/protocol.ts';
 import type { Network, Weather } from './network.ts';
 import { FAIR_WEATHER } from './network.ts';
+import type { Promised } from './power.ts';
 import type { Chance, Timeline } from './time.ts';
 
 export const FAULT_KINDS = [
@@ -25,6 +27,7 @@ export const FAULT_KINDS = [
   'wipe',
   'peerLost',
   'transfer',
+  'readiness',
   'copyJoins',
   'weather',
 ] as const;
@@ -40,6 +43,8 @@ export interface Plan {
   /** One per voter: 25 ms by its own clock. */
   readonly tickUs: readonly number[];
   readonly syncMaxUs: number;
+  /** Whether broken connections are noticed at once. */
+  readonly hints: boolean;
   readonly clients: number;
   readonly thinkMaxUs: number;
   readonly payloadMax: number;
@@ -57,6 +62,11 @@ export interface Plan {
 const TICK_US = 25_000;
 
 /** A run without faults would not be a test of anything: at least this many kinds are on. */
+const LEADER_PERMILLE = 400;
+const SUPERVISE_MAX_US = 300_000;
+const PAUSE_LONG_MIN_US = 1_500_000;
+const PAUSE_LONG_MAX_US = 4_000_000;
+const RESTARTS = 40;
 const KINDS_MIN = 2;
 const KINDS_MAX = 7;
 
@@ -73,6 +83,7 @@ export function planFor(chance: Chance): Plan {
       Math.floor((TICK_US * (1000 + chance.between(-drift, drift))) / 1000),
     ),
     syncMaxUs: chance.pick([300, 2_000, 20_000]),
+    hints: chance.permille(600),
     clients: chance.between(1, 4),
     thinkMaxUs: chance.pick([10_000, 50_000, 200_000]),
     payloadMax: chance.pick([16, 200, 3_000]),
@@ -106,8 +117,10 @@ export interface Targets {
   crash(host: string): void;
   /** The power goes just before the given effect, counted from now, is carried out. */
   crashAtEffect(host: string, effects: number): void;
-  /** The power goes right after the next vote or acknowledgement has left. */
-  crashAfterPromise(host: string): void;
+  /** The power goes right after the next such promise has left. */
+  crashAfter(host: string, promise: Promised): void;
+  /** Somebody who believes to lead, if there is one. */
+  leaderHost(): string | null;
   /** No cut that was set is to come any more. */
   disarm(host: string): void;
   start(host: string): void;
@@ -121,6 +134,7 @@ export interface Targets {
   peerLost(host: string, peer: string): void;
   transfer(host: string, to: string | null): void;
   copyJoins(): void;
+  readiness(host: string, readiness: Readiness): void;
 }
 
 /** Breaks things at random moments until told to stop. */
@@ -165,6 +179,7 @@ export class Nemesis {
       this.#targets.slowDisk(host, 1);
       this.#targets.resume(host);
       this.#targets.start(host);
+      this.#targets.readiness(host, 'level');
     }
   }
 
@@ -178,16 +193,25 @@ export class Nemesis {
     return this.#chance.between(1_000, this.#plan.outageMaxUs);
   }
 
+  /** Every other one long enough for the others to elect somebody. */
+  #pauseUs(): number {
+    return this.#chance.permille(500)
+      ? this.#outageUs()
+      : this.#chance.between(PAUSE_LONG_MIN_US, PAUSE_LONG_MAX_US);
+  }
+
   #break(kind: FaultKind): void {
-    const host = this.#chance.pick(this.#targets.hosts);
+    const host = this.#victim();
     switch (kind) {
       case 'crash':
         this.#note(`crash ${host}`);
         this.#targets.crash(host);
-        return this.#startLater(host);
+        this.#startLater(host);
+        return;
       case 'crashAtEffect':
       case 'crashAfterPromise':
-        return this.#crashInStep(kind, host);
+        this.#crashInStep(kind, host);
+        return;
       case 'crashAll':
         this.#note('crash all');
         for (const each of this.#targets.hosts) {
@@ -198,25 +222,35 @@ export class Nemesis {
       case 'pause':
         this.#note(`pause ${host}`);
         this.#targets.pause(host);
-        return this.#later(this.#outageUs(), () => this.#targets.resume(host));
+        this.#later(this.#pauseUs(), () => this.#targets.resume(host));
+        return;
       case 'wipe':
         this.#note(`wipe ${host}`);
         this.#targets.wipe(host);
-        return this.#startLater(host);
+        this.#startLater(host);
+        return;
       case 'peerLost':
-        return this.#targets.peerLost(host, this.#chance.pick(this.#targets.hosts));
+        this.#targets.peerLost(host, this.#chance.pick(this.#targets.hosts));
+        return;
       case 'transfer':
-        return this.#targets.transfer(
+        this.#targets.transfer(
           host,
           this.#chance.permille(300) ? null : this.#chance.pick(this.#targets.voterHosts),
         );
+        return;
+      case 'readiness':
+        this.#targets.readiness(host, this.#chance.pick(['level', 'reluctant', 'barred']));
+        return;
       case 'copyJoins':
-        return this.#targets.copyJoins();
+        this.#targets.copyJoins();
+        return;
       case 'slowDisk':
       case 'fullDisk':
-        return this.#breakDisk(kind, host);
+        this.#breakDisk(kind, host);
+        return;
       default:
-        return this.#breakLinks(kind, host);
+        this.#breakLinks(kind, host);
+        return;
     }
   }
 
@@ -224,14 +258,27 @@ export class Nemesis {
     this.#later(this.#outageUs(), () => this.#targets.start(host));
   }
 
+  /** Leaders are where it hurts. */
+  #victim(): string {
+    const leader = this.#chance.permille(LEADER_PERMILLE) ? this.#targets.leaderHost() : null;
+    return leader ?? this.#chance.pick(this.#targets.hosts);
+  }
+
+  /** Starts what has died meanwhile, soon, so that it comes back into the same election. */
+  #supervise(host: string, times: number): void {
+    this.#later(this.#chance.between(1_000, SUPERVISE_MAX_US), () => {
+      this.#targets.start(host);
+      if (times > 1) this.#supervise(host, times - 1);
+    });
+  }
+
   #crashInStep(kind: 'crashAtEffect' | 'crashAfterPromise', host: string): void {
     this.#note(`${kind} ${host}`);
     if (kind === 'crashAtEffect') this.#targets.crashAtEffect(host, this.#chance.below(12));
-    else this.#targets.crashAfterPromise(host);
-    this.#later(this.#outageUs(), () => {
-      this.#targets.crash(host);
-      this.#startLater(host);
-    });
+    else this.#targets.crashAfter(host, this.#chance.pick(['vote', 'acknowledgement']));
+    // Whether it has come to that or not.
+    this.#later(this.#outageUs(), () => this.#targets.disarm(host));
+    this.#supervise(host, RESTARTS);
   }
 
   #breakDisk(kind: 'slowDisk' | 'fullDisk', host: string): void {
@@ -257,7 +304,8 @@ export class Nemesis {
     this.#note(`${kind} ${host} ${other}`);
     switch (kind) {
       case 'healLinks':
-        return network.heal();
+        network.heal();
+        return;
       case 'weather':
         network.weather = weatherFor(this.#chance);
         return;

@@ -4,17 +4,19 @@
  */
 import type { Notice } from '../src/core/raft/driver.ts';
 import { groupId, type NodeId, nodeId } from '../src/core/scalars.ts';
+import { StorageError } from '../src/io/storage/errors.ts';
 import { type OpenGroupResult, openGroup } from '../src/io/storage/recovery.ts';
 import { type DiskOperation, SimDisk } from './disk.ts';
 import type { Plan } from './faults.ts';
 import { type Invariants, must } from './invariants.ts';
 import { Life, type Packet, type Sabotage } from './life.ts';
-import { Power, PowerCut } from './power.ts';
+import { Power, PowerCut, type Promised } from './power.ts';
 import { Shadow } from './shadow.ts';
 import { Chance, type Timeline } from './time.ts';
 
-/** Packets that wait in the socket buffers of a paused process. */
+/** What waits in the socket buffers of a paused process, of each source. */
 const BACKLOG_MAX = 500;
+const RESUME_RUN_MAX = 20;
 const CACHE_BYTES = 4_096;
 const DIRECTORY = '/data0';
 const WRITE_MAX_US = 100;
@@ -31,8 +33,15 @@ export interface HostOptions {
   readonly sabotage: Sabotage;
   readonly send: (from: NodeId, to: NodeId, packet: Packet) => void;
   readonly onAlive: (host: Host) => void;
+  readonly onDead: (host: Host) => void;
   readonly onNotice: (host: Host, notice: Notice) => void;
   readonly note: ((who: string, what: string) => void) | null;
+}
+
+export type Source = 'peer' | 'client' | 'disk';
+
+function emptyBacklog(): Record<Source, (() => void)[]> {
+  return { peer: [], client: [], disk: [] };
 }
 
 /** The id of the node on a host whose directory is the n-th one. */
@@ -47,14 +56,14 @@ export class Host {
   #disk: SimDisk;
   #directory = 1;
   #wasOpened = false;
-  #isFull = false;
+  #isStopping = false;
   #slowness = 1;
   #life: Life | null = null;
   /** Counts starts and deaths: what belongs to an earlier one is ignored. */
   #turn = 0;
   #isUp = false;
   #isPaused = false;
-  #backlog: (() => void)[] = [];
+  #backlog = emptyBacklog();
   deaths = 0;
   #reads = 0;
   #compactions = 0;
@@ -101,7 +110,7 @@ export class Host {
       mustExist: this.#wasOpened,
       segmentBytes: this.#o.plan.segmentBytes,
       cacheBytes: CACHE_BYTES,
-      onFailure: (error: Error) => this.#end(turn, error),
+      onFailure: (error: StorageError) => this.#end(turn, error),
     };
     openGroup(this.#disk, DIRECTORY, options, null, (result) => {
       if (turn === this.#turn) this.#opened(result);
@@ -116,24 +125,50 @@ export class Host {
     this.#die();
   }
 
+  /** An orderly end: the store finishes what it was asked and closes. */
+  stop(): void {
+    const life = this.#life;
+    if (life === null || this.#isStopping) return;
+    this.#note('stops');
+    this.#isStopping = true;
+    const turn = this.#turn;
+    life.stop(() => {
+      if (turn === this.#turn) this.#die();
+    });
+  }
+
   pause(): void {
+    if (this.#isPaused || !this.#isUp) return;
+    this.#note('is paused');
     this.#isPaused = true;
   }
 
   resume(): void {
+    if (!this.#isPaused) return;
+    this.#note('goes on');
     this.#isPaused = false;
-    const waiting = this.#backlog;
-    this.#backlog = [];
     const turn = this.#turn;
-    for (const run of waiting) if (turn === this.#turn) this.#guard(run);
+    const { peer, client, disk } = this.#backlog;
+    this.#backlog = emptyBacklog();
+    // Each client has a connection of its own.
+    const waiting = [peer, this.#chance.shuffled(client), disk];
+    // Whoever wakes up looks at its sockets and files in any order, but reads each from the front.
+    while (turn === this.#turn) {
+      const kinds = waiting.filter((queue) => queue.length > 0);
+      if (kinds.length === 0) return;
+      const queue = this.#chance.pick(kinds);
+      // In runs, so that now and then much of one kind comes before anything of the other.
+      for (const run of queue.splice(0, this.#chance.between(1, RESUME_RUN_MAX)))
+        if (turn === this.#turn) this.#guard(run);
+    }
   }
 
   cutAtEffect(effects: number): void {
     if (this.#life !== null) this.#power.cutAtEffect(effects);
   }
 
-  cutAfterPromise(): void {
-    if (this.#life !== null) this.#power.cutAfterPromise();
+  cutAfter(promise: Promised): void {
+    if (this.#life !== null) this.#power.cutAfter(promise);
   }
 
   disarm(): void {
@@ -145,12 +180,10 @@ export class Host {
   }
 
   fillDisk(): void {
-    this.#isFull = true;
     this.#disk.limit(0);
   }
 
   freeDisk(): void {
-    this.#isFull = false;
     this.#disk.limit(Number.POSITIVE_INFINITY);
   }
 
@@ -164,22 +197,20 @@ export class Host {
   }
 
   /** Does something in the node's process, now or when it is no longer paused. */
-  enter(run: (life: Life) => void): void {
+  enter(source: Source, run: (life: Life) => void): void {
     const life = this.#life;
-    if (life === null) return;
+    if (life === null || this.#isStopping) return;
     const turn = this.#turn;
-    this.#run(() => {
+    this.#run(source, () => {
       if (turn === this.#turn) run(life);
-    }, BACKLOG_MAX);
+    });
   }
 
   #newDisk(): SimDisk {
     return new SimDisk({
       entropy: () => this.#chance.uint32(),
       schedule: (run, operation) => {
-        this.#o.timeline.after(this.#latencyUs(operation), () =>
-          this.#run(run, Number.POSITIVE_INFINITY),
-        );
+        this.#o.timeline.after(this.#latencyUs(operation), () => this.#run('disk', run));
       },
     });
   }
@@ -194,8 +225,8 @@ export class Host {
   #opened(result: OpenGroupResult): void {
     if (!result.ok) {
       this.#note(`cannot open: ${result.error.message}`);
-      must(this.#isFull, 'a crash alone damages nothing', () => {
-        return `${this.id}: ${result.error.code} ${result.error.message}`;
+      must(result.error.code === 'DISK_FULL', 'a crash alone damages nothing', () => {
+        return `${this.id}: ${result.error.message}`;
       });
       this.#die();
       return;
@@ -222,14 +253,19 @@ export class Host {
       invariants,
       entropy: new Chance(this.#o.seed, `node ${id} ${turn}`),
       sabotage: this.#o.sabotage,
-      defer: (run) => timeline.after(1, () => this.#run(run, Number.POSITIVE_INFINITY)),
+      defer: (run) =>
+        timeline.after(1, () => {
+          if (turn === this.#turn) this.#run('disk', run);
+        }),
       send: (to, packet) => this.#o.send(id, to, packet),
       onFatal: (error) => this.#end(turn, error),
       onNotice: (notice) => this.#o.onNotice(this, notice),
       note: this.#o.note === null ? null : (what) => this.#note(what),
     });
     if (!this.isVoter)
-      this.enter((life) => life.handle({ kind: 'readinessChanged', readiness: 'barred' }));
+      this.enter('client', (life) =>
+        life.handle({ kind: 'readinessChanged', readiness: 'barred' }),
+      );
     this.#o.onAlive(this);
     this.#tickLater(turn);
   }
@@ -239,14 +275,15 @@ export class Host {
       if (turn !== this.#turn) return;
       const life = this.#life;
       // Timers of a stopped process do not pile up.
-      if (!this.#isPaused && life !== null) this.#guard(() => life.tick());
+      if (!this.#isPaused && !this.#isStopping && life !== null) this.#guard(() => life.tick());
       this.#tickLater(turn);
     });
   }
 
-  #run(run: () => void, backlogMax: number): void {
+  #run(source: Source, run: () => void): void {
     if (!this.#isPaused) this.#guard(run);
-    else if (this.#backlog.length < backlogMax) this.#backlog.push(run);
+    else if (source === 'disk' || this.#backlog[source].length < BACKLOG_MAX)
+      this.#backlog[source].push(run);
   }
 
   #guard(run: () => void): void {
@@ -264,7 +301,9 @@ export class Host {
   #end(turn: number, error: Error): void {
     if (turn !== this.#turn) return;
     this.#note(`ends: ${error.message}`);
-    must(this.#isFull, 'the store fails only when the disk does', () => `${this.id}: ${error}`);
+    const isExpected =
+      this.#isStopping || (error instanceof StorageError && error.code === 'DISK_FULL');
+    must(isExpected, 'the store fails only when the disk does', () => `${this.id}: ${error}`);
     this.#die();
   }
 
@@ -275,10 +314,12 @@ export class Host {
     this.#power.disarm();
     this.#turn += 1;
     this.#isUp = false;
+    this.#isStopping = false;
     this.#life = null;
     this.#isPaused = false;
-    this.#backlog = [];
+    this.#backlog = emptyBacklog();
     this.deaths += 1;
+    this.#o.onDead(this);
   }
 
   #note(what: string): void {

@@ -3,7 +3,7 @@
  *
  * The first broken one throws a Violation: from there on nothing else is worth looking at.
  */
-import type { Entry, EntryId, Message } from '../src/core/raft/protocol.ts';
+import type { Entry, EntryId, HardState, Message } from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
 import type { Row } from './application.ts';
 import type { Recovered, Shadow } from './shadow.ts';
@@ -127,6 +127,18 @@ export class Invariants {
     this.#checks += 1;
   }
 
+  /** Nobody votes twice in a term (Raft §5.2), in one life or in two. */
+  voted(node: NodeId, { term, votedFor }: HardState): void {
+    const held = this.shadow(node).hardState;
+    must(term >= held.term, 'terms only grow', () => `${node} ${term} after ${held.term}`);
+    must(
+      term > held.term || held.votedFor === null || held.votedFor === votedFor,
+      'one vote per term',
+      () => `${node} votes for ${votedFor} in term ${term}, voted for ${held.votedFor}`,
+    );
+    this.#checks += 1;
+  }
+
   becameLeader(node: NodeId, term: Term): void {
     const other = this.#leaders.get(term);
     must(other === undefined || other === node, 'election safety', () => {
@@ -163,9 +175,13 @@ export class Invariants {
   /** A snapshot stands for entries that were committed. */
   installed(node: NodeId, last: EntryId): void {
     const held = this.#committed[last.index];
-    must(held !== undefined && held.term === last.term, 'a snapshot is of committed entries', () => {
-      return `${node} ${show(last)}`;
-    });
+    must(
+      held !== undefined && held.term === last.term,
+      'a snapshot is of committed entries',
+      () => {
+        return `${node} ${show(last)}`;
+      },
+    );
     const shadow = this.shadow(node);
     if (shadow.committed < last.index) shadow.committed = last.index;
   }

@@ -12,8 +12,8 @@ import type { Message, RaftEvent } from '../src/core/raft/protocol.ts';
 import { Raft } from '../src/core/raft/raft.ts';
 import type { NodeId } from '../src/core/scalars.ts';
 import type { OpenedGroup } from '../src/io/storage/recovery.ts';
+import { proposedValue } from './application.ts';
 import { Applier } from './applier.ts';
-import { valueOf } from './application.ts';
 import type { Plan } from './faults.ts';
 import { type Invariants, must, type ReadTicket } from './invariants.ts';
 import type { Power } from './power.ts';
@@ -113,7 +113,9 @@ export class Life {
     this.#driver = new Driver({
       raft: this.raft,
       log,
-      outbox: new TappedOutbox(options, (to, message) => options.send(to, { kind: 'raft', message })),
+      outbox: new TappedOutbox(options, (to, message) =>
+        options.send(to, { kind: 'raft', message }),
+      ),
       fetcher: this.#puller,
       onNotice: (notice) => this.#notice(notice),
       fatal: options.onFatal,
@@ -127,7 +129,7 @@ export class Life {
       logLimitBytes: plan.logLimitBytes,
       keepBytes: plan.keepBytes,
       onCompacted: (snapshot, base) => {
-        options.shadow.compacted(base, true);
+        options.shadow.compacted(base, snapshot.last);
         this.handle({ kind: 'compacted', snapshot, base });
       },
       note,
@@ -153,13 +155,19 @@ export class Life {
     if (this.#ticks % SETTLE_TICKS === 0) this.#o.group.store.settle();
   }
 
+  stop(done: () => void): void {
+    this.#o.group.store.close(() => done());
+  }
+
   receive(from: NodeId, packet: Packet): void {
     switch (packet.kind) {
       case 'raft':
-        return this.handle({ kind: 'received', from, message: packet.message });
+        this.handle({ kind: 'received', from, message: packet.message });
+        return;
       case 'transfer':
         this.#puller.received(from, packet.message);
-        return this.#giver.received(from, packet.message);
+        this.#giver.received(from, packet.message);
+        return;
       default:
         unreachable(packet);
     }
@@ -221,7 +229,7 @@ export class Life {
     let bytes = 0;
     for (const [at, payload] of this.#offered.entries()) {
       bytes += payload.length;
-      const value = valueOf(payload);
+      const value = proposedValue(payload);
       must(value !== null, 'clients propose values', () => id);
       this.sessions.accepted((first + at) as Parameters<Sessions['accepted']>[0], value);
     }

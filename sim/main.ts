@@ -60,7 +60,10 @@ function main(): void {
   const wallSeconds = Number(process.hrtime.bigint() - begun) / 1e9;
   if (values.json !== undefined) {
     const runs = verdicts.map(({ seed, failure, figures }) => ({ seed, failure, figures }));
-    writeFileSync(values.json, `${JSON.stringify({ steps, wallSeconds, failed, runs }, null, 2)}\n`);
+    writeFileSync(
+      values.json,
+      `${JSON.stringify({ steps, wallSeconds, failed, runs }, null, 2)}\n`,
+    );
   }
   const time = `${(virtualUs / 3.6e9).toFixed(2)} h of virtual time in ${wallSeconds.toFixed(1)} s`;
   console.log(

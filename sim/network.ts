@@ -84,10 +84,7 @@ export class Network<Packet> {
     const way = `${delivery.from}>${delivery.to}`;
     let delayUs = this.#chance.between(delayMinUs, delayMaxUs);
     if (ordered) {
-      const arrivesUs = Math.max(
-        this.#timeline.nowUs + delayUs,
-        this.#lastArrivalUs.get(way) ?? 0,
-      );
+      const arrivesUs = Math.max(this.#timeline.nowUs + delayUs, this.#lastArrivalUs.get(way) ?? 0);
       this.#lastArrivalUs.set(way, arrivesUs);
       delayUs = arrivesUs - this.#timeline.nowUs;
     }

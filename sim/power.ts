@@ -8,7 +8,10 @@ export class PowerCut extends Error {
   override readonly name = 'PowerCut';
 }
 
-type Fuse = { readonly kind: 'effects'; left: number } | { readonly kind: 'promise' };
+/** What the receiver builds on. */
+export type Promised = 'vote' | 'acknowledgement';
+
+type Fuse = { readonly kind: 'effects'; left: number } | { readonly kind: Promised };
 
 export class Power {
   #fuse: Fuse | null = null;
@@ -18,9 +21,9 @@ export class Power {
     this.#fuse = { kind: 'effects', left: effects };
   }
 
-  /** Off right after the next vote or acknowledgement has left. */
-  cutAfterPromise(): void {
-    this.#fuse = { kind: 'promise' };
+  /** Off right after the next such promise has left. */
+  cutAfter(promise: Promised): void {
+    this.#fuse = { kind: promise };
   }
 
   disarm(): void {
@@ -35,7 +38,7 @@ export class Power {
   }
 
   /** To be called after each vote or acknowledgement. */
-  promised(): void {
-    if (this.#fuse?.kind === 'promise') throw new PowerCut('after a promise');
+  promised(promise: Promised): void {
+    if (this.#fuse?.kind === promise) throw new PowerCut('after a promise');
   }
 }

@@ -94,21 +94,27 @@ export class Shadow {
   }
 
   installAsked(last: EntryId, keepSuffix: boolean): void {
-    if (!keepSuffix) this.#lower(this.committed);
-    this.compacted(last, keepSuffix);
+    // Until the snapshot takes over, what the old log shares with it stays on disk.
+    if (!keepSuffix) this.#lower(last.index);
+    this.#rebase(last, keepSuffix);
     const keeps = keepSuffix ? this.last.index : last.index;
     this.#requests.push({ keeps, onDone: () => this.#raise(last) });
   }
 
-  /** The log now begins after `last`. */
-  compacted(last: EntryId, keepSuffix: boolean): void {
-    this.#heads = keepSuffix ? this.#heads.filter((head) => head.index > last.index) : [];
-    this.#base = last;
+  /** The log now begins after `base`; a durable snapshot reaches at least that far. */
+  compacted(base: EntryId, snapshot: EntryId): void {
+    this.#rebase(base, true);
+    if (this.#durable < snapshot.index) this.#durable = snapshot.index;
   }
 
   /** The oldest request is done. */
   done(): void {
     this.#requests.shift()?.onDone();
+  }
+
+  #rebase(base: EntryId, keepSuffix: boolean): void {
+    this.#heads = keepSuffix ? this.#heads.filter((head) => head.index > base.index) : [];
+    this.#base = base;
   }
 
   #lower(to: LogIndex): void {

@@ -1,9 +1,15 @@
 /** Ports with ears: what passes is checked, noted in the shadow, and can be cut short. */
 import type { Done, LogStore, Outbox } from '../src/core/raft/ports.ts';
-import type { Entry, EntryId, HardState, Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
+import type {
+  Entry,
+  EntryId,
+  HardState,
+  Message,
+  SnapshotMeta,
+} from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
 import { type Invariants, must } from './invariants.ts';
-import type { Power } from './power.ts';
+import type { Power, Promised } from './power.ts';
 import type { Shadow } from './shadow.ts';
 
 /**
@@ -30,9 +36,10 @@ export class TappedLog implements LogStore {
   }
 
   saveHardState(hardState: HardState, done: Done): void {
-    const { power, shadow, note } = this.#o;
+    const { id, power, shadow, invariants, note } = this.#o;
     power.effect();
     note?.(`save term ${hardState.term} vote ${hardState.votedFor ?? '-'}`);
+    invariants.voted(id, hardState);
     shadow.hardStateAsked(hardState);
     this.#log.saveHardState(hardState, this.#hear(done, 'saved'));
   }
@@ -94,13 +101,14 @@ export class TappedOutbox implements Outbox {
     note?.(`-> ${to} ${describe(message)}`);
     invariants.sent(id, to, message);
     this.#send(to, message);
-    if (isPromise(message)) power.promised();
+    const promise = promiseIn(message);
+    if (promise !== null) power.promised(promise);
   }
 }
 
-function isPromise(message: Message): boolean {
-  if (message.kind === 'voteReply') return message.granted && !message.pre;
-  return message.kind === 'appendReply' && message.ok;
+function promiseIn(message: Message): Promised | null {
+  if (message.kind === 'voteReply') return message.granted && !message.pre ? 'vote' : null;
+  return message.kind === 'appendReply' && message.ok ? 'acknowledgement' : null;
 }
 
 /** The message in one line of the event log. */

@@ -18,6 +18,7 @@ export interface Server {
 /** A client that follows hints only would never meet a deposed leader that thinks it still leads. */
 const STRAY_PERMILLE = 200;
 const READ_PERMILLE = 400;
+const READER_MAX_US = 50_000;
 const BATCH_MAX = 4;
 
 export class Workload {
@@ -29,12 +30,7 @@ export class Workload {
   #values = 0;
   #stopped = false;
 
-  constructor(
-    servers: () => readonly Server[],
-    timeline: Timeline,
-    chance: Chance,
-    plan: Plan,
-  ) {
+  constructor(servers: () => readonly Server[], timeline: Timeline, chance: Chance, plan: Plan) {
     this.#servers = servers;
     this.#timeline = timeline;
     this.#chance = chance;
@@ -52,6 +48,7 @@ export class Workload {
 
   begin(): void {
     for (let client = 0; client < this.#plan.clients; client += 1) this.#think(null);
+    this.#readAll();
   }
 
   stop(): void {
@@ -69,6 +66,18 @@ export class Workload {
   #think(hint: string | null): void {
     this.#timeline.after(this.#chance.between(1, this.#plan.thinkMaxUs), () => {
       if (!this.#stopped) this.#think(this.#act(hint));
+    });
+  }
+
+  /**
+   * One reader asks everybody, again and again: nodes that do not lead refuse, and one that was
+   * deposed and does not know it has little time to be caught.
+   */
+  #readAll(): void {
+    this.#timeline.after(this.#chance.between(1, READER_MAX_US), () => {
+      if (this.#stopped) return;
+      for (const server of this.#servers()) server.read();
+      this.#readAll();
     });
   }
 

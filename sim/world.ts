@@ -4,23 +4,27 @@
  * Everything follows from the seed: `simulate` called twice gives the same log, byte for byte.
  */
 import type { Notice } from '../src/core/raft/driver.ts';
+import type { Readiness } from '../src/core/raft/protocol.ts';
 import type { NodeId } from '../src/core/scalars.ts';
 import { Nemesis, type Plan, planFor, type Targets } from './faults.ts';
 import { Host, idOn } from './host.ts';
 import { Invariants, must } from './invariants.ts';
 import type { Packet, Sabotage } from './life.ts';
 import { type Delivery, Network } from './network.ts';
+import type { Promised } from './power.ts';
 import { Report } from './report.ts';
 import type { Shadow } from './shadow.ts';
 import { Chance, Timeline } from './time.ts';
 import { type Server, Workload } from './workload.ts';
 
 /** Events in the phase of faults. */
-export const STEPS_DEFAULT = 6_000;
+export const STEPS_DEFAULT = 15_000;
 /** Virtual time in which a healed deployment must have all nodes level: some forty elections. */
 const HEALED_MAX_US = 60_000_000;
 const PROBE_US = 100_000;
 const TICK_US = 25_000;
+const HINT_MAX_US = 5_000;
+const COPIES_US = 1_000_000;
 const COPIES_MAX = 2;
 
 export interface SimulateOptions {
@@ -136,6 +140,7 @@ class World implements Targets {
   run(steps: number): void {
     this.#note('world', `seed ${this.#options.seed} ${JSON.stringify(this.#plan)}`);
     for (const host of this.#hosts.values()) host.start();
+    this.#tellCopiesAlways();
     this.#workload.begin();
     this.#nemesis.begin();
     while (this.#timeline.ran < steps) this.#timeline.step();
@@ -169,16 +174,25 @@ class World implements Targets {
     };
   }
 
-  crash(host: string): void {
-    this.#hosts.get(host)?.crash(this.#chance.permille(700));
+  crash(name: string): void {
+    const host = this.#hosts.get(name);
+    const dice = this.#chance.below(10);
+    if (dice === 0) host?.stop();
+    else host?.crash(dice < 8);
   }
 
   crashAtEffect(host: string, effects: number): void {
     this.#hosts.get(host)?.cutAtEffect(effects);
   }
 
-  crashAfterPromise(host: string): void {
-    this.#hosts.get(host)?.cutAfterPromise();
+  crashAfter(host: string, promise: Promised): void {
+    this.#hosts.get(host)?.cutAfter(promise);
+  }
+
+  leaderHost(): string | null {
+    for (const host of this.#hosts.values())
+      if (host.life !== null && host.life.sessions.reign !== null) return host.name;
+    return null;
   }
 
   disarm(host: string): void {
@@ -225,25 +239,27 @@ class World implements Targets {
     const id = this.#hosts.get(peer)?.id;
     if (id === undefined) return;
     const kind = this.#chance.permille(500) ? 'peerLost' : 'peerFound';
-    this.#hosts.get(host)?.enter((life) => life.handle({ kind, peer: id }));
+    this.#hosts.get(host)?.enter('client', (life) => life.handle({ kind, peer: id }));
   }
 
   transfer(host: string, to: string | null): void {
     const wanted = to === null ? null : (this.#hosts.get(to)?.id ?? null);
-    this.#hosts.get(host)?.enter((life) => {
+    this.#hosts.get(host)?.enter('client', (life) => {
       if (this.#chance.permille(200)) life.handle({ kind: 'resignWanted', why: 'nemesis' });
       else life.handle({ kind: 'transferWanted', to: wanted });
     });
   }
 
+  readiness(name: string, readiness: Readiness): void {
+    const host = this.#hosts.get(name);
+    if (host?.isVoter === true)
+      host.enter('client', (life) => life.handle({ kind: 'readinessChanged', readiness }));
+  }
+
   copyJoins(): void {
     const copies = this.#hosts.size - this.#voters.length;
     if (copies >= COPIES_MAX) return;
-    const host = this.#addHost(
-      `c${copies + 1}`,
-      TICK_US,
-      this.network as Network<Envelope>,
-    );
+    const host = this.#addHost(`c${copies + 1}`, TICK_US, this.network as Network<Envelope>);
     host.start();
   }
 
@@ -260,7 +276,13 @@ class World implements Targets {
       voters: this.#voters,
       sabotage: sabotage ?? {},
       send: (from, to, packet) => network.send(name, hostOf(to), { from, to, packet }),
-      onAlive: () => this.#tellCopies(),
+      onAlive: (alive) => {
+        this.#tellCopies();
+        if (this.#plan.hints) this.#hint('peerFound', alive.id);
+      },
+      onDead: (dead) => {
+        if (this.#plan.hints) this.#hint('peerLost', dead.id);
+      },
       onNotice: (_, notice) => this.#count(notice),
       note: this.report.on ? (who, what) => this.#note(who, what) : null,
     });
@@ -272,12 +294,29 @@ class World implements Targets {
   #tellCopies(): void {
     const copies = [...this.#hosts.values()].filter((host) => !host.isVoter).map(({ id }) => id);
     for (const host of this.#hosts.values())
-      host.enter((life) => life.handle({ kind: 'copiesKnown', copies }));
+      host.enter('peer', (life) => life.handle({ kind: 'copiesKnown', copies }));
+  }
+
+  /** What is soft is said again: a paused node may have missed it. */
+  #tellCopiesAlways(): void {
+    this.#tellCopies();
+    this.#timeline.after(COPIES_US, () => this.#tellCopiesAlways());
+  }
+
+  /** As connections break and come up: soon, and never a proof. */
+  #hint(kind: 'peerLost' | 'peerFound', peer: NodeId): void {
+    for (const host of this.#hosts.values()) {
+      this.#timeline.after(this.#chance.between(100, HINT_MAX_US), () =>
+        host.enter('peer', (life) => {
+          if (life.raft.id !== peer) life.handle({ kind, peer });
+        }),
+      );
+    }
   }
 
   #deliver({ to, packet: { from, to: id, packet } }: Delivery<Envelope>): void {
     const host = this.#hosts.get(to);
-    if (host?.id === id) host.enter((life) => life.receive(from, packet));
+    if (host?.id === id) host.enter('peer', (life) => life.receive(from, packet));
   }
 
   #servers(): readonly Server[] {
@@ -287,10 +326,10 @@ class World implements Targets {
         const leader = host.life?.raft.leader ?? null;
         return leader === null ? null : hostOf(leader);
       },
-      propose: (payloads) => host.enter((life) => life.propose(payloads)),
+      propose: (payloads) => host.enter('client', (life) => life.propose(payloads)),
       read: () => {
         const ticket = this.#invariants.readBegins();
-        host.enter((life) => life.read(ticket));
+        host.enter('client', (life) => life.read(ticket));
       },
     }));
   }
@@ -302,10 +341,14 @@ class World implements Targets {
     const before = this.#invariants.acknowledged.size;
     while (!this.#isLevel(before)) {
       this.#timeline.step();
-      must(this.#timeline.nowUs - begunUs < HEALED_MAX_US, 'a healed deployment is level in time', () => {
-        const pictures = [...this.#hosts.values()].map((host) => picture(host));
-        return pictures.join('; ');
-      });
+      must(
+        this.#timeline.nowUs - begunUs < HEALED_MAX_US,
+        'a healed deployment is level in time',
+        () => {
+          const pictures = [...this.#hosts.values()].map((host) => picture(host));
+          return pictures.join('; ');
+        },
+      );
     }
     this.#healUs = this.#timeline.nowUs - begunUs;
     this.#note('world', 'all level');
@@ -315,8 +358,10 @@ class World implements Targets {
 
   #probe(): void {
     for (const host of this.#hosts.values()) {
+      // A disk that was full until now may still end its node.
+      host.start();
       if (host.life?.sessions.reign === null) continue;
-      host.enter((life) => life.propose([this.#workload.fresh()]));
+      host.enter('client', (life) => life.propose([this.#workload.fresh()]));
     }
     this.#timeline.after(PROBE_US, () => this.#probe());
   }
