@@ -6,6 +6,7 @@
  */
 import { unreachable } from '../../assert.ts';
 import type { NodeId } from '../scalars.ts';
+import { AppendOrder } from './append-order.ts';
 import type { LogStore, Outbox, SnapshotFetcher } from './ports.ts';
 import type { AppendHeader, Effect, RaftEvent, SnapshotMeta } from './protocol.ts';
 import type { Raft } from './raft.ts';
@@ -38,6 +39,7 @@ export interface DriverOptions {
 
 export class Driver {
   readonly #o: DriverOptions;
+  readonly #order: AppendOrder;
   #queue: RaftEvent[] = [];
   #isBusy = false;
   /** After a failure nothing is done any more: a later reply could promise what was lost. */
@@ -45,6 +47,7 @@ export class Driver {
 
   constructor(options: DriverOptions) {
     this.#o = options;
+    this.#order = new AppendOrder(options.outbox);
   }
 
   get raft(): Raft {
@@ -133,12 +136,15 @@ export class Driver {
     }
   }
 
-  #sendEntries(to: NodeId, { term, after, last, commit, round }: AppendHeader): void {
+  #sendEntries(to: NodeId, header: AppendHeader): void {
+    const { term, after, last, commit, round } = header;
     // The core cut the range to the size of one append already.
     const bytesMax = Number.MAX_SAFE_INTEGER;
+    const finish = this.#order.begin(to, header);
     this.#o.log.read(after, last, bytesMax, (entries) => {
-      if (entries === null || this.#isDead) return;
-      this.#o.outbox.send(to, { kind: 'append', term, after, entries, commit, round });
+      if (this.#isDead) return;
+      const append = { kind: 'append', term, after, commit, round } as const;
+      finish(entries === null ? null : { ...append, entries });
     });
   }
 
