@@ -60,7 +60,7 @@ export type Found = 'command' | 'part' | 'blank' | 'malformed' | 'starved';
 export class RequestScanner {
   readonly #isWatched: (name: string) => boolean;
   readonly #limits: ScannerLimits;
-  readonly #names = new CommandNames();
+  readonly #names: CommandNames;
 
   /** Results of the last `next`. Name in upper case, '' when no command is called that. */
   bytes: Uint8Array = EMPTY;
@@ -90,10 +90,16 @@ export class RequestScanner {
   #name = '';
   #inline: Buffer[] = [];
 
-  constructor(isWatched: (name: string) => boolean, limits: ScannerLimits) {
+  /** `names` may be shared by any number of scanners: it keeps 8 KiB, and no state of a stream. */
+  constructor(
+    isWatched: (name: string) => boolean,
+    limits: ScannerLimits,
+    names = new CommandNames(),
+  ) {
     assert(limits.bulkBytesMax > 0 && limits.wholeBytesMax > 0, 'scanner limits are positive');
     this.#isWatched = isWatched;
     this.#limits = limits;
+    this.#names = names;
   }
 
   /** Bytes fed and not yet given away in a result. */

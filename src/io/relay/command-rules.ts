@@ -9,6 +9,7 @@
  * Limit: `set_repl` is found by its text. A script that builds the name at run time is not
  * (`facts/holes.md` H3).
  */
+import { CommandNames } from '../../core/resp/command-names.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
 import type { CommandRules } from './options.ts';
 
@@ -59,6 +60,9 @@ const PASS: Verdict = { kind: 'pass', trait: undefined };
 const BINDS: Verdict = { kind: 'pass', trait: 'binds' };
 
 export class CommandJudge {
+  /** One table for the scanners of all sessions. */
+  readonly names = new CommandNames();
+  readonly isJudged = (name: string): boolean => this.#traits.get(name) === 'judged';
   readonly #rules: CommandRules;
   readonly #traits = new Map<string, Trait>();
   /** What a judged command is when nothing speaks against it. */

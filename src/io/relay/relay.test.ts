@@ -109,6 +109,29 @@ describe('a session on the leader', () => {
     equal(trial.relay.stats().sessions, 1);
   });
 
+  test('that sends garbage behind held replies gets its error last, and its words', async () => {
+    for (const [garbage, text] of [
+      ['*1\r\nGET\r\n', "expected '$', got 'G'"],
+      ['*x\r\n', 'invalid multibulk length'],
+      ['*2\r\n$-1\r\n', 'invalid bulk length'],
+      [`*3\r\n$3\r\nSET\r\n$300\r\n${'k'.repeat(300)}\r\n!`, "expected '$', got '!'"],
+      ["'x\r\n", 'unbalanced quotes in request'],
+      ['z'.repeat(90_000), 'too big inline request'],
+    ]) {
+      const trial = await open();
+      trial.hold.isHolding = true;
+      const client = await trial.client();
+      client.send(`SELECT 3\r\nECHO a\r\nMULTI\r\n${garbage}`);
+      await aMoment();
+      equal(client.received, '');
+      trial.hold.releaseAll();
+      const owed = '+OK\r\n$1\r\na\r\n+OK\r\n';
+      equal(await client.ended(), `${owed}-ERR Protocol error: ${text}\r\n`);
+      await aMoment();
+      equal(trial.relay.stats().sessions, 0);
+    }
+  });
+
   test('that sends random bytes hurts nobody', async () => {
     const trial = await open();
     const other = await trial.client();
@@ -277,6 +300,28 @@ describe('without a route', () => {
     client.send(`${body.slice(200)}\r\nEXISTS evil\r\n`);
     const replies = await client.take((r) => r.endsWith(':0\r\n'));
     equal(replies, '-CLUSTERDOWN No leader: x\r\n:0\r\n');
+  });
+
+  test('garbage is refused with the commands before it, and the client is closed', async () => {
+    const half = `*3\r\n$3\r\nSET\r\n$300\r\n${'k'.repeat(200)}`;
+    const rest = `${'k'.repeat(100)}\r\n!SET evil 1\r\n`;
+    for (const [sent, then, later, count] of [
+      ['GET a\r\n*1\r\nGET\r\n', '', '', 2],
+      [half, '', rest, 1],
+      [half, rest, '', 1],
+    ] as const) {
+      const trial = await open({ bounds: { waitMs: 60 } });
+      trial.relay.endReign('x');
+      const client = await trial.client();
+      client.send(sent);
+      await sleep(10);
+      client.send(then);
+      await sleep(120);
+      trial.relay.setRoute({ kind: 'open', reign: 2 });
+      client.send(later);
+      equal(await client.ended(), '-CLUSTERDOWN No leader: x\r\n'.repeat(count));
+      await (await trial.client()).expect('EXISTS evil\r\n', ':0\r\n');
+    }
   });
 
   test('a client that sends more than its bound is not read', async () => {

@@ -49,6 +49,51 @@ test('the same bytes and commands are forwarded wherever the stream is cut', () 
   }
 });
 
+test('blank lines and empty arrays are not forwarded, whatever stands around them', () => {
+  const [get, set] = [resp('GET', 'k'), resp('SET', 'k', 'v'.repeat(300))];
+  const stream = `  \r\n${get}\t \n\r\n${set}*0\r\n*-1\r\n ${'\r\n'}PING\r\n \r\n`;
+  for (let cut = 0; cut <= stream.length; cut++) {
+    const found = segmentsOf(stream.slice(0, cut), stream.slice(cut));
+    const { bytes, begun, ended } = sums(found) as Record<string, unknown>;
+    deepEqual([bytes, begun, ended], [`${get}${set}PING\r\n`, 3, 3], `cut at ${cut}`);
+  }
+});
+
+test('nothing malformed is forwarded, but a malformed request of ours in its place', () => {
+  const get = resp('GET', 'k');
+  for (const [garbage, ours] of [
+    ['*1\r\nGET\r\n', '*1\r\nG\r\n'],
+    ['*9999999999\r\nSET a b\r\n', '*x\r\n'],
+    ['*1\r\n$-5\r\nSET a b\r\n', '*1\r\n$x\r\n'],
+    ['"abc\r\nSET a b\r\n', '"\r\n'],
+    ['y'.repeat(70_000), 'x'.repeat(65_537)],
+    [`SET a b\0\r\nSET a b\r\n`, 'x'.repeat(65_537)],
+  ] as const) {
+    const found: Segment[] = [];
+    const gate = gateOf(found);
+    gate.feed(Buffer.from(get + garbage));
+    gate.feed(Buffer.from('SET a b\r\n'));
+    const { bytes, begun, ended, binds } = sums(found) as Record<string, unknown>;
+    deepEqual([bytes, begun, ended, binds], [get + ours, 2, 2, true], garbage);
+    equal(gate.isOver, true);
+  }
+});
+
+test('a command that turns out malformed after it was forwarded in part ends there', () => {
+  for (const [garbage, ours] of [
+    ['EVAL\r\n', 'E\r\n'],
+    ['$-7\r\n', '$x\r\n'],
+    ['$99999999999\r\n', '$x\r\n'],
+  ] as const) {
+    const begun = `*4\r\n$3\r\nSET\r\n$1\r\nk\r\n$300\r\n${'v'.repeat(300)}\r\n`;
+    const found = segmentsOf(begun.slice(0, 200), begun.slice(200), garbage, 'GET k\r\n');
+    deepEqual(sums(found), {
+      ...{ bytes: begun + ours, begun: 1, ended: 1 },
+      ...{ binds: true, blocks: false, monitors: false },
+    });
+  }
+});
+
 test('only commands that leave state in the connection bind', () => {
   const plain = ['GET a', 'client setname x', 'CLIENT ID', 'EXEC', 'BLPOP a 0', 'CONFIG GET *'];
   const binding = ['multi', 'HELLO 3', 'client reply off', 'CLIENT', 'Subscribe x', 'select 0'];

@@ -2,11 +2,14 @@
  * Turns what a client sends into segments to forward: mostly the chunk as it came, with the number
  * of commands in it and what they mean for the session.
  *
- * Invariant: the segments' bytes laid end to end are the client's bytes, but for the commands that
- * were replaced. What the scanner calls malformed is passed on as it is: the server answers its own
- * protocol error and hangs up.
+ * Invariant: the segments' bytes laid end to end are the client's commands, but for those that were
+ * replaced. No other byte of a client goes on: a blank line is dropped (after one Valkey 8.0 reads
+ * an array as inline text, and so other commands than were judged), and what is malformed is
+ * replaced by a malformed request of ours, so that the server says so in its turn and hangs up. In
+ * its turn: only the server knows where that is in a bound session (MULTI, subscriptions, CLIENT
+ * REPLY), and its answer passes through the hold behind all that are owed.
  */
-import { RequestScanner } from '../../core/resp/request-scanner.ts';
+import { INLINE_BYTES_MAX, RequestScanner } from '../../core/resp/request-scanner.ts';
 import type { CommandJudge, Trait } from './command-rules.ts';
 import type { RelayBounds } from './options.ts';
 
@@ -27,9 +30,11 @@ export class RequestGate {
   readonly #scanner: RequestScanner;
   readonly #forward: (segment: Segment) => void;
   /** Set once the bytes are no protocol any more. */
-  #isOpaque = false;
+  #isOver = false;
   /** The rest of a replaced command is still coming, and goes nowhere. */
   #isSwallowing = false;
+  /** A command was forwarded in part. */
+  #isInside = false;
 
   /** The segment being put together: `bytes[from, to)` of the scanner. */
   #from = 0;
@@ -43,7 +48,7 @@ export class RequestGate {
 
   constructor(judge: CommandJudge, bounds: RelayBounds, forward: (segment: Segment) => void) {
     this.#judge = judge;
-    this.#scanner = new RequestScanner((name) => judge.traitOf(name) === 'judged', bounds);
+    this.#scanner = new RequestScanner(judge.isJudged, bounds, judge.names);
     this.#forward = forward;
   }
 
@@ -52,29 +57,25 @@ export class RequestGate {
     return this.#scanner.pendingBytes;
   }
 
-  /** Whether the client has sent what is no protocol: only the server's answer can follow. */
-  get isOpaque(): boolean {
-    return this.#isOpaque;
+  /** The client has sent what is no protocol: nothing of it is looked at any more. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Calls `forward` for each segment, before it returns. */
   feed(chunk: Buffer): void {
-    if (this.#isOpaque) {
-      this.#forward(opaque(chunk));
-      return;
-    }
+    if (this.#isOver) return;
     const scanner = this.#scanner;
     scanner.push(chunk);
     for (let found = scanner.next(); found !== 'starved'; found = scanner.next()) {
-      if (found === 'malformed') {
-        this.#flush();
-        this.#isOpaque = true;
-        this.#forward(opaque(viewOf(scanner.bytes, scanner.start, scanner.end)));
-        return;
-      }
       if (found === 'command') this.#takeCommand();
       else if (found === 'part') this.#takePart();
-      else this.#extend();
+      else this.#flush();
+      if (found === 'malformed') {
+        this.#isOver = true;
+        this.#forward(malformed(scanner.text, this.#isInside));
+        return;
+      }
     }
     this.#flush();
   }
@@ -100,6 +101,7 @@ export class RequestGate {
     this.#extend();
     this.#begun += 1;
     if (scanner.isWhole) this.#ended += 1;
+    else this.#isInside = true;
   }
 
   #takePart(): void {
@@ -110,7 +112,9 @@ export class RequestGate {
     }
     this.#extend();
     if (this.#begun === 0) this.#tailBytes += scanner.end - scanner.start;
-    if (scanner.isLast) this.#ended += 1;
+    if (!scanner.isLast) return;
+    this.#ended += 1;
+    this.#isInside = false;
   }
 
   /** The scanner's results follow one another in one buffer until it is starved. */
@@ -151,9 +155,26 @@ const NOTHING = {
   blocks: false,
 };
 
-/** Bytes in which no commands can be told apart; the server will send one error for them. */
-function opaque(bytes: Buffer): Segment {
-  return { ...NOTHING, bytes, begun: 1, ended: 1, binds: true };
+/**
+ * A request that every server calls malformed, with the same words as far as a server has them.
+ * `isInside` a command, where the header of an argument is expected, it is that command's end.
+ */
+function malformed(text: string, isInside: boolean): Segment {
+  const bytes = Buffer.from(isInside ? malformedArgument(text) : malformedRequest(text), 'latin1');
+  if (!isInside) return { ...NOTHING, bytes, begun: 1, ended: 1, binds: true };
+  return { ...NOTHING, bytes, ended: 1, tailBytes: bytes.length, binds: true };
+}
+
+function malformedRequest(text: string): string {
+  if (text.endsWith('unbalanced quotes in request')) return '"\r\n';
+  if (text.endsWith('too big inline request')) return 'x'.repeat(INLINE_BYTES_MAX + 1);
+  if (text.endsWith('invalid multibulk length')) return '*x\r\n';
+  return `*1\r\n${malformedArgument(text)}`;
+}
+
+function malformedArgument(text: string): string {
+  const got = /, got '([^$])'$/.exec(text);
+  return `${got?.[1] ?? '$x'}\r\n`;
 }
 
 function viewOf(bytes: Uint8Array, from: number, to: number): Buffer {

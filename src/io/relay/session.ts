@@ -174,6 +174,7 @@ export class Session implements HeldSession, UpstreamEvents {
       this.#isSkipping = false;
       this.#refuse(1);
       if (rest.bytes.length > 0) this.#take(rest);
+      else if (this.#gate?.isOver) this.#finish();
     } else if (this.#upstream?.isConnected) {
       this.#forward(segment);
     } else {
@@ -213,7 +214,8 @@ export class Session implements HeldSession, UpstreamEvents {
     this.#isSkipping = isInside;
     this.#refuse(whole);
     this.#updateReading();
-    if (this.#gate?.isOpaque) this.#finish();
+    // What is no protocol is the last that waited.
+    if (this.#gate?.isOver) this.#finish();
     else this.#settle();
   }
 
