@@ -69,7 +69,12 @@ export class Agent {
         hold: this.#hold(),
       },
       rules: commandRules(() => Math.floor((this.#membership?.voters.length ?? 1) / 2)),
-      bounds: { ...RELAY_BOUNDS, sessionsMax: LIMITS.clientsMax, waitMs: LIMITS.leaderWaitMsMax },
+      bounds: {
+        ...RELAY_BOUNDS,
+        sessionsMax: LIMITS.clientsMax,
+        waitMs: LIMITS.leaderWaitMsMax,
+        bulkBytesMax: CONF_LIMITS.bulkBytesMax,
+      },
     });
   }
 

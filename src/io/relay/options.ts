@@ -12,7 +12,8 @@ export interface RelayBounds {
   /** Request bytes that wait in all sessions; above it no client is read, for `waitMs` at most. */
   readonly waitingBytesTotalMax: number;
   /** Reply bytes on their way to one client, held ones included; above it its server connection
-   * is not read, and the server's own `client-output-buffer-limit normal` is the next bound. */
+   * is not read. What a client that never reads still asks for waits in the server, which closes
+   * it at its own `client-output-buffer-limit` (`io/server/conf.ts`). */
   readonly replyBytesMax: number;
   /** Reply bytes on their way to all clients. Above it every session is bound by `replyBytesLow`:
    * who does not read must not use up what the others need. */
@@ -22,7 +23,8 @@ export interface RelayBounds {
   readonly wholeBytesMax: number;
   /** Unfinished commands kept in all sessions; a session that grows above it is closed. */
   readonly unfinishedBytesTotalMax: number;
-  /** Largest argument the server takes (`proto-max-bulk-len`). */
+  /** Largest argument that the server takes: its own `proto-max-bulk-len`, or the two would cut
+   * the stream differently. */
   readonly bulkBytesMax: number;
   /** How long a client that is being closed may take to read its last replies. */
   readonly closeGraceMs: number;
@@ -30,7 +32,8 @@ export interface RelayBounds {
   readonly keepAliveMs: number;
 }
 
-export const RELAY_BOUNDS: RelayBounds = {
+/** All but the server's own bound, which is told by whoever wrote its configuration. */
+export const RELAY_BOUNDS: Omit<RelayBounds, 'bulkBytesMax'> = {
   sessionsMax: 10_000,
   waitMs: 3_000,
   retryMs: 50,
@@ -41,7 +44,6 @@ export const RELAY_BOUNDS: RelayBounds = {
   replyBytesLow: 64 * 1024,
   wholeBytesMax: 1024 * 1024,
   unfinishedBytesTotalMax: 128 * 1024 * 1024,
-  bulkBytesMax: 512 * 1024 * 1024,
   closeGraceMs: 5_000,
   keepAliveMs: 60_000,
 };

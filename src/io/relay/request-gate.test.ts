@@ -3,11 +3,12 @@ import { test } from 'node:test';
 import { CommandJudge } from './command-rules.ts';
 import { RELAY_BOUNDS } from './options.ts';
 import { RequestGate, type Segment } from './request-gate.ts';
-import { resp, TRIAL_RULES } from './trial-server.ts';
+import { BULK_BYTES_MAX, resp, TRIAL_RULES } from './trial-server.ts';
 import { afterTail, WaitingRequests } from './waiting-requests.ts';
 
 function gateOf(found: Segment[]): RequestGate {
-  return new RequestGate(new CommandJudge(TRIAL_RULES), RELAY_BOUNDS, (s) => found.push(s));
+  const bounds = { ...RELAY_BOUNDS, bulkBytesMax: BULK_BYTES_MAX };
+  return new RequestGate(new CommandJudge(TRIAL_RULES), bounds, (s) => found.push(s));
 }
 
 function segmentsOf(...chunks: readonly (string | Buffer)[]): Segment[] {

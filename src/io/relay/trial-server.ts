@@ -12,6 +12,9 @@ import { type CommandRules, RELAY_BOUNDS, type RelayBounds } from './options.ts'
 import type { HeldSession, Hold } from './ports.ts';
 import { Relay } from './relay.ts';
 
+/** The server's default for `proto-max-bulk-len`. */
+export const BULK_BYTES_MAX = 512 * 1024 * 1024;
+
 export class TrialServer {
   readonly path: string;
   readonly #directory: string;
@@ -122,7 +125,7 @@ export class TrialRelay {
   }
 
   static async open(server: TrialServer, options: TrialOptions = {}): Promise<TrialRelay> {
-    const bounds = { ...RELAY_BOUNDS, ...options.bounds };
+    const bounds = { ...RELAY_BOUNDS, bulkBytesMax: BULK_BYTES_MAX, ...options.bounds };
     const made: { trial: TrialRelay | null } = { trial: null };
     const of = (): TrialRelay => made.trial as TrialRelay;
     const relay = new Relay({

@@ -43,6 +43,14 @@ export interface ConfLimits {
   readonly backlogBytes: number;
   /** Above it the server cuts a replica that does not read, which ends a reign. */
   readonly replicaBufferBytesMax: number;
+  /**
+   * Replies that wait in the server for a client that does not read, by class: hard bound, soft
+   * bound, and the seconds above the soft one. The relay stops reading such a session's
+   * connection, so that no more than its own bound waits in the agent; beyond that the server's
+   * memory is what grows, and at these bounds the server closes the connection, and the relay the
+   * client's. The server's default for `normal` is none at all.
+   */
+  readonly clientBuffers: readonly string[];
   /** Largest single argument. */
   readonly bulkBytesMax: number;
   readonly clientsMax: number;
@@ -51,6 +59,13 @@ export interface ConfLimits {
 export const CONF_LIMITS: ConfLimits = {
   backlogBytes: 256 * 1024 * 1024,
   replicaBufferBytesMax: 512 * 1024 * 1024,
+  clientBuffers: [
+    // The hard bound is above any one reply that makes sense (eight values of the largest size);
+    // the soft one lets a slow reader of a big answer have a minute for it.
+    'normal 1gb 256mb 60',
+    // As `normal`, but a subscriber is sent without asking: the server's own default is 32 MB.
+    'pubsub 256mb 64mb 60',
+  ],
   bulkBytesMax: 128 * 1024 * 1024,
   clientsMax: 10_000,
 };
@@ -94,6 +109,7 @@ export function renderConf(options: ConfOptions): string {
     `repl-backlog-size ${limits.backlogBytes}`,
     'repl-backlog-ttl 0',
     `client-output-buffer-limit replica ${limits.replicaBufferBytesMax} 0 0`,
+    ...limits.clientBuffers.map((bound) => `client-output-buffer-limit ${bound}`),
     'repl-ping-replica-period 10',
     // As a replica of the feed.
     'repl-timeout 300',

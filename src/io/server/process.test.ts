@@ -1,9 +1,11 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ErrorReply } from '../../core/resp/reply-reader.ts';
+import { connectServer } from './admin.ts';
 import { CONF_LIMITS } from './conf.ts';
 import { versionText } from './flavor.ts';
 import { versionOf } from './info.ts';
@@ -28,6 +30,39 @@ for (const located of await trialServers()) {
     match(info.runId ?? '', /^[0-9a-f]{40}$/);
     admin.close();
     await rejects(admin.call(['PING']), /SERVER_GONE/);
+  });
+
+  test(`${name} closes a client that never reads at a bound, and no other`, async (t) => {
+    const clientBuffers = ['normal 4mb 0 0', 'pubsub 2mb 0 0'];
+    const limits = { ...CONF_LIMITS, clientBuffers, clientsMax: 100 };
+    const { server } = await startTrial(t, located, { limits });
+    const admin = await server.admin();
+    await admin.must(['SET', 'k', 'v'.repeat(100_000)]);
+    const deaf = connectServer(server.socketPath);
+    const closed = once(deaf, 'close');
+    deaf.on('error', () => undefined).pause();
+    const asked = Buffer.from('GET k\r\n'.repeat(1_000));
+    deaf.write(asked);
+    await until('it is closed', async () => {
+      const list = String(await admin.must(['CLIENT', 'LIST', 'TYPE', 'normal']));
+      return list.trim().split('\n').length === 1;
+    });
+    deaf.resume();
+    await closed;
+    equal(await admin.must(['STRLEN', 'k']), 100_000);
+    admin.close();
+  });
+
+  test(`${name} has a bound for clients that never read unless told otherwise`, async (t) => {
+    const { server } = await startTrial(t, located);
+    const admin = await server.admin();
+    const [, bounds] = (await admin.must(['CONFIG', 'GET', 'client-output-buffer-limit'])) as [
+      string,
+      string,
+    ];
+    match(bounds, /normal 1073741824 268435456 60 /);
+    match(bounds, /pubsub 268435456 67108864 60/);
+    admin.close();
   });
 
   test(`${name} empties the run directory before it starts`, async (t) => {
