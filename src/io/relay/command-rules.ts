@@ -6,8 +6,9 @@
  * reply keeps its turn, is queued inside MULTI, speaks the session's protocol, and is the server's
  * own NOAUTH for a client that has not authenticated. The server's ACL is a second wall.
  *
- * Limit: `set_repl` is found by its text. A script that builds the name at run time is not
- * (`facts/holes.md` H3).
+ * Limit: `set_repl` (of `redis` and of Valkey's `server`) is found by its text, in EVAL, SCRIPT LOAD
+ * and FUNCTION LOAD; the latter two are how code gets in that EVALSHA and FCALL run, FUNCTION RESTORE
+ * being denied. A script that builds the name at run time is not found (`facts/holes.md` H3).
  */
 import { CommandNames } from '../../core/resp/command-names.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
@@ -54,6 +55,8 @@ const CLIENT_PLAIN = new Set(
 const SET_REPL = Buffer.from('set_repl');
 const SET_REPL_REASON =
   'redis.set_repl is not available: it would keep writes from being replicated';
+const SET_ELSEWHERE =
+  'is set by the deployment: a change on one server would be lost at a failover';
 const TOO_LONG_REASON = 'this command is too long to be checked';
 
 const PASS: Verdict = { kind: 'pass', trait: undefined };
@@ -123,7 +126,7 @@ export class CommandJudge {
       const parameter = (command.argument(index) ?? EMPTY).toString('latin1').toLowerCase();
       if (!this.#rules.configAllowed.has(parameter)) {
         const shown = parameter.replace(/[^\x21-\x7e]/g, '?').slice(0, 64);
-        return refusal('CONFIG SET', `'${shown}' is set by the deployment`);
+        return refusal('CONFIG SET', `'${shown}' ${SET_ELSEWHERE}`);
       }
     }
     return PASS;

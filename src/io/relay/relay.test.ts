@@ -471,9 +471,20 @@ describe('replaced commands', () => {
     const trial = await open();
     const client = await trial.client();
     await client.expect('CONFIG SET SlowLog-Max-Len 64\r\n', '+OK\r\n');
-    const no = "-NOPERM CONFIG SET: 'appendonly' is set by the deployment\r\n";
+    const no =
+      "-NOPERM CONFIG SET: 'appendonly' is set by the deployment: " +
+      'a change on one server would be lost at a failover\r\n';
     await client.expect('CONFIG SET appendonly yes\r\n', no);
     await client.expect('config set slowlog-max-len 64 appendonly yes\r\n', no);
+    await client.expect(resp('config', 'SET', 'slowlog-max-len', 64, 'AppendOnly', 'yes'), no);
+    await client.expect(
+      'MULTI\r\nconfig set appendonly yes\r\nCONFIG SET slowlog-max-len 65\r\nEXEC\r\n',
+      `+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n${no}+OK\r\n`,
+    );
+    await client.expect(
+      'CONFIG SET slowlog-max-len\r\n',
+      "-ERR wrong number of arguments for 'config|set' command\r\n",
+    );
   });
 
   test('set_repl is refused in scripts and functions', async () => {
@@ -482,6 +493,8 @@ describe('replaced commands', () => {
     const script = 'redis["set_repl"](0) return 1';
     const library = "#!lua name=l\nredis.register_function('f', function() redis.set_repl(0) end)";
     for (const command of [
+      resp('EVAL', 'server.set_repl(server.REPL_NONE)', 0),
+      resp('EVAL', '#!lua flags=no-cluster\nlocal r = redis\nr.set_repl(r.REPL_AOF)', 0),
       resp('EVAL', script, 0),
       resp('eval_ro', script, 0),
       resp('SCRIPT', 'load', script),

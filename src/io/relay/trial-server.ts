@@ -105,6 +105,7 @@ export const TRIAL_RULES: CommandRules = {
 };
 
 export interface TrialOptions {
+  readonly rules?: CommandRules;
   readonly bounds?: Partial<RelayBounds>;
   readonly connectServer?: () => Socket;
   readonly connectLeader?: (node: string, signal: AbortSignal) => Promise<Duplex>;
@@ -124,12 +125,12 @@ export class TrialRelay {
     this.listener = listener;
   }
 
-  static async open(server: TrialServer, options: TrialOptions = {}): Promise<TrialRelay> {
+  static async open(server: { path: string }, options: TrialOptions = {}): Promise<TrialRelay> {
     const bounds = { ...RELAY_BOUNDS, bulkBytesMax: BULK_BYTES_MAX, ...options.bounds };
     const made: { trial: TrialRelay | null } = { trial: null };
     const of = (): TrialRelay => made.trial as TrialRelay;
     const relay = new Relay({
-      rules: TRIAL_RULES,
+      rules: options.rules ?? TRIAL_RULES,
       bounds,
       ports: {
         connectServer: () => {

@@ -8,10 +8,13 @@
 const OWN_HISTORY = 'would change or leave the agreed history';
 const REPLICATION = 'replication belongs to the agent';
 const LIFE = 'the agent decides when the server runs';
-const STORAGE = 'the agent’s log keeps the data; the server writes nothing to disk';
+const STORAGE = 'the log of the agent keeps the data; the server writes nothing to disk';
 const USERS = 'users belong to the agent: a change on one server is lost at a failover';
 const SETTINGS = 'a change on one server is lost at a failover: use the `server:` settings';
-const PAUSES = 'delays or cuts the agent’s own connections, and with them every reply';
+const HIDES_CODE =
+  'its payload may be compressed, and the functions in it cannot be checked: ' +
+  'load them from their source with FUNCTION LOAD';
+const PAUSES = 'delays or cuts connections of the agent, and with them every reply';
 const CLUSTER = 'this server is no cluster node';
 const INTERNAL = 'for tests of the server itself';
 
@@ -35,14 +38,13 @@ export const DENIED: Readonly<Record<string, string>> = {
   bgrewriteaof: STORAGE,
   migrate: 'hands data to another server before it is agreed on',
   'restore-asking': CLUSTER,
-  'config|set': SETTINGS,
   'config|rewrite': SETTINGS,
   'config|resetstat': 'the agent reads those counters',
   'client|kill': PAUSES,
   'client|pause': PAUSES,
   'client|unpause': PAUSES,
   'client|no-evict': 'lets a client keep memory beyond its bound',
-  'script|debug': 'leaves the agent’s calls unanswered while the debugger waits',
+  'script|debug': 'leaves calls of the agent unanswered while the debugger waits',
   'acl|setuser': USERS,
   'acl|deluser': USERS,
   'acl|load': USERS,
@@ -52,7 +54,24 @@ export const DENIED: Readonly<Record<string, string>> = {
   'acl|getuser': USERS,
   'acl|log': USERS,
   'acl|dryrun': USERS,
-  'cluster|*': CLUSTER,
+  'function|restore': HIDES_CODE,
+  'cluster|addslots': CLUSTER,
+  'cluster|addslotsrange': CLUSTER,
+  'cluster|bumpepoch': CLUSTER,
+  'cluster|count-failure-reports': CLUSTER,
+  'cluster|delslots': CLUSTER,
+  'cluster|delslotsrange': CLUSTER,
+  'cluster|failover': CLUSTER,
+  'cluster|flushslots': CLUSTER,
+  'cluster|forget': CLUSTER,
+  'cluster|meet': CLUSTER,
+  'cluster|replicas': CLUSTER,
+  'cluster|replicate': CLUSTER,
+  'cluster|reset': CLUSTER,
+  'cluster|saveconfig': CLUSTER,
+  'cluster|set-config-epoch': CLUSTER,
+  'cluster|setslot': CLUSTER,
+  'cluster|slaves': CLUSTER,
 };
 
 /** In `@admin` or `@dangerous`, and allowed all the same. All of them are in 7.0. */
@@ -69,6 +88,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   lastsave: 'tells, changes nothing',
   monitor: 'tells, changes nothing; the relay leaves out the agent’s own commands',
   'config|get': 'tells, changes nothing; no password is in it while clients are served',
+  'config|set': 'the relay lets through what is in `CLIENT_SETTINGS`, and scripts cannot call it',
   'module|list': 'tells, changes nothing',
   'client|list': 'tells, changes nothing',
   'client|unblock': 'concerns a client that waits, and the answer says so',
@@ -84,7 +104,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
 };
 
 /** Denied although they are in neither category. */
-const DENIED_BEYOND_CATEGORIES = ['script|debug'];
+const DENIED_BEYOND_CATEGORIES = ['script|debug', 'function|restore'];
 
 /** The categories that are denied as a whole before `ALLOWED` is given back. */
 export const DENIED_CATEGORIES = ['admin', 'dangerous'] as const;
@@ -103,8 +123,7 @@ export function clientRules(): string {
 
 /** Why clients may not run `command` (`name` or `name|subcommand`, lower case). */
 export function deniedBecause(command: string): string {
-  const container = `${command.split('|', 1)[0]}|*`;
-  return DENIED[command] ?? DENIED[container] ?? 'a command for administrators, new to this agent';
+  return DENIED[command] ?? 'a command for administrators, new to this agent';
 }
 
 /**

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkSettings, ownedBecause } from './settings.ts';
+import { CLIENT_SETTINGS, checkSettings, ownedBecause } from './settings.ts';
 
 test('checkSettings renders what people may set', () => {
   deepEqual(
@@ -34,6 +34,16 @@ test('checkSettings refuses what the agent owns, and says why, all problems at o
   match(checked.problems[0]?.reason ?? '', /is set by the agent: clients come through the agent/);
   equal(ownedBecause('maxmemory-policy'), null);
   equal(ownedBecause('appendfsync') === null, false);
+});
+
+test('clients may change nothing that is ours or must be equal everywhere', () => {
+  for (const name of Object.keys(CLIENT_SETTINGS)) {
+    equal(ownedBecause(name), null, name);
+    equal(name, name.toLowerCase());
+  }
+  for (const name of ['databases', 'proto-max-bulk-len', 'maxmemory', 'maxmemory-policy', 'save']) {
+    equal(name in CLIENT_SETTINGS, false, name);
+  }
 });
 
 test('checkSettings lets no value or name begin another line', () => {

@@ -65,6 +65,49 @@ export const OWNED_SETTINGS: Readonly<Record<string, string>> = {
   'proc-title-template': PROCESS,
 };
 
+const SEEING = 'what the server notes about itself';
+const ENCODING = 'how values are kept in memory, which no reply and no replicated command shows';
+const FREEING = 'when memory is given back';
+
+/**
+ * What a client may `CONFIG SET`, to why that is harmless: it changes neither what is replicated
+ * nor who may do what, and may differ between nodes. Such a change is one of the leader's server
+ * only and lasts until the next failover or restart; the `server:` map is for what shall last.
+ * Everything else is refused, among it all that must be equal everywhere (`databases`,
+ * `proto-max-bulk-len`, `maxmemory`, `maxmemory-policy`), and `hll-sparse-max-bytes`, since GET
+ * shows how a HyperLogLog is kept.
+ */
+export const CLIENT_SETTINGS: Readonly<Record<string, string>> = {
+  'slowlog-log-slower-than': SEEING,
+  'slowlog-max-len': SEEING,
+  'latency-monitor-threshold': SEEING,
+  'latency-tracking': SEEING,
+  'latency-tracking-info-percentiles': SEEING,
+  'notify-keyspace-events': 'messages of the leader to its own subscribers, which no log carries',
+  'maxmemory-samples': 'how well the leader guesses what to evict; evictions are replicated',
+  'lfu-log-factor': 'how well the leader guesses what to evict; evictions are replicated',
+  'lfu-decay-time': 'how well the leader guesses what to evict; evictions are replicated',
+  'hash-max-listpack-entries': ENCODING,
+  'hash-max-listpack-value': ENCODING,
+  'hash-max-ziplist-entries': ENCODING,
+  'hash-max-ziplist-value': ENCODING,
+  'list-max-listpack-size': ENCODING,
+  'list-max-ziplist-size': ENCODING,
+  'set-max-intset-entries': ENCODING,
+  'set-max-listpack-entries': ENCODING,
+  'set-max-listpack-value': ENCODING,
+  'zset-max-listpack-entries': ENCODING,
+  'zset-max-listpack-value': ENCODING,
+  'zset-max-ziplist-entries': ENCODING,
+  'zset-max-ziplist-value': ENCODING,
+  activerehashing: 'when a table is rehashed',
+  'lazyfree-lazy-eviction': FREEING,
+  'lazyfree-lazy-expire': FREEING,
+  'lazyfree-lazy-server-del': FREEING,
+  'lazyfree-lazy-user-del': FREEING,
+  'lazyfree-lazy-user-flush': FREEING,
+};
+
 /** Why the setting is ours, or null when people may set it. */
 export function ownedBecause(name: string): string | null {
   const lower = name.toLowerCase();
