@@ -30,6 +30,11 @@ export class OwnIdentity {
         else reject(error);
       });
     });
+    if (found !== null && (found.name !== name || found.node !== node))
+      throw new Error(
+        `DIRECTORY_OF_ANOTHER: ${path} belongs to ${found.node} of ${found.name}, not to ${node} ` +
+          `of ${name}; start it under its own --node and --name, or choose another --dir`,
+      );
     const identity: Identity = found ?? {
       format: 1,
       name,

@@ -295,7 +295,6 @@ export class Mesh {
     if (lastMs !== undefined && nowMs - lastMs < this.#limits.refusedAgainMs) return;
     if (this.#refusedAtMs.size >= this.#limits.knownPeersMax) this.#refusedAtMs.clear();
     this.#refusedAtMs.set(key, nowMs);
-    this.#o.log('peer.refused', { address, by, code: refusal.code, text: refusal.text });
     this.#o.onRefused({ address, by, ...refusal });
   }
 }
