@@ -103,9 +103,13 @@ export class Relay implements SessionHost {
     this.#begin(client, false);
   }
 
-  /** A client of another node, passed through by its relay because this node leads. */
+  /**
+   * A client of another node, passed through by its relay because this node leads. That is known
+   * there before this node is open: its commands wait here, as those of own clients do, and are
+   * not passed on once more.
+   */
   accept(stream: Duplex): void {
-    if (this.#route.kind === 'open') {
+    if (this.#route.kind !== 'leader') {
       this.#begin(stream, true);
     } else {
       stream.on('error', () => undefined);

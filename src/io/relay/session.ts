@@ -107,7 +107,7 @@ export class Session implements HeldSession, UpstreamEvents {
       if (!upstream.isConnected || this.#isIdle) this.#detach();
       else if (route.kind !== 'none') this.destroy();
     }
-    if (this.isPassThrough && route.kind !== 'open' && this.#upstream === null) this.destroy();
+    if (this.isPassThrough && route.kind === 'leader' && this.#upstream === null) this.destroy();
     if (this.isWaiting) this.#attach();
   }
 

@@ -156,13 +156,46 @@ describe('a session on a follower', () => {
     await client.expect('PING\r\n', '+PONG\r\n');
     const [ours, theirs] = duplexPair();
     leader.relay.accept(theirs);
-    leader.relay.setRoute({ kind: 'none', why: 'x' });
+    leader.relay.setRoute({ kind: 'leader', node: OTHER });
     equal(leader.relay.stats().sessions, 0);
     ours.destroy();
   });
 
-  test('is not accepted by a relay that does not lead', async () => {
+  test('waits at a leader that is not open yet', async () => {
+    const { leader, follower } = await pair();
+    const idle = await follower.client();
+    await idle.expect('PING\r\n', '+PONG\r\n');
+    leader.relay.endReign('an election');
+    const client = await follower.client();
+    client.send('SET early 1\r\n');
+    idle.send('ECHO x\r\n');
+    await aMoment();
+    equal(client.isEnded || idle.isEnded, false);
+    leader.relay.setRoute({ kind: 'open', reign: 2 });
+    equal(await client.take(5), '+OK\r\n');
+    equal(await idle.take(7), '$1\r\nx\r\n');
+  });
+
+  test('waits within its bound at a leader that does not open, and is told', async () => {
+    const bounds = { waitMs: 100 };
+    const leader = await open({ bounds });
+    const follower = await open({
+      connectLeader: async () => {
+        const [ours, theirs] = duplexPair();
+        leader.relay.accept(theirs);
+        return ours;
+      },
+    });
+    follower.relay.setRoute({ kind: 'leader', node: LEADER });
+    const client = await follower.client();
+    await client.expect('GET a\r\n', '-CLUSTERDOWN No leader: this node is starting\r\n');
+    leader.relay.setRoute({ kind: 'open', reign: 1 });
+    await client.expect('PING\r\n', '+PONG\r\n');
+  });
+
+  test('is not accepted by a relay that has another leader', async () => {
     const trial = await open();
+    trial.relay.setRoute({ kind: 'leader', node: LEADER });
     const [ours, theirs] = duplexPair();
     trial.relay.accept(theirs);
     equal(theirs.destroyed, true);
