@@ -222,6 +222,13 @@ export class AgentView implements View {
         text: diverged,
         todo: 'it was loaded anew from snapshot and log; if this comes again, run one server version everywhere',
       });
+    const notLoadable = group?.snapshotProblem ?? null;
+    if (notLoadable !== null)
+      problems.push({
+        code: 'SNAPSHOT_NOT_LOADABLE',
+        text: notLoadable,
+        todo: 'run a server here that is not older than those that make the snapshots',
+      });
     return problems;
   }
 }

@@ -3,6 +3,7 @@
  * `start` is reading the architecture.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
@@ -56,7 +57,6 @@ export class Agent {
   #openReign: number | null = null;
   readonly #disk = new RealDisk();
   #isStopping = false;
-  #diverged: string | null = null;
 
   constructor(config: NodeConfig, journal: Journal) {
     this.config = config;
@@ -107,7 +107,7 @@ export class Agent {
     return {
       pid: server?.pid ?? null,
       lastDown: server?.lastDown ?? null,
-      diverged: this.#diverged,
+      diverged: server?.lastDivergence ?? null,
       info: async () => (await server?.call(['INFO', 'everything'])) ?? null,
     };
   }
@@ -135,6 +135,7 @@ export class Agent {
       path: process.env['PATH'] ?? '',
       cacheDir: process.env['ALTHING_CACHE'] ?? null,
     });
+    await mkdir(config.dir, { recursive: true, mode: 0o700 });
     const locked = lockDirectory(config.dir);
     if (!locked.ok) throw locked.error;
     this.#lock = locked.lock;

@@ -13,11 +13,13 @@ import type { Configuration, Message, SnapshotMeta } from '../core/raft/protocol
 import { Raft } from '../core/raft/raft.ts';
 import { groupId, type NodeId } from '../core/scalars.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
+import { DivergenceWatch } from './divergence-watch.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import type { OwnServer } from './own-server.ts';
 import { Compaction } from './strong/compaction.ts';
+import { DiskWatch } from './strong/disk-watch.ts';
 import { Feed } from './strong/feed.ts';
 import type { RelayPort } from './strong/ports.ts';
 import type { StreamIndex } from './strong/stream-index.ts';
@@ -56,8 +58,9 @@ const RAFT_LIMITS: RaftLimits = {
   electionTicksMax: LIMITS.electionTicksMax,
   appendBytesMax: LIMITS.appendBytesMax,
   windowBytesMax: LIMITS.appendWindowBytes,
-  // Strong mode paces by its own cap; the core's is a second wall with room for one unit.
-  uncommittedBytesMax: LIMITS.uncommittedBytesMax + LIMITS.unitBytesMax,
+  // Strong mode paces by its own cap; the core's is a second wall with room for one unit more, and
+  // for the header that each entry adds to the stream's bytes.
+  uncommittedBytesMax: 2 * LIMITS.uncommittedBytesMax + LIMITS.unitBytesMax,
 };
 
 export class DataGroup {
@@ -70,6 +73,8 @@ export class DataGroup {
   readonly #puller: SnapshotPuller;
   readonly #compaction: Compaction;
   readonly #snapshots: GroupSnapshots;
+  readonly #diskWatch: DiskWatch;
+  readonly #divergenceWatch: DivergenceWatch;
   #proposals: Uint8Array[] = [];
   #settleTicks = 0;
 
@@ -94,7 +99,10 @@ export class DataGroup {
       limits: FETCH_LIMITS,
     });
     this.#snapshots = new GroupSnapshots({ ...options, strong: () => this.strong });
-    const log = new StreamLog(store, index, () => this.#snapshots.streamBase());
+    const log = new StreamLog(store, index, {
+      baseOf: (installed) => this.#snapshots.streamBaseOf(installed),
+      replaced: () => this.strong.installed(),
+    });
     this.#driver = new Driver({
       raft: this.raft,
       log,
@@ -120,31 +128,9 @@ export class DataGroup {
       index,
       this.#feed,
     );
-    this.#compaction = new Compaction(
-      {
-        logLimitBytes: options.logLimitBytes,
-        logHardBytes: Math.max(
-          options.logLimitBytes * LIMITS.logHardFactor,
-          LIMITS.logHardBytesMin,
-        ),
-      },
-      {
-        take: (done) => this.#snapshots.take(done),
-        fetch: (from, wanted, done) => {
-          if (this.#puller.progress === null) this.#puller.fetch(from, wanted, done);
-          else done(null);
-        },
-        adopt: (snapshot, keepBytes, done) =>
-          this.#snapshots.adopt(
-            snapshot,
-            keepBytes,
-            (base) => this.#driver.handle({ kind: 'compacted', snapshot, base }),
-            done,
-          ),
-        announce: (taken) => options.peers.announceSnapshot(taken),
-        setLogFull: (isFull) => this.strong.setLogFull(isFull),
-      },
-    );
+    this.#compaction = this.#buildCompaction();
+    this.#diskWatch = this.#buildDiskWatch();
+    this.#divergenceWatch = this.#buildDivergenceWatch();
     server.listen(this.strong);
   }
 
@@ -162,6 +148,11 @@ export class DataGroup {
 
   get logBytes(): number {
     return this.#o.opened.store.bytes;
+  }
+
+  /** Why the own server cannot load the newest snapshot, for people; null when it can. */
+  get snapshotProblem(): string | null {
+    return this.#snapshots.problem;
   }
 
   get snapshot(): { readonly bytes: number; readonly offset: number } {
@@ -189,8 +180,16 @@ export class DataGroup {
       logBytes: this.logBytes,
       sinceSnapshotBytes: this.index.endOffset - newest.offset,
       newestIndex: newest.index,
+      committedIndex: this.strong.committedIndex,
       snapshotBytes: newest.bytes,
     });
+    this.#diskWatch.tick({
+      isOpen: this.strong.isOpen,
+      hasPeers: this.#o.configuration.voters.length > 1,
+      diskWaitTicks: this.raft.diskWaitTicks,
+      unpersistedBytes: this.raft.unpersistedBytes,
+    });
+    this.#divergenceWatch.tick();
     this.#settleTicks += 1;
     if (this.#settleTicks % SETTLE_TICKS === 0) this.#o.opened.store.settle();
   }
@@ -236,6 +235,65 @@ export class DataGroup {
 
   resign(why: string): void {
     this.#driver.handle({ kind: 'resignWanted', why });
+  }
+
+  #buildCompaction(): Compaction {
+    const { logLimitBytes, peers } = this.#o;
+    return new Compaction(
+      {
+        logLimitBytes,
+        logHardBytes: Math.max(logLimitBytes * LIMITS.logHardFactor, LIMITS.logHardBytesMin),
+      },
+      {
+        take: (done) => this.#snapshots.take(done),
+        fetch: (from, wanted, done) => {
+          if (this.#puller.progress === null) this.#puller.fetch(from, wanted, done);
+          else done(null);
+        },
+        adopt: (snapshot, keepBytes, done) =>
+          this.#snapshots.adopt(
+            snapshot,
+            keepBytes,
+            (base) => this.#driver.handle({ kind: 'compacted', snapshot, base }),
+            done,
+          ),
+        announce: (taken) => peers.announceSnapshot(taken),
+        setLogFull: (isFull) => this.strong.pauses.set('logFull', isFull),
+      },
+    );
+  }
+
+  #buildDiskWatch(): DiskWatch {
+    return new DiskWatch(
+      {
+        diskWaitTicksMax: LIMITS.diskWaitTicksMax,
+        handOverRetryTicks: LIMITS.diskHandOverRetryTicks,
+        unpersistedBytesMax: LIMITS.uncommittedBytesMax,
+      },
+      {
+        setDiskBehind: (isBehind) => this.strong.pauses.set('diskBehind', isBehind),
+        handOver: (why) => {
+          const { journal } = this.#o;
+          journal.warn('disk.stalled', { why });
+          this.handOver(null, (ok, how) => journal.info('disk.handedOver', { ok, why: how }));
+        },
+      },
+    );
+  }
+
+  #buildDivergenceWatch(): DivergenceWatch {
+    const { server } = this.#o;
+    return new DivergenceWatch({
+      following: () => {
+        const { stage, life } = this.strong;
+        return stage.kind === 'following' && this.#feed.isStreaming ? life : null;
+      },
+      ask: () => server.unexpectedErrors(),
+      found: (why) => {
+        server.diverged(why);
+        this.strong.diverged(why);
+      },
+    });
   }
 
   #raftPort() {
@@ -297,7 +355,7 @@ export class DataGroup {
         if (notice.state === 'abandoned') strong.transferAbandoned(notice.why);
         return;
       case 'installed':
-        strong.installed();
+        // The stream log told it when the snapshot took the log's place.
         return;
     }
   }

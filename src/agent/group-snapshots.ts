@@ -4,16 +4,18 @@
  * the RDB, and the reigns before it.
  */
 import { randomBytes } from 'node:crypto';
+import { assert } from '../assert.ts';
 import type { TransferMessage } from '../core/raft/fetch.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../core/raft/protocol.ts';
 import type { NodeId, ReplOffset } from '../core/scalars.ts';
-import { replOffset } from '../core/scalars.ts';
+import { type LogIndex, replOffset } from '../core/scalars.ts';
+import { RDB_MAGIC_BYTES, rdbUnreadableBecause } from '../io/server/rdb-version.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
 import type { SnapshotWriter } from '../io/storage/snapshot-writer.ts';
 import type { Journal } from './journal.ts';
 import type { OwnServer } from './own-server.ts';
-import { takeSnapshot } from './snapshot-taker.ts';
-import type { SnapshotBody } from './strong/ports.ts';
+import { SnapshotTaker } from './snapshot-taker.ts';
+import type { SnapshotBody, SnapshotUnreadable } from './strong/ports.ts';
 import type { Reign } from './strong/reign.ts';
 import type { StreamBase, StreamIndex } from './strong/stream-index.ts';
 import { readSnapshotNote, type SnapshotNote, streamBaseOf } from './strong/stream-recovery.ts';
@@ -33,9 +35,15 @@ export interface GroupSnapshotsOptions {
 
 export class GroupSnapshots {
   readonly #o: GroupSnapshotsOptions;
+  #problem: string | null = null;
 
   constructor(options: GroupSnapshotsOptions) {
     this.#o = options;
+  }
+
+  /** Why the own server cannot load the newest, as of the last attempt. */
+  get problem(): string | null {
+    return this.#problem;
   }
 
   /** Size and stream offset of the newest, zeros when there is none. */
@@ -49,17 +57,18 @@ export class GroupSnapshots {
     };
   }
 
-  /** Where the log begins after the snapshot that was fetched last. */
-  streamBase(): StreamBase {
+  /** Where the log begins after `snapshot`, which was fetched just now. */
+  streamBaseOf(snapshot: SnapshotMeta): StreamBase {
     const latest = this.#o.opened.snapshots.latest;
-    const note = latest === null ? null : readSnapshotNote(latest.extra);
-    if (latest === null || note === null)
+    assert(latest?.meta.id === snapshot.id, 'what is installed is the newest snapshot here');
+    const note = readSnapshotNote(latest.extra);
+    if (note === null)
       throw new Error('SNAPSHOT_UNKNOWN: a fetched snapshot was written by another version');
     return streamBaseOf(latest.meta, note);
   }
 
   /** For the own server to load. */
-  open(done: (body: SnapshotBody | null) => void): void {
+  open(done: (found: SnapshotBody | SnapshotUnreadable | null) => void): void {
     const { opened, journal, fatal } = this.#o;
     opened.snapshots.openLatest((error, reader) => {
       if (error !== null) {
@@ -75,7 +84,8 @@ export class GroupSnapshots {
         fatal(new Error(`SNAPSHOT_UNKNOWN: ${reader.meta.id} was written by another version`));
         return;
       }
-      done({
+      const body: SnapshotBody = {
+        kind: 'body',
         offset: replOffset(note.offset),
         bytes: reader.bodyBytes,
         read: (position, bytesMax, readDone) =>
@@ -84,28 +94,50 @@ export class GroupSnapshots {
             readDone(readError === null ? viewOf(bytes) : null);
           }),
         close: () => reader.close(),
-      });
+      };
+      this.#check(body, note, done);
+    });
+  }
+
+  /** Gives what the own server can load; what it cannot must never reach it (H3). */
+  #check(
+    body: SnapshotBody,
+    note: SnapshotNote,
+    done: (found: SnapshotBody | SnapshotUnreadable) => void,
+  ): void {
+    const { server, journal } = this.#o;
+    body.read(0, Math.min(RDB_MAGIC_BYTES, body.bytes), (head) => {
+      const why = head === null ? 'it cannot be read' : rdbUnreadableBecause(head, server.flavor);
+      this.#problem =
+        why === null ? null : `the snapshot made by server ${note.serverVersion}: ${why}`;
+      if (this.#problem === null) {
+        done(body);
+        return;
+      }
+      body.close();
+      journal.error('snapshot.notLoadable', { why: this.#problem });
+      done({ kind: 'unreadable', why: this.#problem });
     });
   }
 
   /** Of the own server, now. Null: it could not be had; the journal says why. */
   take(done: (snapshot: SnapshotMeta | null) => void): void {
-    const { server, journal, historyId } = this.#o;
+    const { server, journal, historyId, index } = this.#o;
     const { stage } = this.#o.strong();
     const reign = stage.kind === 'open' ? stage.reign : null;
     let offsetTaken = 0;
-    takeSnapshot<SnapshotWriter>({
+    new SnapshotTaker<SnapshotWriter>({
       connect: () => server.connect(),
       auth: server.auth,
       version: server.version,
       begin: (replid, offset, began) => {
         offsetTaken = offset;
-        const committed = this.#o.strong().committedOffset;
+        const { committedOffset: committed, committedIndex } = this.#o.strong();
         if (replid !== (reign?.replid ?? historyId))
           began(null, 'the server is of another history');
         else if (reign === null && offset > committed)
           began(null, `the server stands at ${offset}, beyond what is committed at ${committed}`);
-        else this.#begin(offset, began);
+        else this.#begin(offset, reign === null ? committedIndex : index.last.index, began);
       },
       done: (writer, why) => {
         if (writer === null) {
@@ -169,9 +201,13 @@ export class GroupSnapshots {
     return stage.kind === 'open' && stage.reign === reign && committedOffset >= offset;
   }
 
-  #begin(offset: ReplOffset, began: (writer: SnapshotWriter | null, why: string) => void): void {
+  #begin(
+    offset: ReplOffset,
+    notAfter: LogIndex,
+    began: (writer: SnapshotWriter | null, why: string) => void,
+  ): void {
     const { index, id, configuration, server, opened } = this.#o;
-    const last = index.lastEndingBy(offset);
+    const last = index.lastEndingBy(offset, notAfter);
     if (last === null) {
       began(null, 'the log no longer holds its offset');
       return;

@@ -40,6 +40,9 @@ export const LIMITS = {
   busyTicksMax: 2400,
   /** A planned hand-over that did not get there: writes go on here. */
   handOverTicksMax: 80,
+  /** A leader whose disk keeps a write waiting for so long hands over, and tries again. */
+  diskWaitTicksMax: 60,
+  diskHandOverRetryTicks: 400,
   /** How long a new command waits for a leader before `-CLUSTERDOWN`. */
   leaderWaitMsMax: 3_000,
   /** SIGTERM: time to hand over before stopping anyway. */
@@ -71,6 +74,8 @@ const WHY: Readonly<Record<keyof typeof LIMITS, string>> = {
   fenceTicksMax: 'a server that does not answer hangs: it is killed, another leads',
   busyTicksMax: 'a script may block the server for so long',
   handOverTicksMax: 'a planned hand-over gives up and writes go on',
+  diskWaitTicksMax: 'a leader whose disk keeps a write waiting for so long hands over',
+  diskHandOverRetryTicks: 'and when that failed, it tries again after so long',
   leaderWaitMsMax: 'a new command waits so long for a leader, then -CLUSTERDOWN',
   stopMsMax: 'a stop waits so long for the hand-over',
   segmentBytes: 'size of a log file: what compaction removes at a time',

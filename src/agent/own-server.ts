@@ -11,10 +11,13 @@ import { type Admin, connectServer } from '../io/server/admin.ts';
 import { AGENT_USER, type ConfLimits, type Feed } from '../io/server/conf.ts';
 import { ServerError } from '../io/server/errors.ts';
 import { type Flavor, versionNumbers } from '../io/server/flavor.ts';
+import { parseInfo } from '../io/server/info.ts';
 import { ServerProcess } from '../io/server/process.ts';
+import { isConfession } from './divergence-watch.ts';
 import { FenceLink } from './fence-link.ts';
 import type { Journal } from './journal.ts';
 import { ReplicaLink } from './replica-link.ts';
+import { ServerObserver } from './server-observer.ts';
 import type { RoleSeen, ServerPort } from './strong/ports.ts';
 
 export interface OwnServerEvents {
@@ -52,6 +55,8 @@ const START_MS_MAX = 15_000;
 const STEP_MS_MAX = 5_000;
 /** A script runs: look again soon. */
 const BUSY_RETRY_MS = 5;
+/** Each kills what the one before has left. */
+const EVICT_ATTEMPTS = 5;
 /** Shown by the server in its list of replicas. */
 const CAPTURE_PORT = 1;
 
@@ -61,6 +66,7 @@ export class OwnServer implements ServerPort {
   #life = 0;
   #process: ServerProcess | null = null;
   #admin: Admin | null = null;
+  #observer: ServerObserver | null = null;
   #agentPassword = '';
   #starting: AbortController | null = null;
   #fence: FenceLink | null = null;
@@ -69,6 +75,8 @@ export class OwnServer implements ServerPort {
   #ended: Promise<void> = Promise.resolve();
   /** Why the last life ended, for people. */
   lastDown: string | null = null;
+  /** Why a life of it had to be ended because it had diverged (H3), for people. */
+  lastDivergence: string | null = null;
 
   constructor(options: OwnServerOptions) {
     this.#o = options;
@@ -96,18 +104,29 @@ export class OwnServer implements ServerPort {
     return { user: AGENT_USER, password: this.#agentPassword };
   }
 
+  get flavor(): Flavor {
+    return this.#o.flavor;
+  }
+
   get version(): string {
     return versionNumbers(this.#o.flavor);
   }
 
-  /** A call of the agent's own, for doors and checks; null when there is no server. */
+  /** A question for doors and checks; null when there is no server, or no answer. */
   async call(words: readonly string[]): Promise<Reply | null> {
-    const admin = this.#admin;
-    if (admin === null) return null;
-    return admin.call(words).catch((error: unknown) => {
-      if (error instanceof ServerError) return null;
-      throw error;
-    });
+    return (await this.#observer?.call(words)) ?? null;
+  }
+
+  /** Above 0 on a follower: commands of the stream failed there (H3). Null: it did not say. */
+  async unexpectedErrors(): Promise<number | null> {
+    const text = await this.call(['INFO', 'stats']);
+    return typeof text === 'string' ? parseInfo(text).unexpectedErrorReplies : null;
+  }
+
+  /** Remembers for people that it was no prefix of what was agreed on. */
+  diverged(why: string): void {
+    this.lastDivergence = why;
+    this.#o.journal.error('server.diverged', { why });
   }
 
   start(life: number): void {
@@ -218,8 +237,9 @@ export class OwnServer implements ServerPort {
 
   async #start(life: number, signal: AbortSignal): Promise<void> {
     const { program, setpriv, runDir, flavor, clientPassword, settingLines, feed } = this.#o;
+    let server: ServerProcess | null = null;
     try {
-      const server = await ServerProcess.start(
+      server = await ServerProcess.start(
         {
           program,
           setpriv,
@@ -233,18 +253,31 @@ export class OwnServer implements ServerPort {
             settingLines,
             limits: this.#o.confLimits,
           },
-          onLine: (line) => this.#o.journal.debug('server.said', { line }),
+          onLine: (line) => this.#said(line),
           onExit: (exit) => this.#gone(life, exit.text),
         },
         signal,
       );
       this.#process = server;
-      this.#admin = await server.admin();
+      const admin = await server.admin();
+      if (life !== this.#life) {
+        // It answered, and died before that was read.
+        admin.close();
+        return;
+      }
+      this.#admin = admin;
+      this.#observer = new ServerObserver(server);
       this.#events?.serverUp(life);
     } catch (error) {
-      // A process that had been started has told its exit already.
+      // No life begins before the process of this one is gone; it tells its exit by itself.
+      await server?.kill();
       this.#gone(life, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  #said(line: string): void {
+    this.#o.journal.debug('server.said', { line });
+    if (isConfession(line)) this.diverged(line);
   }
 
   #gone(life: number, why: string): void {
@@ -254,6 +287,8 @@ export class OwnServer implements ServerPort {
     this.#process = null;
     this.#admin?.close();
     this.#admin = null;
+    this.#observer?.close();
+    this.#observer = null;
     this.detach();
     this.#events?.serverDown(life, why);
   }
@@ -294,16 +329,26 @@ export class OwnServer implements ServerPort {
 
   #fenceAnswered(life: number, role: Role): void {
     if (this.#events?.fenceAnswered(life, roleSeen(role)) !== 'askAgain') return;
-    setTimeout(() => this.#fence?.ask(), BUSY_RETRY_MS);
+    const fence = this.#fence;
+    // A later reign's fence must not get an answer that it did not ask for.
+    setTimeout(() => {
+      if (this.#fence === fence) fence?.ask();
+    }, BUSY_RETRY_MS);
   }
 
-  /** What clients may have left: nothing of theirs may run across a change of role (H4). */
+  /**
+   * What clients may have left: nothing of theirs may run across a change of role (H4). A
+   * connection of ours that has not said who it is yet looks like one of theirs.
+   */
   async #evictClients(admin: Admin): Promise<void> {
-    await admin.must(['CLIENT', 'KILL', 'USER', 'default'], STEP_MS_MAX);
-    const list = String(await admin.must(['CLIENT', 'LIST'], STEP_MS_MAX));
-    const others = list.split('\n').filter((line) => / user=default(\s|$)/.test(line));
-    if (others.length > 0)
-      throw new ServerError('SERVER_FAILED', `${others.length} clients are still connected`);
+    let left = 0;
+    for (let attempt = 0; attempt < EVICT_ATTEMPTS; attempt++) {
+      await admin.must(['CLIENT', 'KILL', 'USER', 'default'], STEP_MS_MAX);
+      const list = String(await admin.must(['CLIENT', 'LIST'], STEP_MS_MAX));
+      left = list.split('\n').filter((line) => / user=default(\s|$)/.test(line)).length;
+      if (left === 0) return;
+    }
+    throw new ServerError('SERVER_FAILED', `${left} clients are still connected`);
   }
 
   /** Runs one step on the admin connection; whatever goes wrong is the server's failure. */

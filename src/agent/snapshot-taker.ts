@@ -2,11 +2,12 @@
  * Takes a snapshot of the own server through a replica connection that asks for the RDB only, so
  * that the server does not count it as a replica (`facts/holes.md` H2 C).
  *
- * The server says at which offset of which history it stands, and that is checked: a follower's
- * must carry the deployment's history id and lie within what is committed; a leader's must carry
- * its reign's id, and counts once its offset is committed in that reign (H1, H7).
+ * The server says at which offset of which history it stands, and that is for `begin` to check: a
+ * follower's must carry the deployment's history id and lie within what is committed; a leader's
+ * must carry its reign's id, and counts once its offset is committed in that reign (H1, H7).
  */
 import type { Socket } from 'node:net';
+import type { ReplicaEvent } from '../core/psync/as-replica.ts';
 import type { ReplOffset } from '../core/scalars.ts';
 import type { StorageError } from '../io/storage/errors.ts';
 import { ReplicaLink } from './replica-link.ts';
@@ -34,81 +35,91 @@ export interface TakerOptions<Writer extends RdbWriter> {
 /** The transfer stands still for so long: given up. */
 const STALL_MS_MAX = 30_000;
 
-export function takeSnapshot<Writer extends RdbWriter>(options: TakerOptions<Writer>): void {
-  let writer: Writer | null = null;
-  let isWriting = false;
-  let isComplete = false;
-  let isOver = false;
-  const queue: Uint8Array[] = [];
+export class SnapshotTaker<Writer extends RdbWriter> {
+  readonly #o: TakerOptions<Writer>;
+  readonly #link: ReplicaLink;
+  readonly #stall: NodeJS.Timeout;
+  /** The socket is paused while the disk is behind: what one chunk held, at most. */
+  readonly #queue: Uint8Array[] = [];
+  #writer: Writer | null = null;
+  #isWriting = false;
+  #isComplete = false;
+  #isOver = false;
 
-  const stall = setTimeout(() => giveUp('the server sends nothing more'), STALL_MS_MAX);
-  const finish = (result: Writer | null, why: string) => {
-    if (isOver) return;
-    isOver = true;
-    clearTimeout(stall);
-    link.close();
-    options.done(result, why);
-  };
-  const giveUp = (why: string) => {
-    if (isOver) return;
-    const begun = writer;
-    finish(null, why);
-    begun?.abort(() => undefined);
-  };
-  const write = () => {
-    if (writer === null || isWriting || isOver) return;
-    const bytes = queue.shift();
+  constructor(options: TakerOptions<Writer>) {
+    const { connect, auth, version } = options;
+    this.#o = options;
+    this.#stall = setTimeout(() => this.#giveUp('the server sends nothing more'), STALL_MS_MAX);
+    this.#link = new ReplicaLink({
+      connect,
+      replica: { auth, listeningPort: 1, version, rdbOnly: true, after: null },
+      onEvent: (event) => this.#received(event),
+      // A server hangs up on who wants no more than the RDB.
+      onClosed: (why) => {
+        if (!this.#isComplete) this.#giveUp(why);
+      },
+    });
+  }
+
+  #received(event: Exclude<ReplicaEvent, { kind: 'send' }>): void {
+    this.#stall.refresh();
+    switch (event.kind) {
+      case 'fullResync':
+        this.#o.begin(event.replid, event.offset, (writer, why) => this.#begun(writer, why));
+        return;
+      case 'rdbBytes':
+        this.#queue.push(event.bytes);
+        this.#link.setPaused(true);
+        this.#write();
+        return;
+      case 'rdbEnd':
+        this.#isComplete = true;
+        this.#write();
+        return;
+      default:
+        this.#giveUp(event.kind === 'refused' ? event.text : `unexpected ${event.kind}`);
+    }
+  }
+
+  #begun(writer: Writer | null, why: string): void {
+    if (writer === null) {
+      this.#giveUp(why);
+    } else if (this.#isOver) {
+      writer.abort(() => undefined);
+    } else {
+      this.#writer = writer;
+      this.#write();
+    }
+  }
+
+  #write(): void {
+    const writer = this.#writer;
+    if (writer === null || this.#isWriting || this.#isOver) return;
+    const bytes = this.#queue.shift();
     if (bytes === undefined) {
-      link.setPaused(false);
-      if (isComplete) finish(writer, '');
+      this.#link.setPaused(false);
+      if (this.#isComplete) this.#finish(writer, '');
       return;
     }
-    isWriting = true;
+    this.#isWriting = true;
     writer.append(bytes, (error) => {
-      isWriting = false;
-      if (error === null) write();
-      else giveUp(error.message);
+      this.#isWriting = false;
+      this.#stall.refresh();
+      if (error === null) this.#write();
+      else this.#giveUp(error.message);
     });
-  };
-  const link: ReplicaLink = new ReplicaLink({
-    connect: options.connect,
-    replica: {
-      auth: options.auth,
-      listeningPort: 1,
-      version: options.version,
-      rdbOnly: true,
-      after: null,
-    },
-    onEvent: (event) => {
-      stall.refresh();
-      switch (event.kind) {
-        case 'fullResync':
-          options.begin(event.replid, event.offset, (begun, why) => {
-            if (begun === null) giveUp(why);
-            else if (isOver) begun.abort(() => undefined);
-            else {
-              writer = begun;
-              write();
-            }
-          });
-          return;
-        case 'rdbBytes':
-          queue.push(event.bytes);
-          // The socket stays paused while the disk is behind: at most one chunk waits.
-          link.setPaused(true);
-          write();
-          return;
-        case 'rdbEnd':
-          isComplete = true;
-          write();
-          return;
-        default:
-          giveUp(event.kind === 'refused' ? event.text : `unexpected ${event.kind}`);
-      }
-    },
-    // A server hangs up on who wants no more than the RDB.
-    onClosed: (why) => {
-      if (!isComplete) giveUp(why);
-    },
-  });
+  }
+
+  #giveUp(why: string): void {
+    if (this.#isOver) return;
+    this.#finish(null, why);
+    this.#writer?.abort(() => undefined);
+  }
+
+  #finish(writer: Writer | null, why: string): void {
+    this.#isOver = true;
+    clearTimeout(this.#stall);
+    this.#link.close();
+    this.#o.done(writer, why);
+  }
 }

@@ -34,6 +34,7 @@ export interface CompactionSight {
   /** Bytes of log after the newest snapshot: what a new one would save. */
   readonly sinceSnapshotBytes: number;
   readonly newestIndex: number;
+  readonly committedIndex: number;
   /** Size of the newest snapshot: what another one costs at least. */
   readonly snapshotBytes: number;
 }
@@ -74,9 +75,12 @@ export class Compaction {
       return;
     }
     const offer = this.#offer;
-    this.#offer = null;
-    if (offer !== null && offer.snapshot.last.index > sight.newestIndex) this.#fetch(offer);
-    else if (sight.canTake && this.#overTicks > ALONE_TICKS) this.#take();
+    const offered = offer?.snapshot.last.index ?? 0;
+    // A new leader learns late what is committed: it makes nothing the base of its log before.
+    if (offer !== null && offered > sight.newestIndex && offered <= sight.committedIndex) {
+      this.#offer = null;
+      this.#fetch(offer);
+    } else if (sight.canTake && this.#overTicks > ALONE_TICKS) this.#take();
   }
 
   /**

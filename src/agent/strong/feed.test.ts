@@ -1,10 +1,12 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Entry } from '../../core/raft/protocol.ts';
+import type { LogStore } from '../../core/raft/ports.ts';
+import type { Entry, SnapshotMeta } from '../../core/raft/protocol.ts';
 import { type LogIndex, logIndex, replOffset, term } from '../../core/scalars.ts';
 import { encodeData, encodeReign } from './entry.ts';
-import { Feed } from './feed.ts';
+import { Feed, type FeedPorts } from './feed.ts';
 import { StreamIndex } from './stream-index.ts';
+import { StreamLog } from './stream-log.ts';
 
 const OWN = 'f'.repeat(40);
 const REIGN_1 = '1'.repeat(40);
@@ -113,4 +115,103 @@ test('an id of no reign in the log is a diverged server', () => {
   feed.wanted(wire, '0'.repeat(40), replOffset(0));
   feed.wanted(wire, '9'.repeat(40), replOffset(10));
   equal(said.at(-1), 'diverged: its replication id is of no reign in the log');
+});
+
+/** A body whose reads say which body and position they were of. */
+function bodyOf(name: string) {
+  return {
+    kind: 'body' as const,
+    offset: replOffset(0),
+    bytes: 4,
+    read: (position: number, _bytesMax: number, done: (bytes: Buffer | null) => void) =>
+      done(Buffer.from(`${name}${position}`)),
+    close: () => undefined,
+  };
+}
+
+/** A feed whose snapshot is given by hand, over a log without entries. */
+function loading() {
+  const said: string[] = [];
+  let give: (found: Found) => void = () => undefined;
+  const base = { last: { index: logIndex(0), term: term(0) }, offset: replOffset(0), reigns: [] };
+  const index = new StreamIndex(base);
+  const feed = new Feed(OWN, index, {
+    log: { read: (_after, _last, _bytesMax, done) => done(null) },
+    openSnapshot: (done) => {
+      give = done;
+    },
+    emptyRdb: Buffer.from('RDB'),
+    diverged: (why) => said.push(`diverged: ${why}`),
+  });
+  const wire = {
+    continue: () => said.push('continue'),
+    full: () => said.push('full'),
+    // Full after every piece.
+    write: (bytes: Buffer) => {
+      said.push(bytes.toString());
+      return false;
+    },
+    close: () => undefined,
+  };
+  return { feed, index, wire, said, give: (found: Found) => give(found) };
+}
+
+type Found = Parameters<Parameters<FeedPorts['openSnapshot']>[0]>[0];
+
+test('nothing of a snapshot that an earlier life did not take goes to the next one', () => {
+  const { feed, wire, said, give } = loading();
+  feed.wanted(wire, '0'.repeat(40), replOffset(0));
+  give(bodyOf('a'));
+  deepEqual(said.splice(0), ['full', 'a0']);
+  feed.newLife();
+  feed.wanted(wire, '1'.repeat(40), replOffset(0));
+  feed.committed(logIndex(0));
+  deepEqual(said, [], 'nothing is written before the new life is answered');
+  give(bodyOf('b'));
+  feed.drained();
+  deepEqual(said, ['full', 'b0', 'b2']);
+});
+
+test('H3: a snapshot that the server could not load is never fed, and no empty one instead', () => {
+  const { feed, wire, said, give } = loading();
+  feed.wanted(wire, '0'.repeat(40), replOffset(0));
+  give({ kind: 'unreadable', why: 'REDIS0011' });
+  deepEqual(said, ['diverged: REDIS0011']);
+});
+
+test('a snapshot that takes the place of the log ends the feed of the server in the same call', () => {
+  const { feed, wire, said, commit } = world();
+  commit(3);
+  feed.wanted(wire, '0'.repeat(40), replOffset(0));
+  said.length = 0;
+  const index = new StreamIndex({
+    last: { index: logIndex(0), term: term(0) },
+    offset: replOffset(0),
+    reigns: [],
+  });
+  const log = new StreamLog({ installSnapshot: () => undefined } as unknown as LogStore, index, {
+    baseOf: () => ({
+      last: { index: logIndex(50), term: term(3) },
+      offset: replOffset(99),
+      reigns: [],
+    }),
+    replaced: () => feed.logReplaced(),
+  });
+  log.installSnapshot({} as SnapshotMeta, false, () => undefined);
+  deepEqual(said, ['diverged: the log was replaced']);
+});
+
+test('once it has loaded, a server that only talks makes no approach', () => {
+  const { feed, wire, commit } = world();
+  commit(3);
+  feed.wanted(wire, '0'.repeat(40), replOffset(0));
+  let before = feed.approach;
+  feed.heard();
+  notEqual(feed.approach, before, 'it loads');
+  feed.acknowledged(replOffset(0));
+  before = feed.approach;
+  feed.heard();
+  equal(feed.approach, before);
+  feed.acknowledged(replOffset(5));
+  notEqual(feed.approach, before);
 });

@@ -10,10 +10,11 @@
  * Anything else that was synced before is a diverged server: it is killed and starts empty. A life
  * of the server gets at most one full sync.
  */
+import { assert } from '../../assert.ts';
 import type { LogIndex, ReplOffset } from '../../core/scalars.ts';
 import { logIndex, replOffset } from '../../core/scalars.ts';
 import { decodeEntry } from './entry.ts';
-import type { FeedWire, LogReader, SnapshotBody } from './ports.ts';
+import type { FeedWire, LogReader, SnapshotBody, SnapshotUnreadable } from './ports.ts';
 import type { StreamIndex } from './stream-index.ts';
 
 /** One read of the log or snapshot: large enough to fill a pipe, small enough to stay fair. */
@@ -22,7 +23,7 @@ const READ_BYTES_MAX = 1024 * 1024;
 export interface FeedPorts {
   readonly log: LogReader;
   /** The newest local snapshot, null when the log begins at offset 0 and there is none. */
-  openSnapshot(done: (body: SnapshotBody | null) => void): void;
+  openSnapshot(done: (found: SnapshotBody | SnapshotUnreadable | null) => void): void;
   /** A valid RDB without keys, for offset 0. */
   readonly emptyRdb: Buffer;
   /** The server cannot go on from where it is. It is to be killed; its next life starts empty. */
@@ -48,12 +49,16 @@ export class Feed {
   #sent: ReplOffset = replOffset(0);
   #acked: ReplOffset = replOffset(0);
   #snapshot: SnapshotBody | null = null;
+  /** The rest of the snapshot waits for the wire. */
+  #resumeSnapshot: (() => void) | null = null;
   #isReading = false;
   #isFull = false;
   /** Counts connections: what an earlier one asked for is late. */
   #session = 0;
   #rdbSent = 0;
   #heard = 0;
+  /** The present life of the server has acknowledged stream bytes once. */
+  #hasLoaded = false;
 
   constructor(replid: string, index: StreamIndex, ports: FeedPorts) {
     this.#replid = replid;
@@ -69,6 +74,12 @@ export class Feed {
   /** Changes while anything moves between the server and us. */
   get progress(): number {
     return this.#sent + this.#acked + this.#rdbSent + this.#heard;
+  }
+
+  /** Like `progress`, but once it has loaded a server that only talks gets nowhere. */
+  get approach(): number {
+    const moved = this.#sent + this.#acked + this.#rdbSent;
+    return this.#hasLoaded ? moved : moved + this.#heard;
   }
 
   /** The server said something, be it a newline while it loads: it lives. */
@@ -92,6 +103,7 @@ export class Feed {
     this.#isSynced = false;
     this.#acked = replOffset(0);
     this.#rdbSent = 0;
+    this.#hasLoaded = false;
   }
 
   /** The server connected and asks for the stream from byte `offset + 1`. */
@@ -109,12 +121,15 @@ export class Feed {
     this.#state = { kind: 'idle' };
     this.#isReading = false;
     this.#isFull = false;
+    this.#resumeSnapshot = null;
     this.#snapshot?.close();
     this.#snapshot = null;
   }
 
   acknowledged(offset: ReplOffset): void {
-    if (this.#state.kind === 'streaming' && offset <= this.#sent) this.#acked = offset;
+    if (this.#state.kind !== 'streaming' || offset > this.#sent) return;
+    this.#acked = offset;
+    this.#hasLoaded = true;
   }
 
   drained(): void {
@@ -183,6 +198,11 @@ export class Feed {
     this.#isSynced = true;
     const session = this.#session;
     this.#ports.openSnapshot((body) => {
+      if (body?.kind === 'unreadable') {
+        // Fed all the same it would leave a server that is empty and shows this id (H3).
+        if (session === this.#session) this.#ports.diverged(body.why);
+        return;
+      }
       if (session !== this.#session) {
         body?.close();
         return;
@@ -221,8 +241,6 @@ export class Feed {
     });
   }
 
-  #resumeSnapshot: (() => void) | null = null;
-
   #startStream(offset: ReplOffset): void {
     if (offset < this.#index.baseOffset) {
       this.#ports.diverged('the snapshot is older than what the log still holds');
@@ -244,7 +262,7 @@ export class Feed {
 
   #pumpStream(): void {
     if (this.#sent >= this.#index.endAt(this.#committed)) return;
-    const after = this.#index.lastEndingBy(this.#sent);
+    const after = this.#index.lastEndingBy(this.#sent, this.#committed);
     if (after === null) {
       this.#ports.diverged('the log no longer holds what it needs next');
       return;
@@ -270,6 +288,7 @@ export class Feed {
     const entry = decodeEntry(payload);
     if (entry === null || entry.kind !== 'data') return;
     const skip = this.#sent - entry.start;
+    assert(skip >= 0, 'the feed leaves nothing out');
     if (skip >= entry.bytes.length) return;
     const bytes = skip === 0 ? entry.bytes : entry.bytes.subarray(skip);
     this.#sent = replOffset(this.#sent + bytes.length);

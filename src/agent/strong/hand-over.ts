@@ -2,9 +2,9 @@
  * A planned hand-over that loses nothing and resyncs nobody: stop taking commands, let what runs
  * end, pause writes in the server, wait until all that it executed is committed, transfer.
  *
- * Without the pause an expiry's DEL after the last commit would put the old leader's server ahead of
- * the log, and it would have to be loaded anew. If it does not get there within its bound, writes
- * go on here.
+ * Without the pause an expiry's DEL after the last commit would put the old leader's server ahead
+ * of the log, and it would have to be loaded anew. If it does not get there within its bound,
+ * writes go on here.
  */
 import type { NodeId, ReplOffset } from '../../core/scalars.ts';
 import type { RaftPort, RoleSeen, ServerPort } from './ports.ts';
@@ -19,6 +19,10 @@ export interface HandOverOptions {
   readonly ports: { readonly server: ServerPort; readonly raft: RaftPort };
   readonly ticksMax: number;
   readonly committed: () => ReplOffset;
+  /** What the server is known to have executed. */
+  readonly executed: () => ReplOffset;
+  /** Raft refuses entries during a transfer: nothing is read that would have to be one. */
+  readonly holdCapture: (isHeld: boolean) => void;
   readonly pause: (isPaused: boolean) => void;
   readonly done: (ok: boolean, why: string) => void;
 }
@@ -50,7 +54,10 @@ export class HandOver {
 
   committed(offset: ReplOffset): void {
     if (this.#step !== 'committing' || offset < this.#target) return;
+    // The server's own PING does not wait: what was read of it must be in the log first.
+    if (this.#options.executed() > offset) return;
     this.#step = 'transferring';
+    this.#options.holdCapture(true);
     this.#options.ports.raft.transfer(this.#options.to);
   }
 
@@ -68,9 +75,12 @@ export class HandOver {
   ended(ok: boolean, why: string): void {
     if (this.#step === 'ended') return;
     this.#step = 'ended';
-    const { ports, life, pause, done } = this.#options;
+    const { ports, life, pause, holdCapture, done } = this.#options;
     // After a hand-over the pause lasts until the server follows: `demote` lifts it.
-    if (!ok) ports.server.pauseWrites(life, 0);
+    if (!ok) {
+      holdCapture(false);
+      ports.server.pauseWrites(life, 0);
+    }
     pause(false);
     done(ok, why);
   }

@@ -1,8 +1,8 @@
 /**
  * The lives of this node's server, counted from 1, and when the next one begins.
  *
- * A server that dies is started again at once; one that keeps dying, after pauses that grow, so that
- * a crash loop stays cheap and visible.
+ * A server that dies is started again at once; one that keeps dying, after pauses that grow, so
+ * that a crash loop stays cheap and visible.
  */
 const PAUSE_TICKS_MAX = 80;
 

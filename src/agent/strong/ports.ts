@@ -31,7 +31,9 @@ export interface ServerPort {
   promote(life: number): void;
   /** Makes a primary follow our feed again. Answers `demoted` or `serverFailed`. */
   demote(life: number): void;
-  /** Connects the fence, then the capture from byte `from + 1`. Answers `attached` or `detached`. */
+  /**
+   * Connects the fence, then the capture from byte `from + 1`. Answers `attached` or `detached`.
+   */
   attach(life: number, replid: string, from: ReplOffset): void;
   /** Drops fence and capture connections; nothing more of them comes back. */
   detach(): void;
@@ -67,6 +69,14 @@ export interface RelayPort {
   setReadsPaused(isPaused: boolean): void;
 }
 
+export interface StrongPorts {
+  readonly server: ServerPort;
+  readonly raft: RaftPort;
+  readonly relay: RelayPort;
+  /** An event name and facts, for the journal. */
+  readonly note: (event: string, facts: Readonly<Record<string, unknown>>) => void;
+}
+
 /** Reads the log, for the feed. `LogStore.read`. */
 export interface LogReader {
   read(
@@ -79,11 +89,18 @@ export interface LogReader {
 
 /** A local snapshot, opened: its body is the server's RDB. */
 export interface SnapshotBody {
+  readonly kind: 'body';
   readonly offset: ReplOffset;
   readonly bytes: number;
   /** Yields up to `bytesMax` bytes at `position` of the body; null when it cannot be read. */
   read(position: number, bytesMax: number, done: (bytes: Buffer | null) => void): void;
   close(): void;
+}
+
+/** A snapshot that this node's server could not load, and in words why. It must not be tried. */
+export interface SnapshotUnreadable {
+  readonly kind: 'unreadable';
+  readonly why: string;
 }
 
 /** The connection on which our server follows us. Writes answer false when the buffer is full. */

@@ -12,6 +12,7 @@ import { encodeReign } from './entry.ts';
 import { HandOver } from './hand-over.ts';
 import { Hold } from './hold.ts';
 import type { RaftPort, RoleSeen, ServerPort } from './ports.ts';
+import type { PauseReason } from './read-pauses.ts';
 
 export interface ReignLimits extends BarrierLimits {
   readonly uncommittedBytesMax: number;
@@ -19,6 +20,9 @@ export interface ReignLimits extends BarrierLimits {
   readonly heldBytesMax: number;
   readonly handOverTicksMax: number;
 }
+
+/** The server counts a replica that says nothing as lost, and refuses writes then. */
+const ACKNOWLEDGE_TICKS = 20;
 
 export interface ReignOptions {
   readonly life: number;
@@ -28,7 +32,7 @@ export interface ReignOptions {
   readonly limits: ReignLimits;
   readonly ports: { readonly server: ServerPort; readonly raft: RaftPort };
   /** Why clients are not read for now: every reason counts until it is taken back. */
-  readonly pauseReads: (reason: 'uncommitted' | 'handOver', isPaused: boolean) => void;
+  readonly pauseReads: (reason: PauseReason, isPaused: boolean) => void;
 }
 
 export class Reign {
@@ -41,6 +45,9 @@ export class Reign {
   #committed: ReplOffset;
   #handOver: HandOver | null = null;
   #isCapturePaused = false;
+  /** While leadership is handed over Raft takes no entries: what the server adds waits with it. */
+  #isCaptureHeld = false;
+  #acknowledgeTicks = 0;
 
   constructor(options: ReignOptions) {
     const { start, limits, ports } = options;
@@ -118,6 +125,11 @@ export class Reign {
       ports,
       ticksMax: limits.handOverTicksMax,
       committed: () => this.#committed,
+      executed: () => this.executed,
+      holdCapture: (isHeld) => {
+        this.#isCaptureHeld = isHeld;
+        this.#pace();
+      },
       pause: (isPaused) => pauseReads('handOver', isPaused),
       done,
     });
@@ -127,6 +139,14 @@ export class Reign {
   transferAbandoned(why: string): void {
     this.#handOver?.ended(false, why);
     this.#handOver = null;
+  }
+
+  /** To be called each tick, open or not yet. */
+  acknowledge(): void {
+    this.#acknowledgeTicks += 1;
+    if (this.#acknowledgeTicks < ACKNOWLEDGE_TICKS) return;
+    this.#acknowledgeTicks = 0;
+    this.#options.ports.server.acknowledge(this.#committed);
   }
 
   /** Null, or why the reign is over. */
@@ -160,7 +180,7 @@ export class Reign {
     const uncommitted = this.executed - this.#committed;
     if (uncommitted > max) pauseReads('uncommitted', true);
     else if (uncommitted < max / 2) pauseReads('uncommitted', false);
-    const isOver = this.#capture.proposed - this.#committed > max;
+    const isOver = this.#isCaptureHeld || this.#capture.proposed - this.#committed > max;
     if (isOver === this.#isCapturePaused) return;
     this.#isCapturePaused = isOver;
     ports.server.setCapturePaused(isOver);

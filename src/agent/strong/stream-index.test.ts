@@ -41,10 +41,18 @@ test('the index says where each entry ends, and which entry a snapshot at an off
   equal(index.endOffset, 11);
   equal(index.endAt(logIndex(3)), 5);
   // An entry that straddles the offset is kept (H7).
-  equal(index.lastEndingBy(replOffset(4))?.index, 2);
-  equal(index.lastEndingBy(replOffset(5))?.index, 3);
-  equal(index.lastEndingBy(replOffset(10))?.index, 3);
-  equal(index.lastEndingBy(replOffset(11))?.index, 4);
+  equal(index.lastEndingBy(replOffset(4), index.last.index)?.index, 2);
+  equal(index.lastEndingBy(replOffset(5), index.last.index)?.index, 3);
+  equal(index.lastEndingBy(replOffset(10), index.last.index)?.index, 3);
+  equal(index.lastEndingBy(replOffset(11), index.last.index)?.index, 4);
+});
+
+test('a snapshot replaces nothing that is not committed, not even an entry without bytes', () => {
+  const index = filled();
+  index.append({ index: logIndex(4), term: term(1) }, [entry(5, 2, new Uint8Array())]);
+  equal(index.lastEndingBy(replOffset(11), logIndex(4))?.index, 4);
+  equal(index.lastEndingBy(replOffset(11), logIndex(5))?.index, 5);
+  equal(index.lastEndingBy(replOffset(11), logIndex(2))?.index, 2);
 });
 
 test('H1: an entry that does not begin where the log ends stops the node', () => {
@@ -69,6 +77,6 @@ test('compaction moves the base and forgets nothing behind it', () => {
   index.compact({ index: logIndex(3), term: term(1) });
   equal(index.baseOffset, 5);
   equal(index.endAt(logIndex(4)), 11);
-  equal(index.lastEndingBy(replOffset(4)), null);
+  equal(index.lastEndingBy(replOffset(4), index.last.index), null);
   equal(index.reigns.length, 1);
 });

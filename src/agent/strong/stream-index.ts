@@ -86,13 +86,14 @@ export class StreamIndex {
   }
 
   /**
-   * The last entry that ends at or before `offset`; null when that lies before the base. What a
-   * snapshot at `offset` replaces: an entry that straddles it is kept (H7).
+   * The last entry, up to `notAfter`, that ends at or before `offset`; null when that lies before
+   * the base. What a snapshot at `offset` replaces: an entry that straddles it is kept (H7), and so
+   * is one without stream bytes that is not committed yet, though it ends there too.
    */
-  lastEndingBy(offset: ReplOffset): EntryId | null {
-    if (offset < this.#baseOffset) return null;
+  lastEndingBy(offset: ReplOffset, notAfter: LogIndex): EntryId | null {
+    if (offset < this.#baseOffset || notAfter < this.#base.index) return null;
     let low = 0;
-    let high = this.#ends.length;
+    let high = Math.min(this.#ends.length, notAfter - this.#base.index);
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((this.#ends[middle] ?? 0) <= offset) low = middle + 1;

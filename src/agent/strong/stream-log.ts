@@ -1,18 +1,29 @@
-/** The log store as Raft's driver sees it, with the stream index kept in step with every change. */
+/**
+ * The log store as Raft's driver sees it, with the stream index kept in step with every change.
+ *
+ * A snapshot takes the log's place in the index as soon as it is asked for, like every other
+ * change; whoever holds an index of the log from before is told within the same call.
+ */
 import type { Done, LogStore } from '../../core/raft/ports.ts';
 import type { Entry, EntryId, HardState, SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { LogIndex } from '../../core/scalars.ts';
 import type { StreamBase, StreamIndex } from './stream-index.ts';
 
+export interface StreamLogPorts {
+  readonly baseOf: (snapshot: SnapshotMeta) => StreamBase;
+  /** The log now begins after a snapshot, which is committed. */
+  readonly replaced: () => void;
+}
+
 export class StreamLog implements LogStore {
   readonly #store: LogStore;
   readonly #index: StreamIndex;
-  readonly #baseOf: (snapshot: SnapshotMeta) => StreamBase;
+  readonly #ports: StreamLogPorts;
 
-  constructor(store: LogStore, index: StreamIndex, baseOf: (snapshot: SnapshotMeta) => StreamBase) {
+  constructor(store: LogStore, index: StreamIndex, ports: StreamLogPorts) {
     this.#store = store;
     this.#index = index;
-    this.#baseOf = baseOf;
+    this.#ports = ports;
   }
 
   saveHardState(hardState: HardState, done: Done): void {
@@ -39,7 +50,8 @@ export class StreamLog implements LogStore {
 
   installSnapshot(snapshot: SnapshotMeta, keepSuffix: boolean, done: Done): void {
     if (keepSuffix) this.#index.compact(snapshot.last);
-    else this.#index.reset(this.#baseOf(snapshot));
+    else this.#index.reset(this.#ports.baseOf(snapshot));
+    this.#ports.replaced();
     this.#store.installSnapshot(snapshot, keepSuffix, done);
   }
 }

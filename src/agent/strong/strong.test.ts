@@ -1,130 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Entry, EntryId } from '../../core/raft/protocol.ts';
-import { logIndex, replOffset, term } from '../../core/scalars.ts';
-import { Feed } from './feed.ts';
-import { StreamIndex } from './stream-index.ts';
-import { Strong } from './strong.ts';
-
-const REIGN = '1'.repeat(40);
-const SET = '*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n';
-const LIMITS = {
-  uncommittedBytesMax: 200,
-  unitBytesMax: 1000,
-  heldBytesMax: 1000,
-  levelSlackBytes: 10,
-  openTicksMax: 20,
-  stepTicksMax: 10,
-  fenceTicksMax: 5,
-  busyTicksMax: 15,
-  handOverTicksMax: 10,
-};
-
-/** A node whose Raft accepts everything and commits when told to. Effects land in `said`. */
-function world() {
-  const said: string[] = [];
-  const index = new StreamIndex({
-    last: { index: logIndex(0), term: term(0) },
-    offset: replOffset(0),
-    reigns: [],
-  });
-  let nowTerm = 1;
-  const say = (text: string) => {
-    said.push(text);
-  };
-  const append = (payload: Uint8Array): Entry => {
-    const entry = { index: logIndex(index.last.index + 1), term: term(nowTerm), payload };
-    index.append(index.last, [entry]);
-    return entry;
-  };
-  const feed = new Feed('f'.repeat(40), index, {
-    log: { read: (_after, _last, _max, done) => done([]) },
-    openSnapshot: (done) => done(null),
-    emptyRdb: Buffer.from('RDB'),
-    diverged: (why) => say(`diverged ${why}`),
-  });
-  const node: Strong = new Strong(
-    LIMITS,
-    {
-      server: {
-        start: (life) => say(`start ${life}`),
-        kill: (life) => say(`kill ${life}`),
-        askRole: () => undefined,
-        promote: () => say('promote'),
-        demote: () => say('demote'),
-        attach: () => say('attach'),
-        detach: () => say('detach'),
-        sendFence: () => {
-          if (node.isFenceWanted) node.fenceSent();
-        },
-        acknowledge: () => undefined,
-        setCapturePaused: () => undefined,
-        pauseWrites: (_life, forMs) => say(forMs > 0 ? 'pauseWrites' : 'unpauseWrites'),
-      },
-      raft: {
-        nextRound: 1,
-        propose: (payload) => node.accepted(append(payload).index),
-        wantRound: () => undefined,
-        transfer: () => say('transfer'),
-        resign: () => say('resign'),
-        setReadiness: () => undefined,
-      },
-      relay: {
-        open: () => say('open'),
-        endReign: () => say('endReign'),
-        setLeader: () => undefined,
-        setReadsPaused: (isPaused) => say(isPaused ? 'pauseReads' : 'resumeReads'),
-      },
-      note: () => undefined,
-    },
-    index,
-    feed,
-  );
-  const replies: string[] = [];
-  const it = {
-    node,
-    said,
-    replies,
-    index,
-    last: (): EntryId => index.last,
-    commit: () => node.committed(index.last),
-    lead: (t: number) => {
-      nowTerm = t;
-      node.becameLeader(t, append(new Uint8Array()));
-    },
-    follow: () => {
-      node.start();
-      node.serverUp(node.life);
-    },
-    open: () => {
-      it.follow();
-      it.lead(1);
-      it.commit();
-      node.roleSeen(node.life, { kind: 'replica', isConnected: true, offset: replOffset(0) });
-      node.promoted(node.life, REIGN, replOffset(0));
-      node.attached(node.life, REIGN);
-      it.commit();
-      said.length = 0;
-    },
-    reply: (text: string, round = 0) =>
-      node.addReply(
-        { release: (bytes) => replies.push(bytes.toString()) },
-        Buffer.from(text),
-        round,
-      ),
-    fence: (offset: number) =>
-      node.fenceAnswered(node.life, { kind: 'primary', offset: replOffset(offset), replicas: 1 }),
-  };
-  return it;
-}
-
-/** Not narrowed by an assertion before. */
-function stageOf(node: Strong): string {
-  return node.stage.kind;
-}
+import { replOffset } from '../../core/scalars.ts';
+import { LIMITS, REIGN, SET, stageOf, trialNode } from './trial-node.ts';
 
 test('a node opens only after: no-op committed, level, promoted, attached, reign committed', () => {
-  const { node, said, commit, lead, follow } = world();
+  const { node, said, commit, lead, follow } = trialNode();
   follow();
   lead(1);
   equal(stageOf(node), 'following', 'the no-op is not committed yet');
@@ -141,7 +21,7 @@ test('a node opens only after: no-op committed, level, promoted, attached, reign
 });
 
 test('a write is answered when it is committed, fenced, and no earlier', () => {
-  const { node, replies, commit, open, reply, fence } = world();
+  const { node, replies, commit, open, reply, fence } = trialNode();
   open();
   node.captured(1, Buffer.from(SET));
   reply('+OK');
@@ -152,7 +32,7 @@ test('a write is answered when it is committed, fenced, and no earlier', () => {
 });
 
 test('H1: stepping down drops what is held before anything else, and closes its clients', () => {
-  const { node, said, replies, commit, open, reply, fence } = world();
+  const { node, said, replies, commit, open, reply, fence } = trialNode();
   open();
   node.captured(1, Buffer.from(SET));
   reply('+OK');
@@ -164,7 +44,7 @@ test('H1: stepping down drops what is held before anything else, and closes its 
 });
 
 test('H2: a server that dies under a living leader ends the reign, for this whole term', () => {
-  const { node, said, replies, commit, open, reply } = world();
+  const { node, said, replies, commit, open, reply } = trialNode();
   open();
   reply('+OK');
   node.serverDown(1, 'killed');
@@ -177,7 +57,7 @@ test('H2: a server that dies under a living leader ends the reign, for this whol
 });
 
 test('H2: a capture that breaks, or is not continued, ends the reign and the server', () => {
-  const { node, said, open } = world();
+  const { node, said, open } = trialNode();
   open();
   node.detached(1, 'the capture was answered +FULLRESYNC');
   deepEqual(said, ['detach', 'endReign', 'kill 1', 'resign']);
@@ -189,7 +69,7 @@ test('H2: a fence counts only from a primary that has the capture', () => {
     { kind: 'primary', offset: replOffset(500), replicas: 0 },
     { kind: 'failed', text: 'NOAUTH' },
   ] as const) {
-    const { node, said, replies, open, reply } = world();
+    const { node, said, replies, open, reply } = trialNode();
     open();
     reply('+OK');
     node.fenceAnswered(1, role);
@@ -199,13 +79,13 @@ test('H2: a fence counts only from a primary that has the capture', () => {
 });
 
 test('H6: a server that does not answer the fence is killed; a busy one gets longer', () => {
-  const hung = world();
+  const hung = trialNode();
   hung.open();
   hung.reply('+OK');
   for (let i = 0; i < LIMITS.fenceTicksMax + 1; i++) hung.node.tick();
   ok(hung.said.includes('kill 1') && hung.said.includes('resign'));
 
-  const busy = world();
+  const busy = trialNode();
   busy.open();
   busy.reply('+OK');
   for (let i = 0; i < LIMITS.fenceTicksMax + 1; i++) {
@@ -218,14 +98,14 @@ test('H6: a server that does not answer the fence is killed; a busy one gets lon
 });
 
 test('H6: a server that hangs while no client gets a reply is found out all the same', () => {
-  const { node, said, open } = world();
+  const { node, said, open } = trialNode();
   open();
   for (let i = 0; i < 40 + LIMITS.fenceTicksMax + 1; i++) node.tick();
   ok(said.includes('kill 1') && said.includes('resign'));
 });
 
 test('H6: a leader that cannot open hands over and kills its server', () => {
-  const { node, said, follow, lead, commit } = world();
+  const { node, said, follow, lead, commit } = trialNode();
   follow();
   lead(1);
   commit();
@@ -235,21 +115,21 @@ test('H6: a leader that cannot open hands over and kills its server', () => {
 });
 
 test('H7: a unit above the bound ends the reign; clients are not read at the uncommitted bound', () => {
-  const large = world();
+  const large = trialNode();
   large.open();
   large.node.captured(1, Buffer.from(`*2\r\n$3\r\nDEL\r\n$2000\r\n${'x'.repeat(2000)}`));
   ok(large.said.includes('endReign') && large.said.includes('kill 1'));
 
-  const { node, said, commit, open } = world();
+  const { node, said, commit, open } = trialNode();
   open();
   for (let i = 0; i < 8; i++) node.captured(1, Buffer.from(SET));
-  deepEqual(said, ['pauseReads']);
+  deepEqual(said.splice(0), ['pauseReads', 'pauseCapture']);
   commit();
-  deepEqual(said, ['pauseReads', 'resumeReads']);
+  deepEqual(said, ['resumeReads', 'resumeCapture']);
 });
 
 test('a planned hand-over transfers only after all that was executed is committed', () => {
-  const { node, said, commit, open } = world();
+  const { node, said, commit, open } = trialNode();
   open();
   let outcome = '';
   node.handOver(null, (isDone) => {
@@ -261,14 +141,14 @@ test('a planned hand-over transfers only after all that was executed is committe
   node.roleSeen(1, primary);
   equal(said.includes('transfer'), false);
   commit();
-  deepEqual(said, ['pauseReads', 'pauseWrites', 'transfer']);
+  deepEqual(said, ['pauseReads', 'pauseWrites', 'pauseCapture', 'transfer']);
   node.steppedDown('transferred');
   equal(outcome, 'handed over');
-  deepEqual(said.slice(3), ['detach', 'endReign', 'resumeReads', 'demote']);
+  deepEqual(said.slice(4), ['detach', 'endReign', 'resumeReads', 'demote']);
 });
 
 test('a hand-over that is not drained in time gives up, and writes go on', () => {
-  const { node, said, open } = world();
+  const { node, said, open } = trialNode();
   open();
   let outcome = '';
   node.handOver(null, (isDone) => {

@@ -7,80 +7,49 @@
  * attached. It ends for ever when this node steps down, or when its server exits, hangs, or loses
  * its fence or capture: everything held is dropped before any later commit is looked at.
  *
- *   down -> starting -> following -> levelling -> promoting -> attaching -> announcing -> open
- *                           ^------------------ demoting <----------------------------------'
- *
  * Pure: events are methods, effects go to the ports. Every stage but following and open has a
- * bound; past it the server is killed and leadership handed over (H6).
+ * bound; past it the server is killed and leadership handed over (H6). `stage.ts` has the map.
  */
 import type { EntryId } from '../../core/raft/protocol.ts';
 import { type LogIndex, type NodeId, type ReplOffset, replOffset } from '../../core/scalars.ts';
 import type { Feed } from './feed.ts';
 import type { HeldSession, Hold } from './hold.ts';
+import { Lead } from './lead.ts';
 import { Lives } from './lives.ts';
-import type { RaftPort, RelayPort, RoleSeen, ServerPort } from './ports.ts';
+import type { RoleSeen, StrongPorts } from './ports.ts';
+import { ReadPauses } from './read-pauses.ts';
 import { Reign, type ReignLimits } from './reign.ts';
+import { attachedReign, hasReign, openReign, type Stage } from './stage.ts';
+import { StageClock, type StageLimits } from './stage-clock.ts';
 import type { StreamIndex } from './stream-index.ts';
 
-export interface StrongLimits extends ReignLimits {
-  readonly levelSlackBytes: number;
-  readonly openTicksMax: number;
-  readonly stepTicksMax: number;
-}
-
-export type Stage =
-  | { readonly kind: 'down' }
-  | { readonly kind: 'starting' }
-  | { readonly kind: 'following' }
-  | { readonly kind: 'levelling'; readonly target: ReplOffset }
-  | { readonly kind: 'promoting'; readonly at: ReplOffset }
-  | { readonly kind: 'attaching'; readonly at: ReplOffset; readonly replid: string }
-  | { readonly kind: 'announcing'; readonly reign: Reign }
-  | { readonly kind: 'open'; readonly reign: Reign }
-  | { readonly kind: 'demoting' };
-
-interface Lead {
-  readonly term: number;
-  readonly noop: EntryId;
-  /** Set once this term is given up: no second reign in one term (H2). */
-  isOver: boolean;
-}
-
-export interface StrongPorts {
-  readonly server: ServerPort;
-  readonly raft: RaftPort;
-  readonly relay: RelayPort;
-  /** An event name and facts, for the journal. */
-  readonly note: (event: string, facts: Readonly<Record<string, unknown>>) => void;
-}
+export type StrongLimits = ReignLimits & StageLimits;
 
 const LEVEL_POLL_MS = 2;
-const ACKNOWLEDGE_TICKS = 20;
 
 export class Strong {
   readonly #limits: StrongLimits;
   readonly #ports: StrongPorts;
   readonly #index: StreamIndex;
   readonly #feed: Feed;
+  /** Why clients are not read for now. */
+  readonly pauses: ReadPauses;
   #stage: Stage = { kind: 'down' };
-  #stageTicks = 0;
-  #progress = 0;
+  readonly #clock = new StageClock();
   readonly #lives = new Lives();
   #lead: Lead | null = null;
   #reigns = 0;
   #committed: LogIndex;
-  #applied: ReplOffset;
-  readonly #pauses = new Set<string>();
+  #applied: ReplOffset = replOffset(0);
   #isStopping = false;
-  #acknowledgeTicks = 0;
 
   constructor(limits: StrongLimits, ports: StrongPorts, index: StreamIndex, feed: Feed) {
     this.#limits = limits;
     this.#ports = ports;
     this.#index = index;
     this.#feed = feed;
+    this.pauses = new ReadPauses((isPaused) => ports.relay.setReadsPaused(isPaused));
     this.#committed = index.baseIndex;
-    this.#applied = replOffset(0);
   }
 
   get stage(): Stage {
@@ -96,7 +65,11 @@ export class Strong {
   }
 
   get hold(): Hold | null {
-    return this.#openReign?.barrier.hold ?? null;
+    return openReign(this.#stage)?.barrier.hold ?? null;
+  }
+
+  get committedIndex(): LogIndex {
+    return this.#committed;
   }
 
   get committedOffset(): ReplOffset {
@@ -105,22 +78,19 @@ export class Strong {
 
   /** What this node's server has executed as primary, or applied as replica. */
   get executedOffset(): ReplOffset {
-    const reign = this.#attachedReign;
+    const reign = attachedReign(this.#stage);
     if (reign !== null) return reign.executed;
     return replOffset(Math.max(this.#feed.acked, this.#applied));
   }
 
-  get #openReign(): Reign | null {
-    return this.#stage.kind === 'open' ? this.#stage.reign : null;
-  }
-
-  get #attachedReign(): Reign | null {
-    const stage = this.#stage;
-    return stage.kind === 'open' || stage.kind === 'announcing' ? stage.reign : null;
-  }
-
+  /** Begins the next life of the server. */
   start(): void {
-    this.#startServer();
+    if (this.#isStopping) return;
+    this.#lives.begin();
+    this.#feed.newLife();
+    this.#enter({ kind: 'starting' });
+    this.#ports.raft.setReadiness('reluctant');
+    this.#ports.server.start(this.#lives.life);
   }
 
   /** Starts nothing again: the process is about to end. */
@@ -132,7 +102,7 @@ export class Strong {
   // ---- Raft's notices ------------------------------------------------------------------------
 
   becameLeader(term: number, noop: EntryId): void {
-    this.#lead = { term, noop, isOver: false };
+    this.#lead = new Lead(term, noop);
     this.#tryLevelling();
   }
 
@@ -149,22 +119,22 @@ export class Strong {
   committed(upTo: EntryId): void {
     this.#committed = upTo.index;
     this.#feed.committed(upTo.index);
-    this.#attachedReign?.committed(this.#index.endAt(upTo.index));
+    attachedReign(this.#stage)?.committed(this.#index.endAt(upTo.index));
     if (this.#stage.kind === 'announcing') this.#tryOpen(this.#stage.reign);
     else this.#tryLevelling();
   }
 
   roundConfirmed(round: number): void {
-    this.#openReign?.barrier.hold.confirmed(round);
+    openReign(this.#stage)?.barrier.hold.confirmed(round);
   }
 
   accepted(first: LogIndex): void {
-    this.#attachedReign?.accepted(first);
+    attachedReign(this.#stage)?.accepted(first);
   }
 
   /** A proposal refused while this node still serves: what the server executed cannot be logged. */
   refused(why: string): void {
-    const reign = this.#attachedReign;
+    const reign = attachedReign(this.#stage);
     if (reign === null) return;
     reign.refused();
     this.#giveUp(`the log refused an entry: ${why}`);
@@ -172,10 +142,10 @@ export class Strong {
 
   /** Raft gave up a transfer and takes proposals again. */
   transferAbandoned(why: string): void {
-    this.#openReign?.transferAbandoned(why);
+    openReign(this.#stage)?.transferAbandoned(why);
   }
 
-  /** A snapshot from the leader replaced the log. */
+  /** A snapshot from the leader takes the place of the log: the index begins after it now. */
   installed(): void {
     this.#committed = this.#index.baseIndex;
     this.#feed.logReplaced();
@@ -192,21 +162,22 @@ export class Strong {
   serverDown(life: number, why: string): void {
     if (life !== this.#lives.life) return;
     this.#ports.note('server.down', { life, why });
-    const hadReign = this.#hasReign();
+    const hadReign = hasReign(this.#stage);
     this.#dropReign(`the server is gone: ${why}`);
     this.#feed.disconnected();
     this.#enter({ kind: 'down' });
     this.#applied = replOffset(0);
-    if (hadReign) this.#resign(`its server is gone: ${why}`);
+    if (hadReign || this.#lead?.lifeLost() === true) this.#resign(`its server is gone: ${why}`);
     this.#lives.ended();
-    if (this.#lives.isDue()) this.#startServer();
+    if (this.#lives.isDue()) this.start();
   }
 
   /** The feed found that the server is no prefix of what is committed, or cannot be continued. */
   diverged(why: string): void {
     if (this.#stage.kind === 'down') return;
-    this.#dropReign(why);
-    this.#kill(`resync: ${why}`);
+    // Late word of a server that leads by now: its reign is the only one of this term (H2).
+    if (hasReign(this.#stage)) this.#giveUp(why);
+    else this.#kill(`resync: ${why}`);
   }
 
   serverFailed(life: number, why: string): void {
@@ -218,7 +189,7 @@ export class Strong {
     if (life !== this.#lives.life) return;
     if (role.kind === 'replica' && role.isConnected) this.#applied = role.offset;
     if (this.#stage.kind === 'levelling') this.#level(this.#stage.target, role);
-    else this.#openReign?.roleSeen(role);
+    else openReign(this.#stage)?.roleSeen(role);
   }
 
   promoted(life: number, replid: string, offset: ReplOffset): void {
@@ -245,7 +216,7 @@ export class Strong {
       start: at,
       limits: this.#limits,
       ports: this.#ports,
-      pauseReads: (reason, isPaused) => this.#pauseReads(reason, isPaused),
+      pauseReads: (reason, isPaused) => this.pauses.set(reason, isPaused),
     });
     this.#enter({ kind: 'announcing', reign });
     reign.announce();
@@ -254,13 +225,13 @@ export class Strong {
   /** Stream bytes of the leader's server. */
   captured(life: number, chunk: Buffer): void {
     if (life !== this.#lives.life) return;
-    const failure = this.#attachedReign?.captured(chunk) ?? null;
+    const failure = attachedReign(this.#stage)?.captured(chunk) ?? null;
     if (failure !== null) this.#giveUp(failure);
   }
 
   /** Fence or capture broke: effects may be executed that nobody will ever log. */
   detached(life: number, why: string): void {
-    if (life !== this.#lives.life || !this.#hasReign()) return;
+    if (life !== this.#lives.life || !hasReign(this.#stage)) return;
     this.#giveUp(why);
   }
 
@@ -273,21 +244,21 @@ export class Strong {
   // ---- The barrier ---------------------------------------------------------------------------
 
   addReply(session: HeldSession, bytes: Buffer, round: number): void {
-    this.#openReign?.barrier.hold.add(session, bytes, round);
+    openReign(this.#stage)?.barrier.hold.add(session, bytes, round);
   }
 
   get isFenceWanted(): boolean {
-    return this.#openReign?.barrier.isFenceWanted === true;
+    return openReign(this.#stage)?.barrier.isFenceWanted === true;
   }
 
   /** The agent wrote the `ROLE` that `sendFence` asked for. */
   fenceSent(): void {
-    this.#openReign?.barrier.fenceSent();
+    openReign(this.#stage)?.barrier.fenceSent();
   }
 
   /** The answer on the fence connection. It counts only as the word of this reign's primary. */
   fenceAnswered(life: number, role: RoleSeen): 'done' | 'askAgain' {
-    const reign = this.#openReign;
+    const reign = openReign(this.#stage);
     if (life !== this.#lives.life || reign === null) return 'done';
     const outcome = reign.barrier.answered(role);
     if (typeof outcome === 'string') return outcome;
@@ -299,37 +270,32 @@ export class Strong {
 
   /** Planned: stops writes, waits until all that was executed is committed, transfers. */
   handOver(to: NodeId | null, done: (ok: boolean, why: string) => void): void {
-    if (this.#openReign === null) done(false, 'this node is no open leader');
-    else this.#openReign.handOver(to, done);
-  }
-
-  /** Writes wait while the log is far over its limit. */
-  setLogFull(isFull: boolean): void {
-    this.#pauseReads('logFull', isFull);
+    if (this.#stage.kind === 'open') this.#stage.reign.handOver(to, done);
+    else done(false, 'this node is no open leader');
   }
 
   tick(): void {
-    this.#stageTicks += 1;
-    this.#acknowledge();
-    const over = this.#openReign?.tick() ?? null;
+    this.#clock.tick();
+    attachedReign(this.#stage)?.acknowledge();
+    const over = openReign(this.#stage)?.tick() ?? null;
     if (over !== null) this.#giveUp(over);
     switch (this.#stage.kind) {
       case 'down':
-        if (this.#lives.isDue()) this.#startServer();
+        if (this.#lives.isDue()) this.start();
         return;
       case 'starting':
       case 'levelling':
-        this.#watchProgress(this.#limits.openTicksMax);
+        this.#mustMove(this.#feed.approach, this.#limits.openTicksMax);
         return;
       case 'following':
         this.#followed();
-        this.#watchProgress(this.#limits.fenceTicksMax);
+        this.#mustMove(this.#feed.progress, this.#limits.fenceTicksMax);
         return;
       case 'promoting':
       case 'attaching':
       case 'announcing':
       case 'demoting':
-        if (this.#stageTicks > this.#limits.stepTicksMax)
+        if (this.#clock.ticks > this.#limits.stepTicksMax)
           this.#giveUp(`${this.#stage.kind} took longer than its bound`);
         return;
       case 'open':
@@ -340,19 +306,11 @@ export class Strong {
 
   // ---- Inside --------------------------------------------------------------------------------
 
-  /** The server counts a replica that says nothing as lost, and refuses writes then. */
-  #acknowledge(): void {
-    this.#acknowledgeTicks += 1;
-    if (this.#acknowledgeTicks < ACKNOWLEDGE_TICKS) return;
-    this.#acknowledgeTicks = 0;
-    if (this.#attachedReign !== null) this.#ports.server.acknowledge(this.committedOffset);
-  }
-
   #followed(): void {
     const isLevel = this.#feed.isLevel(this.#limits.levelSlackBytes);
     this.#ports.raft.setReadiness(isLevel ? 'level' : 'reluctant');
     if (isLevel) this.#lives.sound();
-    if (this.#lead !== null) this.#tryLevelling();
+    this.#tryLevelling();
   }
 
   #tryLevelling(): void {
@@ -386,26 +344,9 @@ export class Strong {
     this.#ports.relay.open(this.#reigns);
   }
 
-  #pauseReads(reason: string, isPaused: boolean): void {
-    const before = this.#pauses.size > 0;
-    if (isPaused) this.#pauses.add(reason);
-    else this.#pauses.delete(reason);
-    const after = this.#pauses.size > 0;
-    if (before !== after) this.#ports.relay.setReadsPaused(after);
-  }
-
-  /** Loading a large snapshot may take long; doing nothing may not. */
-  #watchProgress(ticksMax: number): void {
-    if (this.#feed.progress !== this.#progress) {
-      this.#progress = this.#feed.progress;
-      this.#stageTicks = 0;
-    }
-    if (this.#stageTicks > ticksMax) this.#giveUp(`no progress while ${this.#stage.kind}`);
-  }
-
-  #hasReign(): boolean {
-    const { kind } = this.#stage;
-    return kind === 'promoting' || kind === 'attaching' || kind === 'announcing' || kind === 'open';
+  #mustMove(progress: number, ticksMax: number): void {
+    const isStill = this.#clock.isStill(progress, ticksMax);
+    if (isStill) this.#giveUp(`no progress while ${this.#stage.kind}`);
   }
 
   /** This node cannot lead with this life of its server. */
@@ -416,9 +357,7 @@ export class Strong {
   }
 
   #resign(why: string): void {
-    if (this.#lead === null || this.#lead.isOver) return;
-    this.#lead.isOver = true;
-    this.#ports.raft.resign(why);
+    if (this.#lead?.end() === true) this.#ports.raft.resign(why);
   }
 
   #endReign(why: string, then: 'demote' | 'kill'): void {
@@ -427,7 +366,7 @@ export class Strong {
       this.#enter({ kind: 'following' });
       return;
     }
-    if (!this.#hasReign()) return;
+    if (!hasReign(this.#stage)) return;
     this.#dropReign(why, then === 'demote');
     // Mid-promotion nobody knows what the server is: only its end is certain.
     if (then === 'kill' || kind === 'promoting') this.#kill(why);
@@ -439,8 +378,8 @@ export class Strong {
 
   /** Everything held is dropped and its connections closed, before anything else happens. */
   #dropReign(why: string, isHandedOver = false): void {
-    if (!this.#hasReign()) return;
-    const handOver = this.#attachedReign?.end() ?? null;
+    if (!hasReign(this.#stage)) return;
+    const handOver = attachedReign(this.#stage)?.end() ?? null;
     this.#ports.server.detach();
     this.#ports.relay.endReign(why);
     handOver?.ended(isHandedOver, why);
@@ -454,18 +393,8 @@ export class Strong {
     this.#ports.server.kill(this.#lives.life, why);
   }
 
-  #startServer(): void {
-    if (this.#isStopping) return;
-    this.#lives.begin();
-    this.#feed.newLife();
-    this.#progress = this.#feed.progress;
-    this.#enter({ kind: 'starting' });
-    this.#ports.raft.setReadiness('reluctant');
-    this.#ports.server.start(this.#lives.life);
-  }
-
   #enter(stage: Stage): void {
     this.#stage = stage;
-    this.#stageTicks = 0;
+    this.#clock.restart();
   }
 }
