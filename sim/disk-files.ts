@@ -81,6 +81,11 @@ export class Inode {
     };
   }
 
+  /** Whoever asked is gone: what is visible counts as done. */
+  completeAll(): void {
+    for (const pending of this.#pending) pending.isComplete = true;
+  }
+
   /** As Linux does when writing back fails: the pages are clean, and what they held is gone. */
   failSync(): void {
     this.#pending = [];
@@ -163,6 +168,12 @@ export class Names {
         if (covered.has(pending)) apply(this.#durable, pending.change);
       this.#pending = this.#pending.filter((pending) => !covered.has(pending));
     };
+  }
+
+  /** Whoever asked is gone: what is visible counts as done, and later syncs cover it. */
+  completeAll(): void {
+    for (const pending of this.#pending) pending.isComplete = true;
+    for (const inode of this.#live.values()) inode.completeAll();
   }
 
   /** Some file systems keep the order of changes, others do not: either may happen. */

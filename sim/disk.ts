@@ -71,6 +71,7 @@ export class SimDisk implements Disk {
   /** Only the process dies: what it wrote stays as it is, synced or not. */
   kill(): void {
     this.#life += 1;
+    this.#names.completeAll();
   }
 
   /** Writes that need more bytes in all fail with DISK_FULL. */

@@ -239,9 +239,9 @@ export class Host {
     shadows.set(id, shadow);
     shadow.recovered(result);
     const last = result.heads.at(-1) ?? result.base;
-    this.#note(
-      `recovered term ${result.hardState.term} base ${result.base.index} last ${last.index} snapshot ${result.snapshot?.last.index ?? '-'} torn ${result.tornBytes}`,
-    );
+    const snapshot = result.snapshot?.last.index ?? '-';
+    this.#note(`recovered term ${result.hardState.term} ${result.base.index}..${last.index}`);
+    this.#note(`recovered snapshot ${snapshot}, cut ${result.tornBytes} torn bytes`);
     const turn = this.#turn;
     this.#life = new Life({
       id,

@@ -19,7 +19,7 @@ export function must(condition: boolean, rule: string, detail: () => string): as
 
 interface Commitment {
   readonly term: Term;
-  /** The lowest term of a node that called it committed: it was committed in that term or before. */
+  /** The lowest term of a node that called it committed: it was so in that term or before. */
   readonly inTerm: Term;
 }
 

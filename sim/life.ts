@@ -6,7 +6,7 @@ import { unreachable } from '../src/assert.ts';
 import { Driver, type Notice } from '../src/core/raft/driver.ts';
 import { SnapshotPuller, type TransferMessage } from '../src/core/raft/fetch.ts';
 import { SnapshotGiver } from '../src/core/raft/give.ts';
-import type { RaftOptions } from '../src/core/raft/options.ts';
+import { RAFT_LIMITS, type RaftOptions } from '../src/core/raft/options.ts';
 import type { LogStore } from '../src/core/raft/ports.ts';
 import type { Message, RaftEvent } from '../src/core/raft/protocol.ts';
 import { Raft } from '../src/core/raft/raft.ts';
@@ -71,23 +71,7 @@ export class Life {
     this.#o = options;
     const { id, voters, group, plan, invariants, note, sabotage } = options;
     const configuration = { voters };
-    const raftOptions: RaftOptions = {
-      id,
-      configuration: group.snapshot?.configuration ?? configuration,
-      hardState: group.hardState,
-      base: group.base,
-      heads: group.heads,
-      snapshot: group.snapshot,
-      entropy: () => options.entropy.uint32(),
-      limits: {
-        heartbeatTicks: 4,
-        electionTicksMin: 30,
-        electionTicksMax: 60,
-        appendBytesMax: plan.batchBytes,
-        windowBytesMax: plan.windowBytes,
-        uncommittedBytesMax: plan.uncommittedBytes,
-      },
-    };
+    const raftOptions = raftOptionsOf(options);
     this.raft = sabotage.raft?.(raftOptions) ?? new Raft(raftOptions);
     this.sessions = new Sessions(id, invariants);
     const store = sabotage.log?.(group.store, options.defer) ?? group.store;
@@ -239,6 +223,24 @@ export class Life {
       return `${id} takes ${bytes} over ${ahead}, the cap is ${plan.uncommittedBytes}`;
     });
   }
+}
+
+function raftOptionsOf({ id, voters, group, plan, entropy }: LifeOptions): RaftOptions {
+  return {
+    id,
+    configuration: group.snapshot?.configuration ?? { voters },
+    hardState: group.hardState,
+    base: group.base,
+    heads: group.heads,
+    snapshot: group.snapshot,
+    entropy: () => entropy.uint32(),
+    limits: {
+      ...RAFT_LIMITS,
+      appendBytesMax: plan.batchBytes,
+      windowBytesMax: plan.windowBytes,
+      uncommittedBytesMax: plan.uncommittedBytes,
+    },
+  };
 }
 
 function describeNotice(notice: Notice): string {

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { pastSeeds, replayCommand } from './seeds.ts';
-import { STEPS_DEFAULT, simulate, type Verdict } from './world.ts';
+import type { Verdict } from './verdict.ts';
+import { STEPS_DEFAULT, simulate } from './world.ts';
 
 const USAGE = 'sim --seed N | --seeds N [--from K] [--steps N] [--json FILE] [--verbose]';
 
@@ -17,8 +18,10 @@ function count(text: string | undefined, what: string): number | undefined {
 function say(verdict: Verdict): void {
   const { seed, failure } = verdict;
   const { events, virtualUs, acknowledged, reads, reigns, crashes, installs } = verdict.figures;
-  const figures = `events ${events}  virtual ${(virtualUs / 1e6).toFixed(1)} s  acknowledged ${acknowledged}  reads ${reads}  reigns ${reigns}  crashes ${crashes}  installs ${installs}`;
-  console.log(`seed ${seed}  ${failure === null ? 'ok' : 'FAILED'}  ${figures}`);
+  const load = `acknowledged ${acknowledged}  reads ${reads}`;
+  const trouble = `reigns ${reigns}  crashes ${crashes}  installs ${installs}`;
+  const size = `events ${events}  virtual ${(virtualUs / 1e6).toFixed(1)} s`;
+  console.log(`seed ${seed}  ${failure === null ? 'ok' : 'FAILED'}  ${size}  ${load}  ${trouble}`);
 }
 
 function explain(verdict: Verdict, steps: number): void {

@@ -38,6 +38,7 @@ export class Network<Packet> {
   /** When the last packet of a direction arrives: what keeps an ordered link in order. */
   readonly #lastArrivalUs = new Map<string, number>();
   #inFlight = 0;
+  #peak = 0;
 
   constructor(
     timeline: Timeline,
@@ -51,8 +52,9 @@ export class Network<Packet> {
     this.#deliver = deliver;
   }
 
-  get inFlight(): number {
-    return this.#inFlight;
+  /** The most packets that were under way at once. */
+  get peak(): number {
+    return this.#peak;
   }
 
   send(from: string, to: string, packet: Packet): void {
@@ -89,6 +91,7 @@ export class Network<Packet> {
       delayUs = arrivesUs - this.#timeline.nowUs;
     }
     this.#inFlight += 1;
+    if (this.#inFlight > this.#peak) this.#peak = this.#inFlight;
     this.#timeline.after(delayUs, () => {
       this.#inFlight -= 1;
       // A cut takes what is under way, too: a packet that waited it out would be a delay.

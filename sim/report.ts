@@ -20,8 +20,9 @@ export class Report {
 
   line(nowUs: number, sequence: number, who: string, what: string): void {
     if (!this.on) return;
-    const seconds = `${Math.floor(nowUs / 1_000_000)}.${String(nowUs % 1_000_000).padStart(6, '0')}`;
-    const line = `${seconds.padStart(11)} ${String(sequence).padStart(7)} ${who.padEnd(12)} ${what}`;
+    const whole = Math.floor(nowUs / 1_000_000);
+    const seconds = `${whole}.${String(nowUs % 1_000_000).padStart(6, '0')}`.padStart(11);
+    const line = `${seconds} ${String(sequence).padStart(7)} ${who.padEnd(12)} ${what}`;
     this.#lines.push(line);
     this.#print?.(line);
   }

@@ -15,7 +15,7 @@ export interface Server {
   read(): void;
 }
 
-/** A client that follows hints only would never meet a deposed leader that thinks it still leads. */
+/** Who only follows hints never meets a deposed leader that thinks it still leads. */
 const STRAY_PERMILLE = 200;
 const READ_PERMILLE = 400;
 const READER_MAX_US = 50_000;

@@ -15,6 +15,7 @@ import type { Promised } from './power.ts';
 import { Report } from './report.ts';
 import type { Shadow } from './shadow.ts';
 import { Chance, Timeline } from './time.ts';
+import type { Figures, Verdict } from './verdict.ts';
 import { type Server, Workload } from './workload.ts';
 
 /** Events in the phase of faults. */
@@ -33,29 +34,6 @@ export interface SimulateOptions {
   readonly log?: boolean;
   readonly print?: ((line: string) => void) | null;
   readonly sabotage?: Sabotage;
-}
-
-export interface Figures {
-  events: number;
-  virtualUs: number;
-  proposed: number;
-  acknowledged: number;
-  reads: number;
-  reigns: number;
-  crashes: number;
-  installs: number;
-  compactions: number;
-  checks: number;
-  healUs: number;
-}
-
-export interface Verdict {
-  readonly seed: number;
-  /** In one sentence, or null. */
-  readonly failure: string | null;
-  readonly stack: string | null;
-  readonly figures: Figures;
-  readonly report: Report;
 }
 
 interface Envelope {
@@ -169,6 +147,7 @@ class World implements Targets {
       crashes,
       installs: this.#installs,
       compactions,
+      packetsPeak: this.network.peak,
       checks: this.#invariants.checks,
       healUs: this.#healUs,
     };
@@ -392,5 +371,6 @@ function picture(host: Host): string {
   const { life } = host;
   if (life === null) return `${host.id} down`;
   const { raft, application } = life;
-  return `${host.id} ${raft.role} t${raft.term} last ${raft.last.index} commit ${raft.committed} applied ${application.applied}`;
+  const log = `last ${raft.last.index} commit ${raft.committed} applied ${application.applied}`;
+  return `${host.id} ${raft.role} t${raft.term} ${log}`;
 }

@@ -1,0 +1,28 @@
+/** What comes out of a run. */
+import type { Report } from './report.ts';
+
+/** What a run amounted to; a run that did nothing proves nothing. */
+export interface Figures {
+  readonly events: number;
+  readonly virtualUs: number;
+  readonly proposed: number;
+  readonly acknowledged: number;
+  readonly reads: number;
+  readonly reigns: number;
+  readonly crashes: number;
+  readonly installs: number;
+  readonly compactions: number;
+  readonly packetsPeak: number;
+  readonly checks: number;
+  /** From the end of the faults until all nodes were level. */
+  readonly healUs: number;
+}
+
+export interface Verdict {
+  readonly seed: number;
+  /** In one sentence, or null. */
+  readonly failure: string | null;
+  readonly stack: string | null;
+  readonly figures: Figures;
+  readonly report: Report;
+}
