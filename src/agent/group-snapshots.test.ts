@@ -1,0 +1,74 @@
+import { equal, match } from 'node:assert/strict';
+import { test } from 'node:test';
+import { logIndex, type NodeId, replOffset, term } from '../core/scalars.ts';
+import type { Flavor } from '../io/server/flavor.ts';
+import type { OpenedGroup } from '../io/storage/recovery.ts';
+import { GroupSnapshots } from './group-snapshots.ts';
+import type { Journal } from './journal.ts';
+import type { OwnServer } from './own-server.ts';
+import type { SnapshotBody, SnapshotUnreadable } from './strong/ports.ts';
+import { StreamIndex } from './strong/stream-index.ts';
+import type { Strong } from './strong/strong.ts';
+
+const REDIS_7_0: Flavor = { product: 'redis', major: 7, minor: 0, patch: 15 };
+
+/** One snapshot on disk, whose RDB begins with `head`, and an own server of Redis 7.0. */
+function world() {
+  const it = { head: 'REDIS0010', closed: 0 };
+  const reader = {
+    meta: { id: 's', last: { index: 1, term: 1 } },
+    extra: { offset: 7, lastOffset: 7, reigns: [], serverVersion: '8.0.1' },
+    bodyBytes: 9,
+    read: (position: number, bytes: number, done: (error: null, bytes: Buffer) => void) =>
+      done(null, Buffer.from(it.head.slice(position, position + bytes))),
+    close: () => {
+      it.closed += 1;
+    },
+  };
+  const snapshots = new GroupSnapshots({
+    id: 'a@00000001' as NodeId,
+    configuration: { voters: [] },
+    opened: {
+      snapshots: {
+        openLatest: (done: (error: null, found: typeof reader) => void) => done(null, reader),
+      },
+    } as unknown as OpenedGroup,
+    index: new StreamIndex({
+      last: { index: logIndex(1), term: term(1) },
+      offset: replOffset(7),
+      reigns: [],
+    }),
+    historyId: 'f'.repeat(40),
+    server: { flavor: REDIS_7_0 } as OwnServer,
+    journal: { error: () => undefined } as unknown as Journal,
+    strong: () => null as unknown as Strong,
+    fatal: (error) => {
+      throw error;
+    },
+  });
+  const open = () => {
+    let found: SnapshotBody | SnapshotUnreadable | null = null;
+    snapshots.open((given) => {
+      found = given;
+    });
+    return found as SnapshotBody | SnapshotUnreadable | null;
+  };
+  return { it, snapshots, open };
+}
+
+test('H3: an RDB that the own server cannot load is refused with both versions, and closed', () => {
+  const { it, snapshots, open } = world();
+  it.head = 'REDIS0011';
+  equal(open()?.kind, 'unreadable');
+  match(snapshots.problem ?? '', /8\.0\.1.*REDIS0011.*redis 7\.0\.15/);
+  equal(it.closed, 1);
+});
+
+test('the problem is over when a snapshot can be loaded', () => {
+  const { it, snapshots, open } = world();
+  it.head = 'VALKEY080';
+  open();
+  it.head = 'REDIS0010';
+  equal(open()?.kind, 'body');
+  equal(snapshots.problem, null);
+});
