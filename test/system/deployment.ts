@@ -163,6 +163,7 @@ export class Deployment {
 
   startNode(i: number, extra: readonly string[] = []): void {
     const { flags = [], wrap } = this.#options;
+    assert.ok(this.exitOf(i) !== null || !this.#agents.has(i), `node${i + 1} runs already`);
     mkdirSync(this.nodeDir(i), { recursive: true });
     const log = openSync(this.logPath(i), 'a');
     const [program = '', ...args] = [

@@ -1,0 +1,214 @@
+/** Those who take and never give: memory stays under what is stated here, and others are served. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Deployment, figures, IS_FULL } from './deployment.ts';
+import { residentBytes, signal, until } from './processes.ts';
+import { encode, Failure, Wire } from './wire.ts';
+
+const MIB = 1024 * 1024;
+/** Node itself takes about 100 MiB; the rest is what agent/limits.ts and the relay allow. */
+const AGENT_MIB_MAX = 600;
+/** The dataset of these tests, the backlog, and buffers towards replicas and clients. */
+const SERVER_MIB_MAX = 900;
+/** For an ordinary command of an ordinary client, on a loaded machine. */
+const SERVED_MS_MAX = 2_000;
+const IDLE = IS_FULL ? 5_000 : 500;
+const POURED_MIB = IS_FULL ? 1_024 : 150;
+const NEVER_READ_MIB = IS_FULL ? 4_096 : 2_048;
+
+let deployment: Deployment;
+const scope: (() => Promise<void>)[] = [];
+
+before(async () => {
+  deployment = await Deployment.agents({ after: (fn) => void scope.unshift(fn) });
+});
+
+after(async () => {
+  for (const fn of scope) await fn();
+});
+
+/** Peaks of resident memory, by kind of process. */
+class MemoryWatch {
+  agentMiB = 0;
+  serverMiB = 0;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(agents: readonly number[], servers: readonly number[]) {
+    this.#timer = setInterval(() => {
+      for (const pid of agents) this.agentMiB = Math.max(this.agentMiB, residentBytes(pid) / MIB);
+      for (const pid of servers)
+        this.serverMiB = Math.max(this.serverMiB, residentBytes(pid) / MIB);
+    }, 50).unref();
+  }
+
+  static async over(target: Deployment): Promise<MemoryWatch> {
+    const statuses = await Promise.all(target.indices.map((i) => target.status(i)));
+    const servers = statuses.map(({ server }) => server.pid ?? 0);
+    return new MemoryWatch(
+      statuses.map(({ pid }) => pid),
+      servers,
+    );
+  }
+
+  finish(): { agentMiB: number; serverMiB: number } {
+    clearInterval(this.#timer);
+    const [agentMiB, serverMiB] = [Math.round(this.agentMiB), Math.round(this.serverMiB)];
+    assert.ok(agentMiB <= AGENT_MIB_MAX, `an agent had ${agentMiB} MiB`);
+    assert.ok(serverMiB <= SERVER_MIB_MAX, `a server had ${serverMiB} MiB`);
+    return { agentMiB, serverMiB };
+  }
+}
+
+/** A short command on every port in turn, while `isOn`; the slowest answer in milliseconds. */
+async function probe(ports: readonly number[], isOn: () => boolean): Promise<number> {
+  const wires = ports.map((port) => new Wire(port));
+  let slowest = 0;
+  for (let n = 0; isOn(); n++) {
+    for (const wire of wires) {
+      const sentAt = performance.now();
+      assert.equal(await wire.must('SET', 'probe', n), 'OK');
+      slowest = Math.max(slowest, performance.now() - sentAt);
+    }
+    await sleep(20);
+  }
+  for (const wire of wires) wire.close();
+  return Math.round(slowest);
+}
+
+async function pour(port: number, mib: number): Promise<void> {
+  const wire = new Wire(port);
+  const value = randomBytes(MIB / 4);
+  for (let n = 0; n < mib * 4; n++) {
+    wire.command('SET', `poured:${n % 100}`, value);
+    if (n >= 16) assert.equal(await wire.reply(60_000), 'OK');
+  }
+  wire.close();
+}
+
+test('clients that never read cost no more than their bound, and the others are served', async () => {
+  const watch = await MemoryWatch.over(deployment);
+  const setter = new Wire(deployment.port(0));
+  await setter.must('SET', 'large', randomBytes(MIB));
+  const each = Math.ceil(NEVER_READ_MIB / (deployment.nodes * 4));
+  const deaf = deployment.ports.flatMap((port) => Array.from({ length: 4 }, () => new Wire(port)));
+  for (const wire of deaf) wire.pause();
+  for (let n = 0; n < each; n++) for (const wire of deaf) wire.command('GET', 'large');
+  let isOn = true;
+  const probing = probe(deployment.ports, () => isOn);
+  await sleep(4_000);
+  isOn = false;
+  const servedMsMax = await probing;
+  for (const wire of deaf) wire.close();
+  setter.close();
+  const memory = watch.finish();
+  assert.ok(servedMsMax < SERVED_MS_MAX, `a command took ${servedMsMax} ms`);
+  figures('bounds-never-reads', {
+    clients: deaf.length,
+    askedMiB: NEVER_READ_MIB,
+    servedMsMax,
+    ...memory,
+  });
+});
+
+test(`${IDLE} idle connections leave the others served`, async () => {
+  const watch = await MemoryWatch.over(deployment);
+  const idle: Wire[] = [];
+  for (let n = 0; n < IDLE; n++) {
+    const wire = new Wire(deployment.port(n % 3));
+    idle.push(wire);
+    wire.command('PING');
+    if (n % 50 === 49) await Promise.all(idle.slice(-50).map((each) => each.reply()));
+  }
+  let isOn = true;
+  const probing = probe(deployment.ports, () => isOn);
+  await sleep(2_000);
+  isOn = false;
+  const servedMsMax = await probing;
+  assert.equal(idle.filter((wire) => wire.isClosed).length, 0);
+  const answers = await Promise.all(idle.map((wire) => wire.call('PING')));
+  assert.ok(answers.every((answer) => answer === 'PONG'));
+  for (const wire of idle) wire.close();
+  const memory = watch.finish();
+  assert.ok(servedMsMax < SERVED_MS_MAX, `a command took ${servedMsMax} ms`);
+  figures('bounds-idle', { connections: IDLE, servedMsMax, ...memory });
+});
+
+for (const who of ['agent', 'server'] as const) {
+  test(`a follower whose ${who} never takes anything holds nobody up`, async () => {
+    await deployment.ready();
+    const leader = await deployment.leader();
+    const deaf = (leader + 1) % 3;
+    const watch = await MemoryWatch.over(deployment);
+    const pid =
+      who === 'agent' ? await deployment.agentPid(deaf) : await deployment.serverPid(deaf);
+    signal(pid, 'SIGSTOP');
+    let servedMsMax = 0;
+    try {
+      let isOn = true;
+      const ports = deployment.ports.filter((_, i) => i !== deaf);
+      const probing = probe(ports, () => isOn);
+      await pour(deployment.port(leader), POURED_MIB);
+      isOn = false;
+      servedMsMax = await probing;
+    } finally {
+      signal(pid, 'SIGCONT');
+    }
+    await deployment.ready();
+    await deployment.assertIdentical();
+    const memory = watch.finish();
+    assert.ok(servedMsMax < SERVED_MS_MAX, `a command took ${servedMsMax} ms`);
+    figures(`bounds-follower-${who}`, { pouredMiB: POURED_MIB, servedMsMax, ...memory });
+  });
+}
+
+test('a leader without majority refuses or closes within its bounds, and heals', async () => {
+  await deployment.ready();
+  const leader = await deployment.leader();
+  const followers = deployment.indices.filter((i) => i !== leader);
+  const pids = await Promise.all(followers.map((i) => deployment.agentPid(i)));
+  const watch = await MemoryWatch.over(deployment);
+  const before = new Wire(deployment.port(leader));
+  assert.equal(await before.must('SET', 'alone', 'no'), 'OK');
+  const greedy = Array.from({ length: 20 }, () => new Wire(deployment.port(leader)));
+  for (const wire of greedy) assert.equal(await wire.must('PING'), 'PONG');
+  for (const pid of pids) signal(pid, 'SIGSTOP');
+  const begin = performance.now();
+  let refusedMs = 0;
+  try {
+    // Each would have 20 MiB done if anybody did it.
+    const bytes = encode(['SET', 'alone', randomBytes(64 * 1024)]);
+    for (let n = 0; n < 320; n++) for (const wire of greedy) wire.send(bytes);
+    const outcomes = await Promise.all(
+      greedy.map((wire) => wire.reply(20_000).catch((error: Error) => error.message)),
+    );
+    refusedMs = Math.round(performance.now() - begin);
+    for (const outcome of outcomes) {
+      assert.notEqual(outcome, 'OK', 'a write was acknowledged without a majority');
+      assert.ok(
+        outcome instanceof Failure || /closed|ECONNRESET|EPIPE/.test(String(outcome)),
+        String(outcome),
+      );
+    }
+    const late = new Wire(deployment.port(leader));
+    const refusal = await late.call('SET', 'alone', 'late');
+    assert.ok(refusal instanceof Failure && /^CLUSTERDOWN /.test(refusal.text), String(refusal));
+    late.close();
+  } finally {
+    for (const pid of pids) signal(pid, 'SIGCONT');
+  }
+  for (const wire of [...greedy, before]) wire.close();
+  await deployment.ready();
+  const wire = new Wire(deployment.port(leader));
+  await until(
+    'writes go on',
+    10_000,
+    async () => (await wire.call('SET', 'together', '1')) === 'OK',
+  );
+  // What was closed without an answer may be there or not; what was refused may not.
+  assert.notEqual(await wire.must('GET', 'alone'), 'late', 'a refused write was executed');
+  wire.close();
+  await deployment.assertIdentical();
+  figures('bounds-no-majority', { refusedMs, ...watch.finish() });
+});
