@@ -17,7 +17,7 @@ export interface DivergencePorts {
 export const ASK_TICKS = 200;
 
 /** What a server prints when it answers its primary with an error. */
-const CONFESSION = /sending an error to its (master|primary)/;
+const CONFESSION = /is sending an error to its (master|primary)/;
 
 export class DivergenceWatch {
   readonly #ports: DivergencePorts;

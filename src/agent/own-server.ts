@@ -277,7 +277,7 @@ export class OwnServer implements ServerPort {
 
   #said(line: string): void {
     this.#o.journal.debug('server.said', { line });
-    if (isConfession(line)) this.diverged(line);
+    if (isConfession(line)) this.diverged(`a command of the agreed stream failed: ${line}`);
   }
 
   #gone(life: number, why: string): void {
