@@ -165,31 +165,28 @@ export class AgentView implements View {
 
   #notFounded(): Problem[] {
     const { config, membership } = this.#agent;
-    if (this.#leaderlessMs() < LEADERLESS_MS_MAX) return [];
+    if (this.#agent.route.leaderlessMs < LEADERLESS_MS_MAX) return [];
     return [
       {
         code: 'NOT_FOUNDED',
-        text: `this node belongs to no running deployment yet; it sees ${membership.up.size} other nodes`,
-        todo: `a new deployment begins when all of its nodes see one another: ${config.peers.join(', ')}`,
+        text: `this node belongs to no deployment yet; it sees ${membership.up.size} other nodes`,
+        todo: `all nodes must see one another once, to begin: ${config.peers.join(', ')}`,
       },
     ];
   }
 
-  #leaderlessMs(): number {
-    const { leaderlessSinceMs } = this.#agent;
-    return leaderlessSinceMs === null ? 0 : performance.now() - leaderlessSinceMs;
-  }
-
   #leaderless(): Problem[] {
     const { voters, up, id } = this.#agent.membership;
-    const forMs = this.#leaderlessMs();
+    const forMs = this.#agent.route.leaderlessMs;
     if (forMs < LEADERLESS_MS_MAX) return [];
     const seen = voters.filter((voter) => voter === id || up.has(voter)).length;
     const needed = Math.floor(voters.length / 2) + 1;
     return [
       {
         code: seen < needed ? 'NO_QUORUM' : 'NO_LEADER',
-        text: `nobody leads since ${Math.round(forMs / 1000)} s; ${seen} of ${voters.length} voters are in sight, ${needed} are needed`,
+        text:
+          `nobody leads since ${Math.round(forMs / 1000)} s; ` +
+          `${seen} of ${voters.length} voters are in sight, ${needed} are needed`,
         todo:
           seen < needed
             ? 'bring more of the nodes back: without a majority nothing can be agreed on'
@@ -220,7 +217,7 @@ export class AgentView implements View {
       problems.push({
         code: 'SERVER_DIVERGED',
         text: diverged,
-        todo: 'it was loaded anew from snapshot and log; if this comes again, run one server version everywhere',
+        todo: 'it was loaded anew; if this comes again, run one server version on all nodes',
       });
     const notLoadable = group?.snapshotProblem ?? null;
     if (notLoadable !== null)

@@ -5,7 +5,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
@@ -32,6 +31,7 @@ import { openDataGroup } from './open-data-group.ts';
 import { findOwnAddress } from './own-address.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { OwnServer } from './own-server.ts';
+import { RelayRoute } from './relay-route.ts';
 
 const FEED_USER = 'althing-feed';
 
@@ -40,9 +40,8 @@ export class Agent {
   readonly journal: Journal;
   onFatal: (error: Error) => void = () => undefined;
   group: DataGroup | null = null;
-  /** Since when nobody is known to lead, in ms of the monotonic clock; null while somebody is. */
-  leaderlessSinceMs: number | null = performance.now();
   readonly relay: Relay;
+  readonly route: RelayRoute;
   #identity: OwnIdentity | null = null;
   #membership: Membership | null = null;
   #mesh: Mesh | null = null;
@@ -54,7 +53,6 @@ export class Agent {
   #feedListener: FeedListener | null = null;
   #opened: OpenedGroup | null = null;
   #ticker: NodeJS.Timeout | null = null;
-  #openReign: number | null = null;
   readonly #disk = new RealDisk();
   #isStopping = false;
 
@@ -76,6 +74,7 @@ export class Agent {
         bulkBytesMax: CONF_LIMITS.bulkBytesMax,
       },
     });
+    this.route = new RelayRoute(this.relay, () => this.membership.id);
   }
 
   get mesh(): Mesh {
@@ -360,21 +359,7 @@ export class Agent {
         sendTransfer: (to, message) => mesh.sendTransfer(DATA_GROUP, to, message),
         announceSnapshot: (snapshot) => this.orders.announceSnapshot(snapshot),
       },
-      relay: {
-        open: (reign) => {
-          this.#openReign = reign;
-          this.relay.setRoute({ kind: 'open', reign });
-        },
-        endReign: (why) => {
-          this.#openReign = null;
-          this.relay.endReign(why);
-        },
-        setLeader: (leader) => this.#setLeader(leader),
-        setReadsPaused: (isPaused) => {
-          if (isPaused) this.relay.pauseReads();
-          else this.relay.resumeReads();
-        },
-      },
+      relay: this.route,
       logLimitBytes: this.config.logLimitBytes,
       journal,
       fatal: (error) => this.onFatal(error),
@@ -382,15 +367,6 @@ export class Agent {
     this.group.start();
     for (const peer of this.membership.up.keys()) this.group.peerFound(peer);
     this.membership.tellCopies();
-  }
-
-  #setLeader(leader: NodeId | null): void {
-    this.leaderlessSinceMs = leader === null ? (this.leaderlessSinceMs ?? performance.now()) : null;
-    if (this.#openReign !== null) return;
-    if (leader === null) this.relay.setRoute({ kind: 'none', why: 'no leader is known' });
-    else if (leader === this.membership.id)
-      this.relay.setRoute({ kind: 'none', why: 'this node is opening' });
-    else this.relay.setRoute({ kind: 'leader', node: leader });
   }
 
   #tick(): void {

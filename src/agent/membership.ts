@@ -86,7 +86,7 @@ export class Membership {
     const { identity, fatal } = this.#o;
     const known = identity.incarnationOf(hello.directory);
     if (hello.incarnation < known) {
-      const text = `start ${hello.incarnation} of ${hello.node}'s directory; ${known} was seen before`;
+      const text = `start ${hello.incarnation} of the directory of ${hello.node}, after ${known}`;
       done({ code: 'OLD_INCARNATION', text });
     } else if (hello.incarnation === known) done(null);
     else identity.recordPeer(hello.directory, hello.incarnation).then(() => done(null), fatal);

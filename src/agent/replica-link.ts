@@ -1,4 +1,6 @@
-/** A connection on which this agent follows its own server: the capture, or a snapshot's transfer. */
+/**
+ * A connection on which this agent follows its own server: the capture, or a snapshot's transfer.
+ */
 import type { Socket } from 'node:net';
 import { AsReplica, type ReplicaEvent, type ReplicaOptions } from '../core/psync/as-replica.ts';
 import type { ReplOffset } from '../core/scalars.ts';
