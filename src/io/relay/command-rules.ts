@@ -6,9 +6,10 @@
  * reply keeps its turn, is queued inside MULTI, speaks the session's protocol, and is the server's
  * own NOAUTH for a client that has not authenticated. The server's ACL is a second wall.
  *
- * Limit: `set_repl` (of `redis` and of Valkey's `server`) is found by its text, in EVAL, SCRIPT LOAD
- * and FUNCTION LOAD; the latter two are how code gets in that EVALSHA and FCALL run, FUNCTION RESTORE
- * being denied. A script that builds the name at run time is not found (`facts/holes.md` H3).
+ * Limit: `set_repl` (of `redis` and of Valkey's `server`) is found by its text, in EVAL, SCRIPT
+ * LOAD and FUNCTION LOAD; by the latter two comes all code that EVALSHA and FCALL run, since
+ * FUNCTION RESTORE is denied. A script that builds the name at run time is not found
+ * (`facts/holes.md` H3).
  */
 import { CommandNames } from '../../core/resp/command-names.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
