@@ -3,7 +3,8 @@
  *
  * The relay would send us to the leader, so this goes to the server's private socket, as the user
  * that clients are. Values are read, not serialized forms: two servers may hold one set in two
- * encodings and still agree.
+ * encodings and still agree. Of a stream's groups `entries-read` and `lag` are left out: servers before
+ * 7.2 do not replicate them after XREADGROUP, to a plain replica neither.
  */
 import { createHash } from 'node:crypto';
 import { type Value, Wire } from './wire.ts';
@@ -34,7 +35,7 @@ local function streamOf(k)
     end
   end
   for _, g in ipairs(redis.call('XINFO', 'GROUPS', k)) do
-    out[#out + 1] = g
+    out[#out + 1] = {g[2], g[4], g[6], g[8]}
     for _, p in ipairs(redis.call('XPENDING', k, g[2], '-', '+', 100000)) do
       out[#out + 1] = {p[1], p[2], p[4]}
     end
