@@ -32,6 +32,7 @@ test('names that only the kernel knew outlive the power once the log was opened'
         });
       }
       world.allow(turns);
+      world.settle();
       world.kill();
       const found = world.open({ segmentBytes: 200 }).store.last.index;
       world.crash();
