@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Deployment, figures, IS_FULL } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { figures, IS_FULL } from './figures.ts';
 import { residentBytes, until } from './processes.ts';
 import { Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';
@@ -67,12 +68,13 @@ const PEER_BYTES = [
   Buffer.from('160301ffff01', 'hex'),
   Buffer.from('PING\r\n'),
 ];
+const ORDER = 'POST /switchover HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
 const HTTP_BYTES = [
   `GET /${'a'.repeat(1_000_000)} HTTP/1.1\r\n\r\n`,
   `GET / HTTP/1.1\r\n${'x: y\r\n'.repeat(100_000)}\r\n`,
   'GET / HTTP/9.9\r\n\r\n',
-  'POST /switchover HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 999999999999\r\n\r\n{',
-  'POST /switchover HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5\r\n\r\n{"to"',
+  `${ORDER}content-length: 999999999999\r\n\r\n{`,
+  `${ORDER}content-length: 5\r\n\r\n{"to"`,
   'POST /switchover HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nffffffff\r\n',
 ];
 

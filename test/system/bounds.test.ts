@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Deployment, figures, IS_FULL } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { figures, IS_FULL } from './figures.ts';
 import { residentBytes, signal, until } from './processes.ts';
 import { encode, Failure, Wire } from './wire.ts';
 

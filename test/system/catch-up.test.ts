@@ -1,11 +1,12 @@
-/** Nodes that were away, or lost everything, and the room that logs and snapshots take meanwhile. */
+/** Nodes that were away or lost everything, and the room that the others' files take meanwhile. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Deployment, figures, IS_FULL } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { figures, IS_FULL } from './figures.ts';
 import { until } from './processes.ts';
 import { Failure, Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';

@@ -6,7 +6,8 @@ import { type Job, Queue, Worker } from 'bullmq';
 import { Redis as IoRedis } from 'ioredis';
 import { Redis as IoValkey } from 'iovalkey';
 import { createClient } from 'redis';
-import { Deployment, figures, IS_FULL } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { figures, IS_FULL } from './figures.ts';
 import { signal, until } from './processes.ts';
 
 const JOBS = IS_FULL ? 10_000 : 500;

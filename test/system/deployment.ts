@@ -19,7 +19,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,20 +26,15 @@ import { fileURLToPath } from 'node:url';
 import { type AgentAnswer, askStatus } from '../../src/doors/cli/up/agent-http.ts';
 import type { Status } from '../../src/doors/view.ts';
 import { type Contents, contentsOf, differences, digestOf, socketOf } from './digest.ts';
+import { freeBasePort } from './free-ports.ts';
 import { isAlive, pidsUnder, signal, until } from './processes.ts';
 
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-/** The issue's counts instead of the short ones. */
-export const IS_FULL = process.env['ALTHING_FULL'] === '1';
-
 const START_MS = 40_000;
 const LEVEL_MS = 60_000;
 const STOP_MS = 20_000;
 /** What dies with its parent needs a moment on a loaded machine. */
 const GONE_MS = 6_000;
-/** Nothing above the range that the kernel takes its own ports from. */
-const PORTS = { from: 12_000, to: 29_900, step: 20 };
-
 export interface DeploymentOptions {
   readonly nodes?: number;
   /** Further flags of `up` or of every agent. */
@@ -371,36 +365,4 @@ function filesUnder(dir: string): string[] {
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-/** A base port whose ports for clients, peers and HTTP are all free now. */
-async function freeBasePort(nodes: number): Promise<number> {
-  const { from, to, step } = PORTS;
-  for (let tries = 0; tries < 50; tries++) {
-    const base = from + step * Math.floor((Math.random() * (to - from)) / step);
-    const offsets = [0, 1_000, 2_000].flatMap((o) =>
-      Array.from({ length: nodes }, (_, i) => o + i),
-    );
-    const free = await Promise.all(offsets.map((offset) => isFree(base + offset)));
-    if (free.every(Boolean)) return base;
-  }
-  throw new Error('no free ports');
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
-
-/** One line that docs/RELIABILITY.md is filled from. */
-export function figures(test: string, facts: Readonly<Record<string, unknown>>): void {
-  process.stdout.write(`FIGURES ${JSON.stringify({ test, full: IS_FULL, ...facts })}\n`);
-}
-
-export function median(numbers: readonly number[]): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

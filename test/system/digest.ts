@@ -3,8 +3,8 @@
  *
  * The relay would send us to the leader, so this goes to the server's private socket, as the user
  * that clients are. Values are read, not serialized forms: two servers may hold one set in two
- * encodings and still agree. Of a stream's groups `entries-read` and `lag` are left out: servers before
- * 7.2 do not replicate them after XREADGROUP, to a plain replica neither.
+ * encodings and still agree. Of a stream's groups `entries-read` and `lag` are left
+ * out: redis 7.0 does not replicate them after XREADGROUP, to a plain replica neither.
  */
 import { createHash } from 'node:crypto';
 import { type Value, Wire } from './wire.ts';
@@ -30,7 +30,7 @@ local function streamOf(k)
   local out = {redis.call('XRANGE', k, '-', '+')}
   local info = redis.call('XINFO', 'STREAM', k)
   for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' or info[i] == 'length' or info[i] == 'max-deleted-entry-id' then
+    if info[i] == 'last-generated-id' or info[i] == 'max-deleted-entry-id' then
       out[#out + 1] = info[i + 1]
     end
   end

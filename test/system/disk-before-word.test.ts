@@ -21,7 +21,8 @@ import {
   RECORD_TRAILER_BYTES,
   SEGMENT_HEADER_BYTES,
 } from '../../src/io/storage/segment.ts';
-import { Deployment, figures, IS_FULL } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { figures, IS_FULL } from './figures.ts';
 import { signal } from './processes.ts';
 import { type Call, Strace } from './strace.ts';
 import { Wire } from './wire.ts';

@@ -1,12 +1,15 @@
-/** The same commands, byte for byte: through the leader, through a follower, and on a bare server. */
+/** The same commands, byte for byte: through leader and follower, and on a bare server. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
-import { Deployment, figures, type Scope } from './deployment.ts';
-import { ALLOWED, SCRIPT } from './equality-script.ts';
+import { Deployment, type Scope } from './deployment.ts';
+import { ALLOWED } from './equality-allowed.ts';
+import { SESSIONS } from './equality-sessions.ts';
+import { VALUES } from './equality-values.ts';
+import { figures } from './figures.ts';
 import { until } from './processes.ts';
 import { encode, Wire } from './wire.ts';
 
@@ -37,7 +40,8 @@ function stepOf(line: string): Step {
   };
 }
 
-const STEPS = SCRIPT.split('\n')
+const STEPS = `${VALUES}${SESSIONS}`
+  .split('\n')
   .filter((line) => line !== '' && !line.startsWith('#'))
   .map(stepOf);
 
@@ -190,7 +194,7 @@ test('a value of 64 MiB goes in and comes out', async (t) => {
 test('what is no command is refused as a server refuses it', async (t) => {
   const broken = [
     '*1\r\n$-5\r\n',
-    '*2\r\n!x',
+    '*2\r\n!x\r\n',
     '*99999999999\r\n',
     '*1\r\n$999999999999\r\n',
     '*0\r\n\r\n \r\nPING\r\n',

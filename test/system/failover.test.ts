@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Deployment, figures, IS_FULL, median } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { figures, IS_FULL, median } from './figures.ts';
 import { signal } from './processes.ts';
 import { Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Deployment, figures, IS_FULL } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { figures, IS_FULL } from './figures.ts';
 import { isAlive, signal } from './processes.ts';
 import { missingAt, Writer } from './writer.ts';
 

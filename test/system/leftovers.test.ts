@@ -5,7 +5,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Deployment, figures } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { figures } from './figures.ts';
 import { pidsUnder, signal, until } from './processes.ts';
 import { Wire } from './wire.ts';
 

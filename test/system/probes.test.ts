@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Deployment, figures, IS_FULL } from './deployment.ts';
+import { Deployment } from './deployment.ts';
 import { contentsOf } from './digest.ts';
+import { figures, IS_FULL } from './figures.ts';
 import { signal } from './processes.ts';
 import { Failure, Wire } from './wire.ts';
 
