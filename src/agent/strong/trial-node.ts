@@ -3,6 +3,7 @@ import type { Entry, EntryId } from '../../core/raft/protocol.ts';
 import { logIndex, replOffset, term } from '../../core/scalars.ts';
 import { encodeData } from './entry.ts';
 import { Feed } from './feed.ts';
+import type { StrongPorts } from './ports.ts';
 import { StreamIndex } from './stream-index.ts';
 import { Strong } from './strong.ts';
 
@@ -21,33 +22,94 @@ export const LIMITS = {
 };
 
 /** A node whose Raft accepts everything and commits when told to. Effects land in `said`. */
-export function trialNode() {
-  const said: string[] = [];
-  const index = new StreamIndex({
-    last: { index: logIndex(0), term: term(0) },
-    offset: replOffset(0),
-    reigns: [],
-  });
-  let nowTerm = 1;
-  const entries: Entry[] = [];
-  const say = (text: string) => {
-    said.push(text);
+export function trialNode(): TrialNode {
+  return new TrialNode();
+}
+
+/** Its methods are fields, so that a test can take what it needs of them. */
+class TrialNode {
+  isRefusing = false;
+  readonly said: string[] = [];
+  readonly replies: string[] = [];
+  readonly index: StreamIndex;
+  readonly feed: Feed;
+  readonly node: Strong;
+  readonly #entries: Entry[] = [];
+  #term = 1;
+
+  constructor() {
+    const nothing = { index: logIndex(0), term: term(0) };
+    this.index = new StreamIndex({ last: nothing, offset: replOffset(0), reigns: [] });
+    this.feed = new Feed('f'.repeat(40), this.index, {
+      log: {
+        read: (after, last, _max, done) => done(this.#entries.slice(after.index, last.index)),
+      },
+      openSnapshot: (done) => done(null),
+      emptyRdb: Buffer.from('RDB'),
+      diverged: (why) => this.node.diverged(why),
+    });
+    this.node = new Strong(LIMITS, this.#ports(), this.index, this.feed);
+  }
+
+  readonly last = (): EntryId => this.index.last;
+
+  /** All that the log holds, or all but the last of it. */
+  readonly commit = (but = 0): void =>
+    this.node.committed(this.index.idAt(logIndex(this.index.last.index + but)));
+
+  /** Bytes that are in the log from earlier. */
+  readonly logged = (text: string): void => {
+    this.#append(encodeData(this.index.endOffset, [Buffer.from(text)], text.length));
   };
-  const append = (payload: Uint8Array): Entry => {
-    const entry = { index: logIndex(index.last.index + 1), term: term(nowTerm), payload };
-    index.append(index.last, [entry]);
-    entries.push(entry);
+
+  readonly lead = (t: number): void => {
+    this.#term = t;
+    this.node.becameLeader(t, this.#append(new Uint8Array()));
+  };
+
+  readonly follow = (): void => {
+    this.node.start();
+    this.node.serverUp(this.node.life);
+  };
+
+  readonly open = (): void => {
+    const { node } = this;
+    this.follow();
+    this.lead(1);
+    this.commit();
+    node.roleSeen(node.life, { kind: 'replica', isConnected: true, offset: replOffset(0) });
+    node.promoted(node.life, REIGN, replOffset(0));
+    node.attached(node.life, REIGN);
+    this.commit();
+    this.said.length = 0;
+  };
+
+  readonly reply = (text: string, round = 0): void =>
+    this.node.addReply(
+      { release: (bytes) => this.replies.push(bytes.toString()) },
+      Buffer.from(text),
+      round,
+    );
+
+  readonly fence = (offset: number) =>
+    this.node.fenceAnswered(this.node.life, {
+      kind: 'primary',
+      offset: replOffset(offset),
+      replicas: 1,
+    });
+
+  #append(payload: Uint8Array): Entry {
+    const entry = { index: logIndex(this.index.last.index + 1), term: term(this.#term), payload };
+    this.index.append(this.index.last, [entry]);
+    this.#entries.push(entry);
     return entry;
-  };
-  const feed = new Feed('f'.repeat(40), index, {
-    log: { read: (after, last, _max, done) => done(entries.slice(after.index, last.index)) },
-    openSnapshot: (done) => done(null),
-    emptyRdb: Buffer.from('RDB'),
-    diverged: (why) => node.diverged(why),
-  });
-  const node: Strong = new Strong(
-    LIMITS,
-    {
+  }
+
+  #ports(): StrongPorts {
+    const say = (text: string) => {
+      this.said.push(text);
+    };
+    return {
       server: {
         start: (life) => say(`start ${life}`),
         kill: (life) => say(`kill ${life}`),
@@ -57,7 +119,7 @@ export function trialNode() {
         attach: () => say('attach'),
         detach: () => say('detach'),
         sendFence: () => {
-          if (node.isFenceWanted) node.fenceSent();
+          if (this.node.isFenceWanted) this.node.fenceSent();
         },
         acknowledge: () => undefined,
         setCapturePaused: (isPaused) => say(isPaused ? 'pauseCapture' : 'resumeCapture'),
@@ -66,8 +128,8 @@ export function trialNode() {
       raft: {
         nextRound: 1,
         propose: (payload) => {
-          if (it.isRefusing) node.refused('handingOver');
-          else node.accepted(append(payload).index);
+          if (this.isRefusing) this.node.refused('handingOver');
+          else this.node.accepted(this.#append(payload).index);
         },
         wantRound: () => undefined,
         transfer: () => say('transfer'),
@@ -81,53 +143,8 @@ export function trialNode() {
         setReadsPaused: (isPaused) => say(isPaused ? 'pauseReads' : 'resumeReads'),
       },
       note: () => undefined,
-    },
-    index,
-    feed,
-  );
-  const replies: string[] = [];
-  const it = {
-    isRefusing: false,
-    node,
-    feed,
-    said,
-    replies,
-    index,
-    last: (): EntryId => index.last,
-    /** All that the log holds, or all but the last of it. */
-    commit: (but = 0) => node.committed(index.idAt(logIndex(index.last.index + but))),
-    /** Bytes that are in the log from earlier. */
-    logged: (text: string) => {
-      append(encodeData(index.endOffset, [Buffer.from(text)], text.length));
-    },
-    lead: (t: number) => {
-      nowTerm = t;
-      node.becameLeader(t, append(new Uint8Array()));
-    },
-    follow: () => {
-      node.start();
-      node.serverUp(node.life);
-    },
-    open: () => {
-      it.follow();
-      it.lead(1);
-      it.commit();
-      node.roleSeen(node.life, { kind: 'replica', isConnected: true, offset: replOffset(0) });
-      node.promoted(node.life, REIGN, replOffset(0));
-      node.attached(node.life, REIGN);
-      it.commit();
-      said.length = 0;
-    },
-    reply: (text: string, round = 0) =>
-      node.addReply(
-        { release: (bytes) => replies.push(bytes.toString()) },
-        Buffer.from(text),
-        round,
-      ),
-    fence: (offset: number) =>
-      node.fenceAnswered(node.life, { kind: 'primary', offset: replOffset(offset), replicas: 1 }),
-  };
-  return it;
+    };
+  }
 }
 
 /** Not narrowed by an assertion before. */
