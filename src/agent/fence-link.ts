@@ -13,6 +13,9 @@ const FENCE = encodeCommand(['RoLe']);
 /** ROLE lists the replicas: one or two lines. */
 const REPLY_BYTES_MAX = 64 * 1024;
 
+/** Answers that come before the first ROLE: to AUTH and to NO-EVICT. */
+const GREETINGS = 2;
+
 export interface FenceLinkOptions {
   readonly connect: () => Socket;
   readonly auth: { readonly user: string; readonly password: string };
@@ -26,6 +29,7 @@ export class FenceLink {
   readonly #reader = new ReplyReader(REPLY_BYTES_MAX);
   readonly #options: FenceLinkOptions;
   #isReady = false;
+  #greetings = 0;
   #isClosed = false;
 
   constructor(options: FenceLinkOptions) {
@@ -34,7 +38,11 @@ export class FenceLink {
     let why = 'the server closed the connection';
     const socket = options.connect();
     this.#socket = socket;
-    socket.once('connect', () => socket.write(encodeCommand(['AUTH', user, password])));
+    socket.once('connect', () => {
+      socket.write(encodeCommand(['AUTH', user, password]));
+      // The bound on clients' buffers (`maxmemory-clients`) is for clients.
+      socket.write(encodeCommand(['CLIENT', 'NO-EVICT', 'ON']));
+    });
     socket.on('data', (chunk) => {
       try {
         this.#reader.push(chunk, (reply) => this.#received(reply));
@@ -70,6 +78,8 @@ export class FenceLink {
     } else if (reply instanceof ErrorReply) {
       this.#socket.destroy(new Error(`the fence was not let in: ${reply.text}`));
     } else {
+      this.#greetings += 1;
+      if (this.#greetings < GREETINGS) return;
       this.#isReady = true;
       this.#options.onReady();
     }

@@ -54,6 +54,11 @@ export interface ConfLimits {
   /** Largest single argument. */
   readonly bulkBytesMax: number;
   readonly clientsMax: number;
+  /**
+   * Buffers of all clients together: a reply that nobody reads waits in the server. Above it the
+   * server closes the client that uses most; the agent's own connections are exempt.
+   */
+  readonly clientsBytesMax: number;
 }
 
 export const CONF_LIMITS: ConfLimits = {
@@ -68,6 +73,7 @@ export const CONF_LIMITS: ConfLimits = {
   ],
   bulkBytesMax: 128 * 1024 * 1024,
   clientsMax: 10_000,
+  clientsBytesMax: 1024 * 1024 * 1024,
 };
 
 export function socketPathOf(runDir: string): string {
@@ -96,7 +102,7 @@ export function renderConf(options: ConfOptions): string {
     `dir ${quote(options.runDir)}`,
     'timeout 0',
     `maxclients ${limits.clientsMax}`,
-    'maxmemory-clients 0',
+    `maxmemory-clients ${limits.clientsBytesMax}`,
     `proto-max-bulk-len ${limits.bulkBytesMax}`,
     // It keeps nothing: a full sync's file is deleted too, or a restart would load it (H3).
     'save ""',

@@ -134,9 +134,13 @@ export class ServerProcess {
   }
 
   /** A connection for the agent's own calls. */
-  admin(callMsMax = CALL_MS_MAX): Promise<Admin> {
+  async admin(callMsMax = CALL_MS_MAX): Promise<Admin> {
     const password = this.#options.conf.agentPassword;
-    return Admin.connect({ socketPath: this.socketPath, user: AGENT_USER, password, callMsMax });
+    const { socketPath } = this;
+    const admin = await Admin.connect({ socketPath, user: AGENT_USER, password, callMsMax });
+    // The bound on clients' buffers (`maxmemory-clients`) is for clients.
+    await admin.must(['CLIENT', 'NO-EVICT', 'ON']);
+    return admin;
   }
 
   /** Ends it at once, and resolves when it is gone. */
