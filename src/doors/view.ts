@@ -30,7 +30,9 @@ export interface Status {
   readonly term: number;
   readonly pid: number;
   readonly server: { readonly pid: number | null; readonly version: string };
-  /** Stream offsets: executed by this node's server as primary, committed, applied to its server. */
+  /**
+   * Stream offsets: executed by this node's server as primary, committed, applied to its server.
+   */
   readonly offsets: {
     readonly executed: number;
     readonly committed: number;

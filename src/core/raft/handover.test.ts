@@ -105,11 +105,13 @@ test('a leader that resigns and finds nobody steps down at the bound, and stays 
   world.until(() => world.raft('a').role === 'leader');
 });
 
-test('a sole voter that resigns steps down at once', () => {
+test('a sole voter that resigns steps down at once, and leads again at once', () => {
   const raft = bareRaft({ voters: 'a' });
   stepSynced(raft, { kind: 'tick' });
   const effects = stepSynced(raft, { kind: 'resignWanted', why: 'its server is stuck' });
   deepEqual(kinds(effects), ['transfer', 'steppedDown', 'leaderChanged']);
+  stepSynced(raft, { kind: 'tick' });
+  equal(raft.role, 'leader');
 });
 
 test('a barred node ignores the call to campaign', () => {

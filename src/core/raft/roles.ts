@@ -22,6 +22,8 @@ export function becomeFollower(s: State, term: Term, leader: NodeId | null, why:
   s.announceLeader();
 }
 
+/** A sole voter has nobody to leave the lead to: waiting would only keep its clients waiting. */
 export function beQuiet(s: State): void {
+  if (s.configuration.voters.length === 1) return;
   s.quietTicks = QUIET_TIMEOUTS * s.limits.electionTicksMax;
 }

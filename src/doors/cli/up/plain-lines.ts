@@ -2,7 +2,9 @@
 import type { Display } from './display.ts';
 import { isServing, type NodeAddresses, type Picture, problemsOf } from './picture.ts';
 
-/** Looks that a problem must last to be told, three seconds of them: founding has some that pass. */
+/**
+ * Looks that a problem must last to be told, three seconds of them: founding has some that pass.
+ */
 const PROBLEM_LOOKS = 6;
 
 export class PlainLines implements Display {
