@@ -37,6 +37,8 @@ const NONE: Counts = {
 };
 /** Of a failing file's own output; the end says the most. */
 const OUTPUT_CHARACTERS = 8_000;
+/** What a test measured, on one line: told also when all is well. */
+const FIGURES = 'FIGURES ';
 /** The longest that a timer takes; more would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
@@ -138,7 +140,9 @@ class Report {
     const seconds = (duration_ms / 1000).toFixed(1);
     const tests = `${counts['tests']} tests, ${seconds} s`;
     this.#options.print(`${success ? 'ok  ' : 'FAIL'} ${name} (${tests})`);
+    const measured = this.#output.split('\n').filter((line) => line.startsWith(FIGURES));
     if (!success && this.#output !== '') this.#options.print(indented(this.#output.trimEnd()));
+    else for (const line of measured) this.#options.print(`    ${line}`);
   }
 
   complain(text: string): void {
