@@ -1,4 +1,5 @@
 /** Reads argv: `start` runs an agent, anything else is the CLI. */
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
@@ -15,6 +16,7 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   const program = new Command('althing')
     .description('many valkey or redis servers, one deployment that loses nothing it acknowledged')
+    .version(packageVersion(), '-V, --version', 'the version of althing')
     .exitOverride()
     .configureHelp({ sortSubcommands: false });
   addUpCommand(program, finish);
@@ -33,6 +35,11 @@ async function main(argv: readonly string[]): Promise<number> {
     return error.exitCode === 0 ? 0 : USAGE;
   }
   return code;
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { version: unknown }).version);
 }
 
 main(process.argv.slice(2)).then(

@@ -125,11 +125,12 @@ export class AgentView implements View {
     const isSelf = id === agent.membership.id;
     const hello = agent.membership.up.get(id);
     const address = isSelf ? agent.clientAddress : (hello?.clientAddress ?? '');
-    const base = { node: nameOf(id), address, lagBytes: this.#lagOf(id) };
-    if (isSelf) return { ...base, role: isVoter || charterless(agent) ? this.#role() : 'copy' };
-    if (hello === undefined) return { ...base, role: 'unreachable' };
-    if (!isVoter) return { ...base, role: hello.phase === 'copy' ? 'copy' : 'starting' };
-    return { ...base, role: id === leader ? 'leader' : 'follower' };
+    const node = nameOf(id);
+    const as = (role: Member['role']) => ({ node, role, address, lagBytes: this.#lagOf(id) });
+    if (isSelf) return as(isVoter || charterless(agent) ? this.#role() : 'copy');
+    if (hello === undefined) return as('unreachable');
+    if (!isVoter) return as(hello.phase === 'copy' ? 'copy' : 'starting');
+    return as(id === leader ? 'leader' : 'follower');
   }
 
   #lagOf(id: NodeId): number | null {
@@ -150,8 +151,15 @@ export class AgentView implements View {
     const problems: Problem[] = [...agent.membership.problems];
     if (group === null) problems.push(...this.#notFounded());
     else if (group.raft.leader === null) problems.push(...this.#leaderless());
+    const copies = [agent.membership.hello, ...agent.membership.up.values()]
+      .filter(({ phase }) => phase === 'copy')
+      .map(({ node }) => node);
+    // The voter of a wiped directory is gone as well: DIRECTORY_WIPED says so.
     const gone = voters.filter(
-      (voter) => voter !== agent.membership.id && !agent.membership.up.has(voter),
+      (voter) =>
+        voter !== agent.membership.id &&
+        !agent.membership.up.has(voter) &&
+        !copies.includes(nameOf(voter)),
     );
     for (const voter of gone)
       problems.push({
@@ -159,7 +167,7 @@ export class AgentView implements View {
         text: `${nameOf(voter)} cannot be reached from ${agent.config.node}`,
         todo: `start ${nameOf(voter)}, or look at the network between the two`,
       });
-    problems.push(...this.#refusals(), ...this.#serverProblems());
+    problems.push(...this.#refusals(), ...mixedServers(agent), ...this.#serverProblems());
     return problems;
   }
 
@@ -207,7 +215,9 @@ export class AgentView implements View {
     const { group } = this.#agent;
     const { lastDown, diverged } = this.#agent.serverState;
     const problems: Problem[] = [];
-    if (group !== null && group.strong.stage.kind === 'down')
+    const notLoadable = group?.snapshotProblem ?? null;
+    // Its last words do not say why it had to be ended.
+    if (group !== null && group.strong.stage.kind === 'down' && notLoadable === null)
       problems.push({
         code: 'SERVER_DOWN',
         text: `the server beside this node is not running: ${lastDown ?? 'it never started'}`,
@@ -219,7 +229,6 @@ export class AgentView implements View {
         text: diverged,
         todo: 'it was loaded anew; if this comes again, run one server version on all nodes',
       });
-    const notLoadable = group?.snapshotProblem ?? null;
     if (notLoadable !== null)
       problems.push({
         code: 'SNAPSHOT_NOT_LOADABLE',
@@ -232,4 +241,18 @@ export class AgentView implements View {
 
 function charterless(agent: Agent): boolean {
   return agent.identity.now.charter === null;
+}
+
+/** Two servers may execute the same stream differently, and cannot load each other's snapshots. */
+function mixedServers({ membership }: Agent): Problem[] {
+  const all = [membership.hello, ...membership.up.values()];
+  if (new Set(all.map(({ serverVersion }) => serverVersion)).size < 2) return [];
+  const who = all.map(({ node, serverVersion }) => `${node} ${serverVersion}`).toSorted();
+  return [
+    {
+      code: 'MIXED_SERVERS',
+      text: `the nodes run different servers: ${who.join(', ')}`,
+      todo: 'run one version of one server on all nodes; a mix is for the time of an upgrade only',
+    },
+  ];
 }

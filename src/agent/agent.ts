@@ -28,7 +28,7 @@ import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
 import { openDataGroup } from './open-data-group.ts';
-import { findOwnAddress } from './own-address.ts';
+import { findOwnAddress, reachableHost } from './own-address.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { OwnServer } from './own-server.ts';
 import { RelayRoute } from './relay-route.ts';
@@ -42,6 +42,8 @@ export class Agent {
   group: DataGroup | null = null;
   readonly relay: Relay;
   readonly route: RelayRoute;
+  /** This node's entry of `peers`. */
+  #ownAddress: string | null = null;
   #identity: OwnIdentity | null = null;
   #membership: Membership | null = null;
   #mesh: Mesh | null = null;
@@ -120,8 +122,7 @@ export class Agent {
   }
 
   get clientAddress(): string {
-    const { announce, bind, ports } = this.config;
-    return `${announce ?? bracketed(bind.client)}:${ports.client}`;
+    return this.#announced(this.config.bind.client, this.config.ports.client);
   }
 
   async start(): Promise<void> {
@@ -145,7 +146,8 @@ export class Agent {
       config.node,
     );
     const { now } = this.#identity;
-    this.#membership = await this.#buildMembership(this.#identity);
+    this.#ownAddress = await findOwnAddress(config.peers, config.ports.peers, config.announce);
+    this.#membership = this.#buildMembership(this.#identity);
     this.#server = await this.#buildServer(settings.lines);
     this.#mesh = this.#buildMesh();
     this.#http = this.#buildHttp();
@@ -158,10 +160,6 @@ export class Agent {
       onError: (error) => journal.warn('clients.acceptFailed', { error }),
     });
     await this.#http.start();
-    if (config.secret === null)
-      journal.warn('peers.open', { todo: 'no --secret-file: peers are served on loopback only' });
-    if (config.password === null)
-      journal.warn('clients.open', { todo: 'no --password-file: clients on loopback only' });
     this.#tick();
     this.#membership.start();
     journal.info('agent.started', {
@@ -204,7 +202,7 @@ export class Agent {
     await over;
   }
 
-  async #buildMembership(identity: OwnIdentity): Promise<Membership> {
+  #buildMembership(identity: OwnIdentity): Membership {
     const { config, journal } = this;
     return new Membership({
       identity,
@@ -212,11 +210,11 @@ export class Agent {
         name: config.name,
         run: randomBytes(8).toString('hex'),
         clientAddress: this.clientAddress,
-        httpAddress: `${config.announce ?? bracketed(config.bind.http)}:${config.ports.http}`,
-        peerAddress: `${config.announce ?? bracketed(config.bind.peers)}:${config.ports.peers}`,
+        httpAddress: this.#announced(config.bind.http, config.ports.http),
+        peerAddress: this.#announced(config.bind.peers, config.ports.peers),
         serverVersion: this.serverVersion,
       },
-      nodesExpected: await this.#countNodes(),
+      nodesExpected: this.#countNodes(),
       journal,
       announce: () => this.#mesh?.announce(),
       joined: () => {
@@ -229,11 +227,14 @@ export class Agent {
     });
   }
 
-  async #countNodes(): Promise<number> {
-    const { peers, ports, announce } = this.config;
-    const distinct = [...new Set(peers)];
-    const own = await findOwnAddress(distinct, ports.peers, announce);
-    return own === null ? distinct.length + 1 : distinct.length;
+  #countNodes(): number {
+    const { size } = new Set(this.config.peers);
+    return this.#ownAddress === null ? size + 1 : size;
+  }
+
+  /** Where others reach what listens on `bind`. */
+  #announced(bind: string, port: number): string {
+    return `${this.config.announce ?? reachableHost(bind, this.#ownAddress)}:${port}`;
   }
 
   async #buildServer(settingLines: readonly string[]): Promise<OwnServer> {
@@ -390,8 +391,4 @@ const HARMLESS: ReadonlySet<string> = new Set(['SELF', 'SAME_PEER']);
 function present<T>(part: T | null): T {
   if (part === null) throw new Error('a part of the agent is used before it was built');
   return part;
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -48,7 +48,8 @@ export function readPassword(path: string): SecretResult<string> {
 export function weaknessOf(secret: Buffer): string | null {
   const text = secret.toString('latin1');
   const once = text.slice(0, periodOf(text));
-  if (new Set(once).size < SECRET_DIFFERENT_BYTES_MIN) return 'repeats itself';
+  if (new Set(once).size < SECRET_DIFFERENT_BYTES_MIN)
+    return `repeats itself: it has fewer than ${SECRET_BITS_MIN} bits`;
   if (once.length * bitsPerCharacter(once) >= SECRET_BITS_MIN) return null;
   return `has fewer than ${SECRET_BITS_MIN} bits`;
 }

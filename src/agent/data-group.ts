@@ -123,7 +123,10 @@ export class DataGroup {
         server,
         raft: this.#raftPort(),
         relay: options.relay,
-        note: (event, facts) => options.journal.info(event, facts),
+        note: (event, facts) =>
+          event === 'server.down'
+            ? options.journal.warn(event, facts)
+            : options.journal.info(event, facts),
       },
       index,
       this.#feed,

@@ -9,6 +9,7 @@ import type { TransferMessage } from '../core/raft/fetch.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../core/raft/protocol.ts';
 import type { NodeId, ReplOffset } from '../core/scalars.ts';
 import { type LogIndex, replOffset } from '../core/scalars.ts';
+import { versionText } from '../io/server/flavor.ts';
 import { RDB_MAGIC_BYTES, rdbUnreadableBecause } from '../io/server/rdb-version.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
 import type { SnapshotWriter } from '../io/storage/snapshot-writer.ts';
@@ -108,8 +109,7 @@ export class GroupSnapshots {
     const { server, journal } = this.#o;
     body.read(0, Math.min(RDB_MAGIC_BYTES, body.bytes), (head) => {
       const why = head === null ? 'it cannot be read' : rdbUnreadableBecause(head, server.flavor);
-      this.#problem =
-        why === null ? null : `the snapshot made by server ${note.serverVersion}: ${why}`;
+      this.#problem = why === null ? null : `the snapshot made by ${note.serverVersion}: ${why}`;
       if (this.#problem === null) {
         done(body);
         return;
@@ -216,7 +216,7 @@ export class GroupSnapshots {
       offset,
       lastOffset: index.endAt(last.index),
       reigns: index.reignsUpTo(last.index),
-      serverVersion: server.version,
+      serverVersion: versionText(server.flavor),
     };
     const name = `${last.index}-${last.term}-${id.slice(-8)}-${randomBytes(3).toString('hex')}`;
     opened.snapshots.begin({ id: name, last, configuration }, { ...note }, (error, writer) => {

@@ -128,7 +128,10 @@ export class Membership {
           break;
         case 'becameMember':
         case 'becameCopy':
-          journal.info(`founding.${output.kind}`, { deployment: this.hello.deployment });
+          journal.info('membership.began', {
+            as: output.kind === 'becameCopy' ? 'copy' : 'member',
+            deployment: this.hello.deployment,
+          });
           joined();
           break;
         case 'problems':

@@ -33,3 +33,12 @@ export async function findOwnAddress(
   }
   return null;
 }
+
+/**
+ * A host under which others reach what listens on `bind`, as addresses spell it: nobody can connect
+ * to "all addresses", so then the one that the peers use.
+ */
+export function reachableHost(bind: string, ownAddress: string | null): string {
+  if (bind !== '0.0.0.0' && bind !== '::') return bind.includes(':') ? `[${bind}]` : bind;
+  return (ownAddress === null ? null : parseAddress(ownAddress)?.host) ?? hostname();
+}

@@ -1,14 +1,18 @@
 /** Runs a node until a signal or a failure ends it. */
+import { ServerError } from '../io/server/errors.ts';
 import { Agent } from './agent.ts';
 import type { NodeConfig } from './config.ts';
 import { createJournal } from './journal.ts';
 
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
+/** The settings name a server that cannot be used: started again, it would fail again. */
+const EXIT_USAGE = 2;
 
-/** Resolves with the exit code. */
-export async function runAgent(config: NodeConfig): Promise<number> {
+/** Resolves with the exit code. `doubts`: what `config` may say, and probably does not mean. */
+export async function runAgent(config: NodeConfig, doubts: readonly string[]): Promise<number> {
   const journal = createJournal({ name: config.name, node: config.node });
+  for (const text of doubts) journal.warn('config.doubt', { text });
   const agent = new Agent(config, journal);
   let code = EXIT_DONE;
   const ended = new Promise<void>((resolve) => {
@@ -28,10 +32,17 @@ export async function runAgent(config: NodeConfig): Promise<number> {
     await agent.start();
     await ended;
   } catch (error) {
-    code = EXIT_FAILED;
+    code = isUnusableServer(error) ? EXIT_USAGE : EXIT_FAILED;
     journal.error('agent.failed', { error });
   }
   await agent.stop(code === EXIT_DONE);
   journal.flush();
   return code;
+}
+
+function isUnusableServer(error: unknown): boolean {
+  return (
+    error instanceof ServerError &&
+    (error.code === 'SERVER_MISSING' || error.code === 'SERVER_TOO_OLD')
+  );
 }

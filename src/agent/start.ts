@@ -17,7 +17,6 @@ export async function startNode(flags: Readonly<Record<string, unknown>>): Promi
     for (const issue of result.issues) process.stderr.write(`althing: ${formatIssue(issue)}\n`);
     return EXIT_USAGE;
   }
-  for (const warning of result.warnings) process.stderr.write(`althing: ${warning}\n`);
   const { runAgent } = await import('./run-agent.ts');
-  return await runAgent(result.config);
+  return await runAgent(result.config, result.warnings);
 }

@@ -44,6 +44,8 @@ export interface DeploymentOptions {
   readonly isPlain?: boolean;
   /** A program and its first arguments, before the agent's own: of one node, by its index. */
   readonly wrap?: (index: number) => readonly string[];
+  /** Where node `index` reaches the others, when that is not at their own ports. */
+  readonly peersOf?: (index: number, deployment: Deployment) => readonly string[];
 }
 
 export interface Scope {
@@ -60,6 +62,8 @@ export class Deployment {
   readonly basePort: number;
   readonly nodes: number;
   readonly #options: DeploymentOptions;
+  /** Undefined: the one on PATH. */
+  readonly #server: string | undefined;
   readonly #agents = new Map<number, ChildProcess>();
   #up: ChildProcess | null = null;
   #output = '';
@@ -68,6 +72,7 @@ export class Deployment {
     this.basePort = basePort;
     this.nodes = options.nodes ?? 3;
     this.#options = options;
+    this.#server = options.server ?? process.env['ALTHING_SERVER'];
     this.dir = mkdtempSync(join(tmpdir(), 'sys-'));
   }
 
@@ -128,7 +133,8 @@ export class Deployment {
   }
 
   startUp(extra: readonly string[] = []): void {
-    const { server, flags = [] } = this.#options;
+    const { flags = [] } = this.#options;
+    const server = this.#server;
     const all = ['--nodes', this.nodes, '--base-port', this.basePort, '--dir', this.dir, ...flags];
     const child = spawn(
       process.execPath,
@@ -176,12 +182,14 @@ export class Deployment {
   }
 
   #agentFlags(i: number): string[] {
-    const { server, isPlain } = this.#options;
+    const { isPlain } = this.#options;
+    const server = this.#server;
     const secret = join(this.dir, 'secret');
     writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'a' });
     const [first = ''] = readFileSync(secret, 'utf8').split('\n');
     writeFileSync(secret, `${first}\n`);
-    const peers = this.indices.map((each) => `127.0.0.1:${this.peerPort(each)}`).join(',');
+    const direct = this.indices.map((each) => `127.0.0.1:${this.peerPort(each)}`);
+    const peers = (this.#options.peersOf?.(i, this) ?? direct).join(',');
     return [
       ...['--name', 'trial', '--node', `node${i + 1}`, '--dir', this.nodeDir(i)],
       ...['--peers', peers, '--port', String(this.port(i)), '--bind', '127.0.0.1'],

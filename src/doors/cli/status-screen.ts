@@ -56,7 +56,8 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
 function memberRow(member: Member, self: string, paint: ReturnType<typeof painter>): Cell[] {
   const { node, role, address, lagBytes } = member;
   return [
-    { text: node === self ? `${node} *` : node },
+    // The voter of a wiped directory keeps its name, and is not this node.
+    { text: node === self && role !== 'unreachable' ? `${node} *` : node },
     { text: role, paint: (text) => paint(ROLE_INKS[role] ?? 'dim', text) },
     { text: address === '' ? 'never seen' : address },
     { text: lagBytes === null ? 'unknown' : formatBytes(lagBytes) },

@@ -162,16 +162,19 @@ function fieldsOf(body: Buffer): Record<string, unknown> {
 
 function strangerIn(fields: Record<string, unknown>, own: Hello): Refusal | null {
   const { protocol, name, deployment } = fields;
+  // Both sides show the text to people: names instead of "here" and "there".
+  const sender = shown(fields['node']);
+  const receiver = shown(own.node);
   if (protocol !== PROTOCOL) {
     return {
       code: 'WRONG_PROTOCOL',
-      text: `protocol ${shown(protocol)} is spoken there, ${PROTOCOL} here: run one version`,
+      text: `${sender} has protocol ${shown(protocol)}, ${receiver} ${PROTOCOL}: run one version`,
     };
   }
   if (name !== own.name) {
     return {
       code: 'WRONG_NAME',
-      text: `the deployment is called ${shown(name)} there and ${shown(own.name)} here`,
+      text: `${sender} is of a deployment called ${shown(name)}, ${receiver} of ${shown(own.name)}`,
     };
   }
   if (typeof deployment !== 'string' || !DEPLOYMENT.test(deployment))
@@ -180,8 +183,8 @@ function strangerIn(fields: Record<string, unknown>, own: Hello): Refusal | null
   return {
     code: 'WRONG_DEPLOYMENT',
     text:
-      `two different deployments are called ${own.name}: ${deployment} there, ` +
-      `${own.deployment} here`,
+      `two different deployments are called ${own.name}: ${sender} is of ${deployment}, ` +
+      `${receiver} of ${own.deployment}`,
   };
 }
 

@@ -106,7 +106,8 @@ export class Transport {
       on.ready,
     );
     secured.on('tlsClientError', (error, socket) => {
-      on.failed(socket.remoteAddress ?? 'unknown', refusalOfAccept(error));
+      const refusal = refusalOfAccept(error);
+      if (refusal !== null) on.failed(socket.remoteAddress ?? 'unknown', refusal);
       socket.destroy();
     });
     return createServer(options, (socket) => {
@@ -132,8 +133,10 @@ export function refusalOfDial(error: Error): Refusal | null {
       };
 }
 
-function refusalOfAccept(error: Error): Refusal {
+/** What a failed knock says about the other side; null when it simply left. */
+function refusalOfAccept(error: Error): Refusal | null {
   const code = codeOf(error);
+  if (code === 'ECONNRESET' || code === 'EPIPE') return null;
   return code.includes('BINDER')
     ? { code: 'WRONG_SECRET', text: 'somebody knocked with a different secret' }
     : {

@@ -62,7 +62,10 @@ export async function inspectServer(path: string): Promise<LocatedServer> {
   }
   if (!isSupported(flavor)) {
     const found = versionText(flavor);
-    throw new ServerError('SERVER_TOO_OLD', `${path} is ${found}; it takes ${oldestSupported()}`);
+    throw new ServerError(
+      'SERVER_TOO_OLD',
+      `${path} is ${found}; it takes ${oldestSupported()} or newer`,
+    );
   }
   return { path, flavor };
 }

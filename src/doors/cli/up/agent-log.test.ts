@@ -28,6 +28,9 @@ test('of a JSON line the last words are its event and its error', (t) => {
   const from = log.position();
   appendFileSync(path, '{"level":"error","event":"disk.failed","error":"ENOSPC"}\n');
   assert.equal(log.lastWords(from), 'disk.failed: ENOSPC');
+  const error = { message: 'SERVER_TOO_OLD: /x', stack: `Error\n${' at y\n'.repeat(700)}` };
+  appendFileSync(path, `${JSON.stringify({ event: 'agent.failed', error })}\n`);
+  assert.equal(log.lastWords(from), 'agent.failed: SERVER_TOO_OLD: /x');
   assert.equal(log.lastWords(log.position()), '');
   log.close();
 });

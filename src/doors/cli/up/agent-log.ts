@@ -9,8 +9,8 @@ import { closeSync, copyFileSync, fstatSync, ftruncateSync, openSync, readSync }
 
 /** Two files of this size per node: hours of normal life, and no surprise on a small disk. */
 const BYTES_MAX = 16 * 1024 * 1024;
-/** Enough for the last line of a crash. */
-const TAIL_BYTES = 4096;
+/** Enough for the last line of a crash: a JSON line with a message and its stack. */
+const TAIL_BYTES = 16 * 1024;
 /** What Node prints below the message of an error. */
 const STACK = /^\s*$|^\s+at |^[{}]$|^ {2}\w+: |^Node\.js v/;
 
@@ -37,7 +37,7 @@ export class AgentLog {
     return fstatSync(this.descriptor).size;
   }
 
-  /** The last thing written after `from`: of a JSON line its event, else the line itself. */
+  /** The last thing written after `from`: of a JSON line its event and reason, else the line. */
   lastWords(from: number): string {
     const size = this.position();
     const begin = Math.max(from, size - TAIL_BYTES);
@@ -58,9 +58,16 @@ export class AgentLog {
 function messageOf(line: string): string {
   try {
     const facts = JSON.parse(line) as Record<string, unknown>;
-    const told = ['event', 'error', 'text', 'todo'].map((key) => facts[key]);
-    return told.filter((each) => typeof each === 'string').join(': ') || line;
+    const told = ['event', 'error', 'text', 'why', 'todo'].map((key) => wordsOf(facts[key]));
+    return told.filter((each) => each !== '').join(': ') || line;
   } catch {
     return line;
   }
+}
+
+/** An error is logged as an object with its message. */
+function wordsOf(fact: unknown): string {
+  if (typeof fact === 'string') return fact;
+  if (typeof fact !== 'object' || fact === null || !('message' in fact)) return '';
+  return typeof fact.message === 'string' ? fact.message : '';
 }
