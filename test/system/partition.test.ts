@@ -1,0 +1,128 @@
+/** A network that is cut in silence: two nodes may believe that they lead, but only one answers. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CuttableNetwork } from './cuttable-network.ts';
+import type { Deployment } from './deployment.ts';
+import { figures, IS_FULL, median } from './figures.ts';
+import { until } from './processes.ts';
+import { Failure, Wire } from './wire.ts';
+import { missingAt, Writer } from './writer.ts';
+
+const ROUNDS = IS_FULL ? 20 : 3;
+const SUCCESSION_MS = 15_000;
+
+interface Read {
+  readonly sentAt: number;
+  readonly value: number;
+}
+
+/** Reads one counter through one node, over and over; whatever is no answer is passed over. */
+async function keepReading(port: number, isOn: () => boolean): Promise<Read[]> {
+  const reads: Read[] = [];
+  let wire = new Wire(port);
+  while (isOn()) {
+    const sentAt = performance.now();
+    const reply = await wire.call('GET', 'counter').catch(() => null);
+    if (typeof reply === 'string') reads.push({ sentAt, value: Number(reply) });
+    else if (!(reply instanceof Failure)) {
+      wire.close();
+      wire = new Wire(port);
+    }
+    await sleep(2);
+  }
+  wire.close();
+  return reads;
+}
+
+/** Writes 1, 2, 3, … through `port`; tells when each was acknowledged. */
+async function countUp(port: number, from: number, ms: number): Promise<Map<number, number>> {
+  const acknowledged = new Map<number, number>();
+  const wire = new Wire(port);
+  const end = performance.now() + ms;
+  for (let n = from; performance.now() < end; n++) {
+    assert.equal(await wire.must('SET', 'counter', n), 'OK');
+    acknowledged.set(n, performance.now());
+    await sleep(2);
+  }
+  wire.close();
+  return acknowledged;
+}
+
+async function nextLeader(deployment: Deployment, old: number): Promise<number> {
+  const { term } = await deployment.status(old);
+  const [next = 0] = await until('another leader', SUCCESSION_MS, async () => {
+    for (const i of deployment.indices.filter((each) => each !== old)) {
+      const { ready, status } = await deployment.ask(i);
+      if (ready && status?.role === 'leader' && status.term > term) return [i];
+    }
+    return null;
+  });
+  return next;
+}
+
+test('a leader that is cut off answers no read with what was since overwritten', async (t) => {
+  const { network, deployment } = await CuttableNetwork.build(t);
+  const successionMs: number[] = [];
+  let readsAfterCut = 0;
+  let counter = 1;
+  for (let round = 0; round < ROUNDS; round++) {
+    const old = await deployment.leader();
+    let isOn = true;
+    const readers = Array.from({ length: 4 }, () => keepReading(deployment.port(old), () => isOn));
+    await countUp(deployment.port(old), counter, 100);
+    counter += 1_000_000;
+    const cutAt = performance.now();
+    network.isolate(old);
+    const next = await nextLeader(deployment, old);
+    successionMs.push(Math.round(performance.now() - cutAt));
+    const acknowledged = [...(await countUp(deployment.port(next), counter, 1_500))];
+    counter += 1_000_000;
+    isOn = false;
+    network.heal();
+    const reads = (await Promise.all(readers)).flat();
+    readsAfterCut += reads.filter(({ sentAt }) => sentAt > cutAt).length;
+    for (const { sentAt, value } of reads) {
+      const [newest] = acknowledged.findLast(([, at]) => at < sentAt) ?? [0];
+      assert.ok(value >= newest, `a read got ${value} when ${newest} had been acknowledged`);
+    }
+    await deployment.ready();
+  }
+  await deployment.assertIdentical();
+  figures('partition', {
+    rounds: ROUNDS,
+    medianMs: median(successionMs),
+    successionMs,
+    readsAfterCut,
+  });
+});
+
+for (const [name, cut] of [
+  ['speak to', (network, leader, other) => network.cut(leader, other)],
+  ['hear', (network, leader, other) => network.cut(other, leader)],
+] as [string, (network: CuttableNetwork, leader: number, other: number) => void][]) {
+  test(`a leader that cannot ${name} the others is replaced, and nothing is lost`, async (t) => {
+    const { network, deployment } = await CuttableNetwork.build(t);
+    const writer = new Writer(deployment.ports, 'w');
+    t.after(() => writer.stop());
+    writer.start();
+    await sleep(300);
+    const leader = await deployment.leader();
+    const cutAt = performance.now();
+    for (const other of deployment.indices) if (other !== leader) cut(network, leader, other);
+    const gapMs = await writer.gapAfter(cutAt, SUCCESSION_MS);
+    await sleep(1_000);
+    network.heal();
+    await sleep(300);
+    await writer.stop();
+    await deployment.ready();
+    await deployment.assertIdentical();
+    assert.deepEqual(writer.stale, []);
+    for (const i of deployment.indices)
+      assert.deepEqual(await missingAt(await deployment.serverSocket(i), writer.acknowledged), []);
+    figures(`partition-cannot-${name.split(' ')[0]}`, {
+      gapMs,
+      acknowledged: writer.acknowledged.length,
+    });
+  });
+}
