@@ -71,7 +71,9 @@ export class Deployment {
   private constructor(basePort: number, options: DeploymentOptions) {
     this.basePort = basePort;
     this.nodes = options.nodes ?? 3;
-    this.#options = options;
+    // As for `up` itself: the server to run, when it is not to be the one on PATH.
+    const server = options.server ?? process.env['ALTHING_SERVER'];
+    this.#options = server === undefined ? options : { ...options, server };
     this.#server = options.server ?? process.env['ALTHING_SERVER'];
     this.dir = mkdtempSync(join(tmpdir(), 'sys-'));
   }
