@@ -14,7 +14,6 @@ import { Relay } from '../io/relay/relay.ts';
 import { CONF_LIMITS } from '../io/server/conf.ts';
 import { type LocatedServer, locateServer } from '../io/server/locate.ts';
 import { findSetpriv } from '../io/server/process.ts';
-import { checkSettings } from '../io/server/settings.ts';
 import { RealDisk } from '../io/storage/disk.ts';
 import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
@@ -32,6 +31,7 @@ import { findOwnAddress, reachableHost } from './own-address.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { OwnServer } from './own-server.ts';
 import { RelayRoute } from './relay-route.ts';
+import { settingLines } from './server-settings.ts';
 
 const FEED_USER = 'althing-feed';
 
@@ -127,14 +127,12 @@ export class Agent {
 
   async start(): Promise<void> {
     const { config, journal } = this;
-    const settings = checkSettings(config.server);
-    if (!settings.ok)
-      throw new Error(settings.problems.map((p) => `${p.name} ${p.reason}`).join('; '));
     this.#located = await locateServer({
       explicit: config.serverPath,
       path: process.env['PATH'] ?? '',
       cacheDir: process.env['ALTHING_CACHE'] ?? null,
     });
+    const lines = await settingLines(config.server, this.#located);
     await mkdir(config.dir, { recursive: true, mode: 0o700 });
     const locked = lockDirectory(config.dir);
     if (!locked.ok) throw locked.error;
@@ -148,7 +146,7 @@ export class Agent {
     const { now } = this.#identity;
     this.#ownAddress = await findOwnAddress(config.peers, config.ports.peers, config.announce);
     this.#membership = this.#buildMembership(this.#identity);
-    this.#server = await this.#buildServer(settings.lines);
+    this.#server = await this.#buildServer(lines);
     this.#mesh = this.#buildMesh();
     this.#http = this.#buildHttp();
     await this.#mesh.start();
@@ -237,7 +235,7 @@ export class Agent {
     return `${this.config.announce ?? reachableHost(bind, this.#ownAddress)}:${port}`;
   }
 
-  async #buildServer(settingLines: readonly string[]): Promise<OwnServer> {
+  async #buildServer(lines: readonly string[]): Promise<OwnServer> {
     const { config, journal } = this;
     const feedPassword = randomBytes(32).toString('hex');
     const listener = new FeedListener({
@@ -267,7 +265,7 @@ export class Agent {
       setpriv,
       runDir: `${config.dir}/server`,
       clientPassword: config.password,
-      settingLines,
+      settingLines: lines,
       confLimits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
       feed: { port, user: FEED_USER, password: feedPassword },
       historyId: () => this.#historyId(),

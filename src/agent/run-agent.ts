@@ -6,7 +6,7 @@ import { createJournal } from './journal.ts';
 
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
-/** The settings name a server that cannot be used: started again, it would fail again. */
+/** The settings name a server, or settings of it, that cannot be: again would be the same. */
 const EXIT_USAGE = 2;
 
 /** Resolves with the exit code. `doubts`: what `config` may say, and probably does not mean. */
@@ -40,9 +40,12 @@ export async function runAgent(config: NodeConfig, doubts: readonly string[]): P
   return code;
 }
 
+const UNUSABLE: ReadonlySet<string> = new Set([
+  'SERVER_MISSING',
+  'SERVER_TOO_OLD',
+  'SETTING_REFUSED',
+]);
+
 function isUnusableServer(error: unknown): boolean {
-  return (
-    error instanceof ServerError &&
-    (error.code === 'SERVER_MISSING' || error.code === 'SERVER_TOO_OLD')
-  );
+  return error instanceof ServerError && UNUSABLE.has(error.code);
 }

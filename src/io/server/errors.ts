@@ -2,6 +2,8 @@ export type ServerErrorCode =
   /** No server program was found, or the path given is none. */
   | 'SERVER_MISSING'
   | 'SERVER_TOO_OLD'
+  /** One of the settings that people pass to it. */
+  | 'SETTING_REFUSED'
   /** It did not start, or ended. */
   | 'SERVER_FAILED'
   /** It did not answer in time, or hung up on us. */
