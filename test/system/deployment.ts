@@ -62,8 +62,6 @@ export class Deployment {
   readonly basePort: number;
   readonly nodes: number;
   readonly #options: DeploymentOptions;
-  /** Undefined: the one on PATH. */
-  readonly #server: string | undefined;
   readonly #agents = new Map<number, ChildProcess>();
   #up: ChildProcess | null = null;
   #output = '';
@@ -74,7 +72,6 @@ export class Deployment {
     // As for `up` itself: the server to run, when it is not to be the one on PATH.
     const server = options.server ?? process.env['ALTHING_SERVER'];
     this.#options = server === undefined ? options : { ...options, server };
-    this.#server = options.server ?? process.env['ALTHING_SERVER'];
     this.dir = mkdtempSync(join(tmpdir(), 'sys-'));
   }
 
@@ -135,8 +132,7 @@ export class Deployment {
   }
 
   startUp(extra: readonly string[] = []): void {
-    const { flags = [] } = this.#options;
-    const server = this.#server;
+    const { server, flags = [] } = this.#options;
     const all = ['--nodes', this.nodes, '--base-port', this.basePort, '--dir', this.dir, ...flags];
     const child = spawn(
       process.execPath,
@@ -184,8 +180,7 @@ export class Deployment {
   }
 
   #agentFlags(i: number): string[] {
-    const { isPlain } = this.#options;
-    const server = this.#server;
+    const { server, isPlain } = this.#options;
     const secret = join(this.dir, 'secret');
     writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'a' });
     const [first = ''] = readFileSync(secret, 'utf8').split('\n');
