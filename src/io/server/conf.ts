@@ -109,6 +109,8 @@ export function renderConf(options: ConfOptions): string {
     'appendonly no',
     'rdb-del-sync-files yes',
     'shutdown-timeout 0',
+    // A server that dies must be gone at once: the check would read all of its memory first.
+    'crash-memcheck-enabled no',
     // As a primary, towards the capture.
     'repl-diskless-sync yes',
     'repl-diskless-sync-delay 0',

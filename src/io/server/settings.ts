@@ -59,6 +59,7 @@ export const OWNED_SETTINGS: Readonly<Record<string, string>> = {
   daemonize: PROCESS,
   supervised: PROCESS,
   pidfile: PROCESS,
+  'crash-memcheck-enabled': 'a server that dies must be gone at once',
   logfile: PROCESS,
   'syslog-*': PROCESS,
   'shutdown-*': PROCESS,

@@ -62,9 +62,9 @@ export async function startTrial(
   return { server, exits, runDir };
 }
 
-/** Waits until `isTrue`, at most ten seconds. */
+/** Waits until `isTrue`, at most forty seconds: what works takes far less, what hangs far more. */
 export async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1_000; i++) {
+  for (let i = 0; i < 4_000; i++) {
     if (await isTrue()) return;
     await sleep(10);
   }
