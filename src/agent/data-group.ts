@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { emptyRdb } from '../core/psync/empty-rdb.ts';
 import { Driver, type Notice } from '../core/raft/driver.ts';
 import { FETCH_LIMITS, SnapshotPuller, type TransferMessage } from '../core/raft/fetch.ts';
+import { SnapshotGiver } from '../core/raft/give.ts';
 import type { RaftLimits } from '../core/raft/options.ts';
 import type { Configuration, Message, SnapshotMeta } from '../core/raft/protocol.ts';
 import { Raft } from '../core/raft/raft.ts';
@@ -71,6 +72,7 @@ export class DataGroup {
   readonly #driver: Driver;
   readonly #feed: Feed;
   readonly #puller: SnapshotPuller;
+  readonly #giver: SnapshotGiver;
   readonly #compaction: Compaction;
   readonly #snapshots: GroupSnapshots;
   readonly #diskWatch: DiskWatch;
@@ -79,19 +81,16 @@ export class DataGroup {
   #settleTicks = 0;
 
   constructor(options: DataGroupOptions) {
-    const { opened, index, id, configuration, server } = options;
-    const { store, snapshots, hardState, base, heads, snapshot } = opened;
+    const { opened, index, server } = options;
+    const { store, snapshots } = opened;
     this.#o = options;
     this.index = index;
-    this.raft = new Raft({
-      id,
-      configuration,
-      hardState,
-      base,
-      heads,
-      snapshot,
-      entropy: () => randomBytes(4).readUInt32BE(),
-      limits: RAFT_LIMITS,
+    this.raft = raftOf(options);
+    this.#giver = new SnapshotGiver({
+      source: snapshots,
+      send: (to, message) => options.peers.sendTransfer(to, message),
+      chunkBytesMax: FETCH_LIMITS.chunkBytes,
+      readsMax: LIMITS.snapshotReadsMax,
     });
     this.#puller = new SnapshotPuller({
       sink: snapshots.sink,
@@ -202,11 +201,7 @@ export class DataGroup {
   }
 
   transferred(from: NodeId, message: TransferMessage): void {
-    const { peers } = this.#o;
-    if (message.kind === 'chunkWanted')
-      this.#snapshots.serve(message, FETCH_LIMITS.chunkBytes, (reply) => {
-        peers.sendTransfer(from, reply);
-      });
+    if (message.kind === 'chunkWanted') this.#giver.received(from, message);
     else this.#puller.received(from, message);
   }
 
@@ -301,11 +296,7 @@ export class DataGroup {
 
   #raftPort() {
     const driver = this.#driver;
-    const { raft } = this;
     return {
-      get nextRound() {
-        return raft.nextRound;
-      },
       propose: (payload: Uint8Array) => this.#propose(payload),
       wantRound: (round: number) => driver.handle({ kind: 'roundWanted', round }),
       transfer: (to: NodeId | null) => driver.handle({ kind: 'transferWanted', to }),
@@ -366,3 +357,11 @@ export class DataGroup {
 
 /** Once a second the log notes how far it is synced. */
 const SETTLE_TICKS = 40;
+
+/** From what recovery found on disk. */
+function raftOf({ id, configuration, opened }: DataGroupOptions): Raft {
+  const { hardState, base, heads, snapshot } = opened;
+  const entropy = () => randomBytes(4).readUInt32BE();
+  const limits = RAFT_LIMITS;
+  return new Raft({ id, configuration, hardState, base, heads, snapshot, entropy, limits });
+}

@@ -5,7 +5,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import { assert } from '../assert.ts';
-import type { TransferMessage } from '../core/raft/fetch.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../core/raft/protocol.ts';
 import type { NodeId, ReplOffset } from '../core/scalars.ts';
 import { type LogIndex, replOffset } from '../core/scalars.ts';
@@ -179,20 +178,6 @@ export class GroupSnapshots {
     index.compact(store.base);
     compacted(store.base);
     journal.info('log.compacted', { upTo: snapshot.last.index, base: store.base.index });
-  }
-
-  /** A peer wants a piece of a file. */
-  serve(
-    wanted: Extract<TransferMessage, { kind: 'chunkWanted' }>,
-    chunkBytesMax: number,
-    reply: (message: TransferMessage) => void,
-  ): void {
-    const { id, position } = wanted;
-    const bytesMax = Math.min(wanted.bytesMax, chunkBytesMax);
-    this.#o.opened.snapshots.read(id, position, bytesMax, (bytes, total) => {
-      if (bytes === null) reply({ kind: 'chunkGone', id });
-      else reply({ kind: 'chunk', id, position, bytes, total });
-    });
   }
 
   /** A leader's own snapshot counts once its offset is committed, in the same reign (H1). */

@@ -48,7 +48,6 @@ export interface ServerPort {
 }
 
 export interface RaftPort {
-  readonly nextRound: number;
   /** Answered by the notice `accepted` or `refused`, in order. */
   propose(payload: Uint8Array): void;
   wantRound(round: number): void;

@@ -126,7 +126,6 @@ class TrialNode {
         pauseWrites: (_life, forMs) => say(forMs > 0 ? 'pauseWrites' : 'unpauseWrites'),
       },
       raft: {
-        nextRound: 1,
         propose: (payload) => {
           if (this.isRefusing) this.node.refused('handingOver');
           else this.node.accepted(this.#append(payload).index);
