@@ -2,7 +2,11 @@
 import { globSync } from 'node:fs';
 
 export function unitFiles(root: string): string[] {
-  const patterns = ['{src,sim,bench,faults,sabotage}/**/*.test.ts', 'test/*.test.ts', 'test/run/*.test.ts'];
+  const patterns = [
+    '{src,sim,bench,faults,sabotage}/**/*.test.ts',
+    'test/*.test.ts',
+    'test/run/*.test.ts',
+  ];
   return patterns.flatMap((pattern) => globSync(pattern, { cwd: root }).sort());
 }
 
