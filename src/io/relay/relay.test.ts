@@ -267,7 +267,7 @@ describe('without a route', () => {
     const client = await trial.client();
     trial.relay.endReign('no leader is known');
     const sentAt = Date.now();
-    client.send('SELECT 1\r\nSET a 1\r\n');
+    client.send('GET a\r\nSET a 1\r\n');
     const down = '-CLUSTERDOWN No leader: no leader is known\r\n';
     equal(await client.take(2 * down.length), down.repeat(2));
     ok(Date.now() - sentAt >= 140);
@@ -300,6 +300,25 @@ describe('without a route', () => {
     client.send(`${body.slice(200)}\r\nEXISTS evil\r\n`);
     const replies = await client.take((r) => r.endsWith(':0\r\n'));
     equal(replies, '-CLUSTERDOWN No leader: x\r\n:0\r\n');
+  });
+
+  test('nothing is done behind a refused MULTI or SELECT: the client is closed', async () => {
+    for (const [refused, then, count] of [
+      ['MULTI\r\nSET half 1\r\n', 'SET half 2\r\nEXEC\r\n', 2],
+      ['SELECT 1\r\n', 'SET half 1\r\n', 1],
+      ['AUTH nobody x\r\n', 'SET half 1\r\n', 1],
+      ['CLIENT REPLY OFF\r\n', 'SET half 1\r\n', 1],
+    ] as const) {
+      const trial = await open({ bounds: { waitMs: 60 } });
+      trial.relay.endReign('x');
+      const client = await trial.client();
+      client.send(refused);
+      await sleep(120);
+      trial.relay.setRoute({ kind: 'open', reign: 2 });
+      client.send(then);
+      equal(await client.ended(), '-CLUSTERDOWN No leader: x\r\n'.repeat(count));
+      await (await trial.client()).expect('EXISTS half\r\n', ':0\r\n');
+    }
   });
 
   test('garbage is refused with the commands before it, and the client is closed', async () => {

@@ -207,15 +207,16 @@ export class Session implements HeldSession, UpstreamEvents {
     this.#clearTimers();
     this.#detach();
     this.#host.addWaitingBytes(-this.#waiting.bytes);
-    const { whole, isInside } = this.#waiting.refuseAll();
+    const { whole, isInside, isBinding } = this.#waiting.refuseAll();
     const { route } = this.#host;
     const why = route.kind === 'none' ? route.why : 'the server cannot be reached';
     this.#refusal = errorReply(`CLUSTERDOWN No leader: ${why}`);
     this.#isSkipping = isInside;
     this.#refuse(whole);
     this.#updateReading();
-    // What is no protocol is the last that waited.
-    if (this.#gate?.isOver) this.#finish();
+    // What is no protocol is the last that waited. And what follows a refused MULTI or SELECT would
+    // be done outside of the transaction, in another database: nothing may follow.
+    if (this.#gate?.isOver || isBinding) this.#finish();
     else this.#settle();
   }
 

@@ -5,6 +5,15 @@
  */
 import type { Segment } from './request-gate.ts';
 
+export interface Refused {
+  /** How many commands had come whole. */
+  readonly whole: number;
+  /** The last one had come only in part. */
+  readonly isInside: boolean;
+  /** One of them was to leave state in the connection. */
+  readonly isBinding: boolean;
+}
+
 export class WaitingRequests {
   #segments: Segment[] = [];
   #bytes = 0;
@@ -30,15 +39,17 @@ export class WaitingRequests {
     return segments;
   }
 
-  /** Forgets all: how many commands were whole, and whether one was not. */
-  refuseAll(): { readonly whole: number; readonly isInside: boolean } {
+  /** Forgets all of them, and says what they were. */
+  refuseAll(): Refused {
     let begun = 0;
     let whole = 0;
+    let isBinding = false;
     for (const segment of this.takeAll()) {
       begun += segment.begun;
       whole += segment.ended;
+      isBinding ||= segment.binds;
     }
-    return { whole, isInside: begun > whole };
+    return { whole, isInside: begun > whole, isBinding };
   }
 }
 
