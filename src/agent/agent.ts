@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
+import { FETCH_LIMITS } from '../core/raft/fetch.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
@@ -21,7 +22,6 @@ import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
 import { commandRules } from './command-rules.ts';
 import type { NodeConfig } from './config.ts';
-import { DATA_GROUP, DataGroup } from './data-group.ts';
 import { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
@@ -32,6 +32,7 @@ import { OwnIdentity } from './own-identity.ts';
 import { OwnServer } from './own-server.ts';
 import { RelayRoute } from './relay-route.ts';
 import { settingLines } from './server-settings.ts';
+import { DATA_GROUP, DataGroup } from './shard/data-group.ts';
 
 const FEED_USER = 'althing-feed';
 
@@ -360,7 +361,11 @@ export class Agent {
       },
       relay: this.route,
       logLimitBytes: this.config.logLimitBytes,
-      journal,
+      limits: LIMITS,
+      fetchLimits: FETCH_LIMITS,
+      entropy: () => randomBytes(4).readUInt32BE(),
+      soon: setImmediate,
+      note: (level, event, facts) => journal[level](event, facts),
       fatal: (error) => this.onFatal(error),
     });
     this.group.start();

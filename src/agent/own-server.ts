@@ -10,30 +10,22 @@ import { type ReplOffset, replOffset } from '../core/scalars.ts';
 import { type Admin, connectServer } from '../io/server/admin.ts';
 import { AGENT_USER, type ConfLimits, type Feed } from '../io/server/conf.ts';
 import { ServerError } from '../io/server/errors.ts';
-import { type Flavor, versionNumbers } from '../io/server/flavor.ts';
+import { type Flavor, versionNumbers, versionText } from '../io/server/flavor.ts';
 import { parseInfo } from '../io/server/info.ts';
 import { ServerProcess } from '../io/server/process.ts';
-import { isConfession } from './divergence-watch.ts';
+import { RDB_MAGIC_BYTES, rdbUnreadableBecause } from '../io/server/rdb-version.ts';
 import { FenceLink } from './fence-link.ts';
 import type { Journal } from './journal.ts';
 import { ReplicaLink } from './replica-link.ts';
 import { ServerObserver } from './server-observer.ts';
-import type { RoleSeen, ServerPort } from './strong/ports.ts';
-
-export interface OwnServerEvents {
-  serverUp(life: number): void;
-  serverDown(life: number, why: string): void;
-  serverFailed(life: number, why: string): void;
-  roleSeen(life: number, role: RoleSeen): void;
-  promoted(life: number, replid: string, offset: ReplOffset): void;
-  demoted(life: number): void;
-  attached(life: number, replid: string): void;
-  captured(life: number, chunk: Buffer): void;
-  detached(life: number, why: string): void;
-  fenceSent(): void;
-  readonly isFenceWanted: boolean;
-  fenceAnswered(life: number, role: RoleSeen): 'done' | 'askAgain';
-}
+import { isConfession } from './shard/divergence-watch.ts';
+import type {
+  GroupServer,
+  ServerEvents,
+  SnapshotConnection,
+  SnapshotReceiver,
+} from './shard/ports.ts';
+import type { RoleSeen } from './strong/ports.ts';
 
 export interface OwnServerOptions {
   readonly program: string;
@@ -60,9 +52,9 @@ const EVICT_ATTEMPTS = 5;
 /** Shown by the server in its list of replicas. */
 const CAPTURE_PORT = 1;
 
-export class OwnServer implements ServerPort {
+export class OwnServer implements GroupServer {
   readonly #o: OwnServerOptions;
-  #events: OwnServerEvents | null = null;
+  #events: ServerEvents | null = null;
   #life = 0;
   #process: ServerProcess | null = null;
   #admin: Admin | null = null;
@@ -83,7 +75,7 @@ export class OwnServer implements ServerPort {
   }
 
   /** Who hears what happens. Set once, before `start`. */
-  listen(events: OwnServerEvents): void {
+  listen(events: ServerEvents): void {
     this.#events = events;
   }
 
@@ -104,12 +96,24 @@ export class OwnServer implements ServerPort {
     return { user: AGENT_USER, password: this.#agentPassword };
   }
 
-  get flavor(): Flavor {
-    return this.#o.flavor;
+  get versionText(): string {
+    return versionText(this.#o.flavor);
   }
 
-  get version(): string {
-    return versionNumbers(this.#o.flavor);
+  readonly rdbHeadBytes = RDB_MAGIC_BYTES;
+
+  unloadable(head: Uint8Array): string | null {
+    return rdbUnreadableBecause(head, this.#o.flavor);
+  }
+
+  openSnapshot(receiver: SnapshotReceiver): SnapshotConnection {
+    const { auth } = this;
+    const version = versionNumbers(this.#o.flavor);
+    return new ReplicaLink({
+      connect: () => this.connect(),
+      replica: { auth, listeningPort: CAPTURE_PORT, version, rdbOnly: true, after: null },
+      ...receiver,
+    });
   }
 
   /** A question for doors and checks; null when there is no server, or no answer. */
@@ -117,13 +121,12 @@ export class OwnServer implements ServerPort {
     return (await this.#observer?.call(words)) ?? null;
   }
 
-  /** Above 0 on a follower: commands of the stream failed there (H3). Null: it did not say. */
-  async unexpectedErrors(): Promise<number | null> {
-    const text = await this.call(['INFO', 'stats']);
-    return typeof text === 'string' ? parseInfo(text).unexpectedErrorReplies : null;
+  unexpectedErrors(done: (errors: number | null) => void): void {
+    this.call(['INFO', 'stats']).then((text) =>
+      done(typeof text === 'string' ? parseInfo(text).unexpectedErrorReplies : null),
+    );
   }
 
-  /** Remembers for people that it was no prefix of what was agreed on. */
   diverged(why: string): void {
     this.lastDivergence = why;
     this.#o.journal.error('server.diverged', { why });

@@ -6,11 +6,10 @@
  * follower's must carry the deployment's history id and lie within what is committed; a leader's
  * must carry its reign's id, and counts once its offset is committed in that reign (H1, H7).
  */
-import type { Socket } from 'node:net';
-import type { ReplicaEvent } from '../core/psync/as-replica.ts';
-import type { ReplOffset } from '../core/scalars.ts';
-import type { StorageError } from '../io/storage/errors.ts';
-import { ReplicaLink } from './replica-link.ts';
+import type { ReplicaEvent } from '../../core/psync/as-replica.ts';
+import type { ReplOffset } from '../../core/scalars.ts';
+import type { StorageError } from '../../io/storage/errors.ts';
+import type { SnapshotConnection, SnapshotReceiver } from './ports.ts';
 
 /** The part of the snapshot writer that is used here. */
 export interface RdbWriter {
@@ -19,9 +18,7 @@ export interface RdbWriter {
 }
 
 export interface TakerOptions<Writer extends RdbWriter> {
-  readonly connect: () => Socket;
-  readonly auth: { readonly user: string; readonly password: string };
-  readonly version: string;
+  readonly connect: (receiver: SnapshotReceiver) => SnapshotConnection;
   /** Whether a snapshot at `offset` of history `replid` is of use; begins the file if so. */
   readonly begin: (
     replid: string,
@@ -32,14 +29,14 @@ export interface TakerOptions<Writer extends RdbWriter> {
   readonly done: (writer: Writer | null, why: string) => void;
 }
 
-/** The transfer stands still for so long: given up. */
-const STALL_MS_MAX = 30_000;
+/** The transfer stands still for so long, 30 s: given up. */
+export const STALL_TICKS_MAX = 1200;
 
 export class SnapshotTaker<Writer extends RdbWriter> {
   readonly #o: TakerOptions<Writer>;
-  readonly #link: ReplicaLink;
-  readonly #stall: NodeJS.Timeout;
-  /** The socket is paused while the disk is behind: what one chunk held, at most. */
+  readonly #link: SnapshotConnection;
+  #stillTicks = 0;
+  /** The connection is paused while the disk is behind: what one chunk held, at most. */
   readonly #queue: Uint8Array[] = [];
   #writer: Writer | null = null;
   #isWriting = false;
@@ -47,12 +44,8 @@ export class SnapshotTaker<Writer extends RdbWriter> {
   #isOver = false;
 
   constructor(options: TakerOptions<Writer>) {
-    const { connect, auth, version } = options;
     this.#o = options;
-    this.#stall = setTimeout(() => this.#giveUp('the server sends nothing more'), STALL_MS_MAX);
-    this.#link = new ReplicaLink({
-      connect,
-      replica: { auth, listeningPort: 1, version, rdbOnly: true, after: null },
+    this.#link = options.connect({
       onEvent: (event) => this.#received(event),
       // A server hangs up on who wants no more than the RDB.
       onClosed: (why) => {
@@ -61,8 +54,13 @@ export class SnapshotTaker<Writer extends RdbWriter> {
     });
   }
 
-  #received(event: Exclude<ReplicaEvent, { kind: 'send' }>): void {
-    this.#stall.refresh();
+  tick(): void {
+    this.#stillTicks += 1;
+    if (this.#stillTicks > STALL_TICKS_MAX) this.#giveUp('the server sends nothing more');
+  }
+
+  #received(event: Exclude<ReplicaEvent, { readonly kind: 'send' }>): void {
+    this.#stillTicks = 0;
     switch (event.kind) {
       case 'fullResync':
         this.#o.begin(event.replid, event.offset, (writer, why) => this.#begun(writer, why));
@@ -104,7 +102,7 @@ export class SnapshotTaker<Writer extends RdbWriter> {
     this.#isWriting = true;
     writer.append(bytes, (error) => {
       this.#isWriting = false;
-      this.#stall.refresh();
+      this.#stillTicks = 0;
       if (error === null) this.#write();
       else this.#giveUp(error.message);
     });
@@ -118,7 +116,6 @@ export class SnapshotTaker<Writer extends RdbWriter> {
 
   #finish(writer: Writer | null, why: string): void {
     this.#isOver = true;
-    clearTimeout(this.#stall);
     this.#link.close();
     this.#o.done(writer, why);
   }

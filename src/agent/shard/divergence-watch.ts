@@ -8,7 +8,7 @@ export interface DivergencePorts {
   /** The life of a server that follows, null while there is none. */
   following(): number | null;
   /** `unexpected_error_replies` of INFO; null when it could not be had. */
-  ask(): Promise<number | null>;
+  ask(done: (errors: number | null) => void): void;
   /** Called in the life that was asked. */
   found(why: string): void;
 }
@@ -34,16 +34,12 @@ export class DivergenceWatch {
     if (this.#ticks < ASK_TICKS || this.#isAsking || life === null) return;
     this.#ticks = 0;
     this.#isAsking = true;
-    this.#ask(life).finally(() => {
+    this.#ports.ask((errors) => {
       this.#isAsking = false;
+      // A later life is another server, and one that leads by now has other reasons for errors.
+      if (errors === null || errors === 0 || this.#ports.following() !== life) return;
+      this.#ports.found(`${errors} commands of the agreed stream failed on this node's server`);
     });
-  }
-
-  async #ask(life: number): Promise<void> {
-    const errors = await this.#ports.ask();
-    // A later life is another server, and one that leads by now has other reasons for errors.
-    if (errors === null || errors === 0 || this.#ports.following() !== life) return;
-    this.#ports.found(`${errors} commands of the agreed stream failed on this node's server`);
   }
 }
 

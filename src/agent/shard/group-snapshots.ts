@@ -3,23 +3,19 @@
  * base of the log. Each carries its exact place: the last entry it replaces, the stream offset of
  * the RDB, and the reigns before it.
  */
-import { randomBytes } from 'node:crypto';
-import { assert } from '../assert.ts';
-import type { Configuration, EntryId, SnapshotMeta } from '../core/raft/protocol.ts';
-import type { NodeId, ReplOffset } from '../core/scalars.ts';
-import { type LogIndex, replOffset } from '../core/scalars.ts';
-import { versionText } from '../io/server/flavor.ts';
-import { RDB_MAGIC_BYTES, rdbUnreadableBecause } from '../io/server/rdb-version.ts';
-import type { OpenedGroup } from '../io/storage/recovery.ts';
-import type { SnapshotWriter } from '../io/storage/snapshot-writer.ts';
-import type { Journal } from './journal.ts';
-import type { OwnServer } from './own-server.ts';
+import { assert } from '../../assert.ts';
+import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
+import type { NodeId, ReplOffset } from '../../core/scalars.ts';
+import { type LogIndex, replOffset } from '../../core/scalars.ts';
+import type { OpenedGroup } from '../../io/storage/recovery.ts';
+import type { SnapshotWriter } from '../../io/storage/snapshot-writer.ts';
+import type { SnapshotBody, SnapshotUnreadable } from '../strong/ports.ts';
+import type { Reign } from '../strong/reign.ts';
+import type { StreamBase, StreamIndex } from '../strong/stream-index.ts';
+import { readSnapshotNote, type SnapshotNote, streamBaseOf } from '../strong/stream-recovery.ts';
+import type { Strong } from '../strong/strong.ts';
+import type { GroupServer, Note } from './ports.ts';
 import { SnapshotTaker } from './snapshot-taker.ts';
-import type { SnapshotBody, SnapshotUnreadable } from './strong/ports.ts';
-import type { Reign } from './strong/reign.ts';
-import type { StreamBase, StreamIndex } from './strong/stream-index.ts';
-import { readSnapshotNote, type SnapshotNote, streamBaseOf } from './strong/stream-recovery.ts';
-import type { Strong } from './strong/strong.ts';
 
 export interface GroupSnapshotsOptions {
   readonly id: NodeId;
@@ -27,8 +23,10 @@ export interface GroupSnapshotsOptions {
   readonly opened: OpenedGroup;
   readonly index: StreamIndex;
   readonly historyId: string;
-  readonly server: OwnServer;
-  readonly journal: Journal;
+  readonly server: GroupServer;
+  /** Unsigned 32-bit numbers. */
+  readonly entropy: () => number;
+  readonly note: Note;
   readonly strong: () => Strong;
   readonly fatal: (error: Error) => void;
 }
@@ -36,6 +34,7 @@ export interface GroupSnapshotsOptions {
 export class GroupSnapshots {
   readonly #o: GroupSnapshotsOptions;
   #problem: string | null = null;
+  #taker: SnapshotTaker<SnapshotWriter> | null = null;
 
   constructor(options: GroupSnapshotsOptions) {
     this.#o = options;
@@ -57,6 +56,10 @@ export class GroupSnapshots {
     };
   }
 
+  tick(): void {
+    this.#taker?.tick();
+  }
+
   /** Where the log begins after `snapshot`, which was fetched just now. */
   streamBaseOf(snapshot: SnapshotMeta): StreamBase {
     const latest = this.#o.opened.snapshots.latest;
@@ -69,7 +72,7 @@ export class GroupSnapshots {
 
   /** For the own server to load. */
   open(done: (found: SnapshotBody | SnapshotUnreadable | null) => void): void {
-    const { opened, journal, fatal } = this.#o;
+    const { opened, note, fatal } = this.#o;
     opened.snapshots.openLatest((error, reader) => {
       if (error !== null) {
         fatal(error);
@@ -79,56 +82,54 @@ export class GroupSnapshots {
         done(null);
         return;
       }
-      const note = readSnapshotNote(reader.extra);
-      if (note === null) {
+      const described = readSnapshotNote(reader.extra);
+      if (described === null) {
         fatal(new Error(`SNAPSHOT_UNKNOWN: ${reader.meta.id} was written by another version`));
         return;
       }
       const body: SnapshotBody = {
         kind: 'body',
-        offset: replOffset(note.offset),
+        offset: replOffset(described.offset),
         bytes: reader.bodyBytes,
         read: (position, bytesMax, readDone) =>
           reader.read(position, bytesMax, (readError, bytes) => {
-            if (readError !== null) journal.error('snapshot.unreadable', { error: readError });
+            if (readError !== null) note('error', 'snapshot.unreadable', { error: readError });
             readDone(readError === null ? viewOf(bytes) : null);
           }),
         close: () => reader.close(),
       };
-      this.#check(body, note, done);
+      this.#check(body, described, done);
     });
   }
 
   /** Gives what the own server can load; what it cannot must never reach it (H3). */
   #check(
     body: SnapshotBody,
-    note: SnapshotNote,
+    { serverVersion }: SnapshotNote,
     done: (found: SnapshotBody | SnapshotUnreadable) => void,
   ): void {
-    const { server, journal } = this.#o;
-    body.read(0, Math.min(RDB_MAGIC_BYTES, body.bytes), (head) => {
-      const why = head === null ? 'it cannot be read' : rdbUnreadableBecause(head, server.flavor);
-      this.#problem = why === null ? null : `the snapshot made by ${note.serverVersion}: ${why}`;
+    const { server, note } = this.#o;
+    body.read(0, Math.min(server.rdbHeadBytes, body.bytes), (head) => {
+      const why = head === null ? 'it cannot be read' : server.unloadable(head);
+      this.#problem = why === null ? null : `the snapshot made by ${serverVersion}: ${why}`;
       if (this.#problem === null) {
         done(body);
         return;
       }
       body.close();
-      journal.error('snapshot.notLoadable', { why: this.#problem });
+      note('error', 'snapshot.notLoadable', { why: this.#problem });
       done({ kind: 'unreadable', why: this.#problem });
     });
   }
 
   /** Of the own server, now. Null: it could not be had; the journal says why. */
   take(done: (snapshot: SnapshotMeta | null) => void): void {
-    const { server, journal, historyId, index } = this.#o;
+    const { server, note, historyId, index } = this.#o;
     const { stage } = this.#o.strong();
     const reign = stage.kind === 'open' ? stage.reign : null;
     let offsetTaken = 0;
-    new SnapshotTaker<SnapshotWriter>({
-      connect: () => server.connect(),
-      auth: server.auth,
-      version: server.version,
+    this.#taker = new SnapshotTaker<SnapshotWriter>({
+      connect: (receiver) => server.openSnapshot(receiver),
       begin: (replid, offset, began) => {
         offsetTaken = offset;
         const { committedOffset: committed, committedIndex } = this.#o.strong();
@@ -139,14 +140,15 @@ export class GroupSnapshots {
         else this.#begin(offset, reign === null ? committedIndex : index.last.index, began);
       },
       done: (writer, why) => {
+        this.#taker = null;
         if (writer === null) {
-          journal.warn('snapshot.failed', { why });
+          note('warn', 'snapshot.failed', { why });
           done(null);
         } else if (reign !== null && !this.#isCommittedIn(reign, offsetTaken)) {
           writer.abort(() => done(null));
         } else {
           writer.finish((error, meta) => {
-            if (error !== null) journal.error('snapshot.failed', { error });
+            if (error !== null) note('error', 'snapshot.failed', { error });
             done(meta);
           });
         }
@@ -164,7 +166,7 @@ export class GroupSnapshots {
     compacted: (base: EntryId) => void,
     done: () => void,
   ): void {
-    const { opened, index, fatal, journal } = this.#o;
+    const { opened, index, fatal, note } = this.#o;
     const { store } = opened;
     if (store.termAt(snapshot.last.index) !== snapshot.last.term) {
       // The log was replaced by a newer snapshot meanwhile.
@@ -177,7 +179,7 @@ export class GroupSnapshots {
     });
     index.compact(store.base);
     compacted(store.base);
-    journal.info('log.compacted', { upTo: snapshot.last.index, base: store.base.index });
+    note('info', 'log.compacted', { upTo: snapshot.last.index, base: store.base.index });
   }
 
   /** A leader's own snapshot counts once its offset is committed, in the same reign (H1). */
@@ -191,7 +193,7 @@ export class GroupSnapshots {
     notAfter: LogIndex,
     began: (writer: SnapshotWriter | null, why: string) => void,
   ): void {
-    const { index, id, configuration, server, opened } = this.#o;
+    const { index, id, configuration, server, opened, entropy } = this.#o;
     const last = index.lastEndingBy(offset, notAfter);
     if (last === null) {
       began(null, 'the log no longer holds its offset');
@@ -201,9 +203,10 @@ export class GroupSnapshots {
       offset,
       lastOffset: index.endAt(last.index),
       reigns: index.reignsUpTo(last.index),
-      serverVersion: versionText(server.flavor),
+      serverVersion: server.versionText,
     };
-    const name = `${last.index}-${last.term}-${id.slice(-8)}-${randomBytes(3).toString('hex')}`;
+    const chance = entropy().toString(16).padStart(8, '0').slice(2);
+    const name = `${last.index}-${last.term}-${id.slice(-8)}-${chance}`;
     opened.snapshots.begin({ id: name, last, configuration }, { ...note }, (error, writer) => {
       began(writer, error?.message ?? '');
     });

@@ -4,28 +4,25 @@
  * Everything below runs on events: messages from peers, completions of the disk, words of the
  * server, and a tick. What decides is pure (`core/raft`, `agent/strong`); this file only connects.
  */
-import { randomBytes } from 'node:crypto';
-import { emptyRdb } from '../core/psync/empty-rdb.ts';
-import { Driver, type Notice } from '../core/raft/driver.ts';
-import { FETCH_LIMITS, SnapshotPuller, type TransferMessage } from '../core/raft/fetch.ts';
-import { SnapshotGiver } from '../core/raft/give.ts';
-import type { RaftLimits } from '../core/raft/options.ts';
-import type { Configuration, Message, SnapshotMeta } from '../core/raft/protocol.ts';
-import { Raft } from '../core/raft/raft.ts';
-import { groupId, type NodeId } from '../core/scalars.ts';
-import type { OpenedGroup } from '../io/storage/recovery.ts';
+import { emptyRdb } from '../../core/psync/empty-rdb.ts';
+import { Driver, type Notice } from '../../core/raft/driver.ts';
+import { type FetchLimits, SnapshotPuller, type TransferMessage } from '../../core/raft/fetch.ts';
+import { SnapshotGiver } from '../../core/raft/give.ts';
+import type { RaftLimits } from '../../core/raft/options.ts';
+import type { Configuration, Message, SnapshotMeta } from '../../core/raft/protocol.ts';
+import { Raft } from '../../core/raft/raft.ts';
+import { groupId, type NodeId } from '../../core/scalars.ts';
+import type { OpenedGroup } from '../../io/storage/recovery.ts';
+import { Compaction } from '../strong/compaction.ts';
+import { DiskWatch } from '../strong/disk-watch.ts';
+import { Feed } from '../strong/feed.ts';
+import type { RaftPort, RelayPort, StrongPorts } from '../strong/ports.ts';
+import type { StreamIndex } from '../strong/stream-index.ts';
+import { StreamLog } from '../strong/stream-log.ts';
+import { Strong } from '../strong/strong.ts';
 import { DivergenceWatch } from './divergence-watch.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
-import type { Journal } from './journal.ts';
-import { LIMITS } from './limits.ts';
-import type { OwnServer } from './own-server.ts';
-import { Compaction } from './strong/compaction.ts';
-import { DiskWatch } from './strong/disk-watch.ts';
-import { Feed } from './strong/feed.ts';
-import type { RelayPort } from './strong/ports.ts';
-import type { StreamIndex } from './strong/stream-index.ts';
-import { StreamLog } from './strong/stream-log.ts';
-import { Strong } from './strong/strong.ts';
+import type { GroupServer, Note, ShardLimits } from './ports.ts';
 
 export const DATA_GROUP = groupId('data0');
 
@@ -44,25 +41,20 @@ export interface DataGroupOptions {
   readonly index: StreamIndex;
   /** The one id of this deployment's history. */
   readonly historyId: string;
-  readonly server: OwnServer;
+  readonly server: GroupServer;
   readonly peers: GroupPeers;
   readonly relay: RelayPort;
   readonly logLimitBytes: number;
-  readonly journal: Journal;
+  readonly limits: ShardLimits;
+  readonly fetchLimits: FetchLimits;
+  /** Unsigned 32-bit numbers. */
+  readonly entropy: () => number;
+  /** Runs it once what came in together was dealt with: at the end of this turn. */
+  readonly soon: (run: () => void) => void;
+  readonly note: Note;
   /** The disk failed: this node ends (design §3.6). */
   readonly fatal: (error: Error) => void;
 }
-
-const RAFT_LIMITS: RaftLimits = {
-  heartbeatTicks: LIMITS.heartbeatTicks,
-  electionTicksMin: LIMITS.electionTicksMin,
-  electionTicksMax: LIMITS.electionTicksMax,
-  appendBytesMax: LIMITS.appendBytesMax,
-  windowBytesMax: LIMITS.appendWindowBytes,
-  // Strong mode paces by its own cap; the core's is a second wall with room for one unit more, and
-  // for the header that each entry adds to the stream's bytes.
-  uncommittedBytesMax: 2 * LIMITS.uncommittedBytesMax + LIMITS.unitBytesMax,
-};
 
 export class DataGroup {
   readonly raft: Raft;
@@ -81,7 +73,7 @@ export class DataGroup {
   #settleTicks = 0;
 
   constructor(options: DataGroupOptions) {
-    const { opened, index, server } = options;
+    const { opened, index, server, limits, fetchLimits } = options;
     const { store, snapshots } = opened;
     this.#o = options;
     this.index = index;
@@ -89,13 +81,13 @@ export class DataGroup {
     this.#giver = new SnapshotGiver({
       source: snapshots,
       send: (to, message) => options.peers.sendTransfer(to, message),
-      chunkBytesMax: FETCH_LIMITS.chunkBytes,
-      readsMax: LIMITS.snapshotReadsMax,
+      chunkBytesMax: fetchLimits.chunkBytes,
+      readsMax: limits.snapshotReadsMax,
     });
     this.#puller = new SnapshotPuller({
       sink: snapshots.sink,
       send: (to, message) => options.peers.sendTransfer(to, message),
-      limits: FETCH_LIMITS,
+      limits: fetchLimits,
     });
     this.#snapshots = new GroupSnapshots({ ...options, strong: () => this.strong });
     const log = new StreamLog(store, index, {
@@ -116,20 +108,7 @@ export class DataGroup {
       emptyRdb: Buffer.from(emptyRdb()),
       diverged: (why) => this.strong.diverged(why),
     });
-    this.strong = new Strong(
-      LIMITS,
-      {
-        server,
-        raft: this.#raftPort(),
-        relay: options.relay,
-        note: (event, facts) =>
-          event === 'server.down'
-            ? options.journal.warn(event, facts)
-            : options.journal.info(event, facts),
-      },
-      index,
-      this.#feed,
-    );
+    this.strong = new Strong(limits, this.#strongPorts(), index, this.#feed);
     this.#compaction = this.#buildCompaction();
     this.#diskWatch = this.#buildDiskWatch();
     this.#divergenceWatch = this.#buildDivergenceWatch();
@@ -192,6 +171,7 @@ export class DataGroup {
       unpersistedBytes: this.raft.unpersistedBytes,
     });
     this.#divergenceWatch.tick();
+    this.#snapshots.tick();
     this.#settleTicks += 1;
     if (this.#settleTicks % SETTLE_TICKS === 0) this.#o.opened.store.settle();
   }
@@ -235,12 +215,22 @@ export class DataGroup {
     this.#driver.handle({ kind: 'resignWanted', why });
   }
 
+  #strongPorts(): StrongPorts {
+    const { server, relay, note } = this.#o;
+    return {
+      server,
+      raft: this.#raftPort(),
+      relay,
+      note: (event, facts) => note(event === 'server.down' ? 'warn' : 'info', event, facts),
+    };
+  }
+
   #buildCompaction(): Compaction {
-    const { logLimitBytes, peers } = this.#o;
+    const { logLimitBytes, peers, limits } = this.#o;
     return new Compaction(
       {
         logLimitBytes,
-        logHardBytes: Math.max(logLimitBytes * LIMITS.logHardFactor, LIMITS.logHardBytesMin),
+        logHardBytes: Math.max(logLimitBytes * limits.logHardFactor, limits.logHardBytesMin),
       },
       {
         take: (done) => this.#snapshots.take(done),
@@ -262,18 +252,18 @@ export class DataGroup {
   }
 
   #buildDiskWatch(): DiskWatch {
+    const { limits, note } = this.#o;
     return new DiskWatch(
       {
-        diskWaitTicksMax: LIMITS.diskWaitTicksMax,
-        handOverRetryTicks: LIMITS.diskHandOverRetryTicks,
-        unpersistedBytesMax: LIMITS.uncommittedBytesMax,
+        diskWaitTicksMax: limits.diskWaitTicksMax,
+        handOverRetryTicks: limits.diskHandOverRetryTicks,
+        unpersistedBytesMax: limits.uncommittedBytesMax,
       },
       {
         setDiskBehind: (isBehind) => this.strong.pauses.set('diskBehind', isBehind),
         handOver: (why) => {
-          const { journal } = this.#o;
-          journal.warn('disk.stalled', { why });
-          this.handOver(null, (ok, how) => journal.info('disk.handedOver', { ok, why: how }));
+          note('warn', 'disk.stalled', { why });
+          this.handOver(null, (ok, how) => note('info', 'disk.handedOver', { ok, why: how }));
         },
       },
     );
@@ -286,7 +276,7 @@ export class DataGroup {
         const { stage, life } = this.strong;
         return stage.kind === 'following' && this.#feed.isStreaming ? life : null;
       },
-      ask: () => server.unexpectedErrors(),
+      ask: (done) => server.unexpectedErrors(done),
       found: (why) => {
         server.diverged(why);
         this.strong.diverged(why);
@@ -294,7 +284,7 @@ export class DataGroup {
     });
   }
 
-  #raftPort() {
+  #raftPort(): RaftPort {
     const driver = this.#driver;
     return {
       propose: (payload: Uint8Array) => this.#propose(payload),
@@ -306,11 +296,11 @@ export class DataGroup {
     };
   }
 
-  /** What is captured in one turn of the loop goes to Raft as one event. */
+  /** What is captured in one turn goes to Raft as one event. */
   #propose(payload: Uint8Array): void {
     this.#proposals.push(payload);
     if (this.#proposals.length > 1) return;
-    setImmediate(() => {
+    this.#o.soon(() => {
       const payloads = this.#proposals;
       this.#proposals = [];
       if (payloads.length > 0) this.#driver.handle({ kind: 'proposed', payloads });
@@ -330,11 +320,11 @@ export class DataGroup {
         strong.refused(notice.why);
         return;
       case 'becameLeader':
-        this.#o.journal.info('election.won', { term: notice.term });
+        this.#o.note('info', 'election.won', { term: notice.term });
         strong.becameLeader(notice.term, notice.noop);
         return;
       case 'steppedDown':
-        this.#o.journal.info('leader.steppedDown', { term: notice.term, why: notice.why });
+        this.#o.note('info', 'leader.steppedDown', { term: notice.term, why: notice.why });
         this.#proposals = [];
         strong.steppedDown(notice.why);
         return;
@@ -345,7 +335,7 @@ export class DataGroup {
         strong.roundConfirmed(notice.round);
         return;
       case 'transfer':
-        this.#o.journal.info(`transfer.${notice.state}`, { to: notice.to, why: notice.why });
+        this.#o.note('info', `transfer.${notice.state}`, { to: notice.to, why: notice.why });
         if (notice.state === 'abandoned') strong.transferAbandoned(notice.why);
         return;
       case 'installed':
@@ -359,9 +349,26 @@ export class DataGroup {
 const SETTLE_TICKS = 40;
 
 /** From what recovery found on disk. */
-function raftOf({ id, configuration, opened }: DataGroupOptions): Raft {
+function raftOf({ id, configuration, opened, entropy, limits }: DataGroupOptions): Raft {
   const { hardState, base, heads, snapshot } = opened;
-  const entropy = () => randomBytes(4).readUInt32BE();
-  const limits = RAFT_LIMITS;
-  return new Raft({ id, configuration, hardState, base, heads, snapshot, entropy, limits });
+  const raftLimits: RaftLimits = {
+    heartbeatTicks: limits.heartbeatTicks,
+    electionTicksMin: limits.electionTicksMin,
+    electionTicksMax: limits.electionTicksMax,
+    appendBytesMax: limits.appendBytesMax,
+    windowBytesMax: limits.appendWindowBytes,
+    // Strong mode paces by its own cap; the core's is a second wall with room for one unit more,
+    // and for the header that each entry adds to the stream's bytes.
+    uncommittedBytesMax: 2 * limits.uncommittedBytesMax + limits.unitBytesMax,
+  };
+  return new Raft({
+    id,
+    configuration,
+    hardState,
+    base,
+    heads,
+    snapshot,
+    entropy,
+    limits: raftLimits,
+  });
 }

@@ -1,14 +1,14 @@
 import { equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { logIndex, type NodeId, replOffset, term } from '../core/scalars.ts';
-import type { Flavor } from '../io/server/flavor.ts';
-import type { OpenedGroup } from '../io/storage/recovery.ts';
+import { logIndex, type NodeId, replOffset, term } from '../../core/scalars.ts';
+import { type Flavor, versionText } from '../../io/server/flavor.ts';
+import { RDB_MAGIC_BYTES, rdbUnreadableBecause } from '../../io/server/rdb-version.ts';
+import type { OpenedGroup } from '../../io/storage/recovery.ts';
+import type { SnapshotBody, SnapshotUnreadable } from '../strong/ports.ts';
+import { StreamIndex } from '../strong/stream-index.ts';
+import type { Strong } from '../strong/strong.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
-import type { Journal } from './journal.ts';
-import type { OwnServer } from './own-server.ts';
-import type { SnapshotBody, SnapshotUnreadable } from './strong/ports.ts';
-import { StreamIndex } from './strong/stream-index.ts';
-import type { Strong } from './strong/strong.ts';
+import type { GroupServer } from './ports.ts';
 
 const REDIS_7_0: Flavor = { product: 'redis', major: 7, minor: 0, patch: 15 };
 
@@ -39,8 +39,13 @@ function world() {
       reigns: [],
     }),
     historyId: 'f'.repeat(40),
-    server: { flavor: REDIS_7_0 } as OwnServer,
-    journal: { error: () => undefined } as unknown as Journal,
+    server: {
+      versionText: versionText(REDIS_7_0),
+      rdbHeadBytes: RDB_MAGIC_BYTES,
+      unloadable: (head) => rdbUnreadableBecause(head, REDIS_7_0),
+    } as GroupServer,
+    entropy: () => 0,
+    note: () => undefined,
     strong: () => null as unknown as Strong,
     fatal: (error) => {
       throw error;
