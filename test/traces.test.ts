@@ -50,6 +50,10 @@ class Story {
       case 'cut':
         world.isolate(name);
         break;
+      case 'deafen':
+        // What `other` says does not reach `name` any more; the other way it does.
+        world.cuts.add(`${idOf(other)}>${idOf(name)}`);
+        break;
       case 'heal':
         world.cuts.clear();
         break;
