@@ -26,6 +26,7 @@ import { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
+import { journalNotice } from './notice-journal.ts';
 import { openDataGroup } from './open-data-group.ts';
 import { findOwnAddress, reachableHost } from './own-address.ts';
 import { OwnIdentity } from './own-identity.ts';
@@ -366,6 +367,7 @@ export class Agent {
       entropy: () => randomBytes(4).readUInt32BE(),
       soon: setImmediate,
       note: (level, event, facts) => journal[level](event, facts),
+      onNotice: (notice) => journalNotice(journal, notice),
       fatal: (error) => this.onFatal(error),
     });
     this.group.start();

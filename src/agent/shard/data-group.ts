@@ -12,7 +12,6 @@ import type { RaftLimits } from '../../core/raft/options.ts';
 import type { Configuration, Message, SnapshotMeta } from '../../core/raft/protocol.ts';
 import { Raft } from '../../core/raft/raft.ts';
 import { groupId, type NodeId } from '../../core/scalars.ts';
-import type { OpenedGroup } from '../../io/storage/recovery.ts';
 import { Compaction } from '../strong/compaction.ts';
 import { DiskWatch } from '../strong/disk-watch.ts';
 import { Feed } from '../strong/feed.ts';
@@ -22,7 +21,7 @@ import { StreamLog } from '../strong/stream-log.ts';
 import { Strong } from '../strong/strong.ts';
 import { DivergenceWatch } from './divergence-watch.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
-import type { GroupServer, Note, ShardLimits } from './ports.ts';
+import type { GroupServer, Note, ShardFiles, ShardLimits } from './ports.ts';
 
 export const DATA_GROUP = groupId('data0');
 
@@ -37,7 +36,7 @@ export interface GroupPeers {
 export interface DataGroupOptions {
   readonly id: NodeId;
   readonly configuration: Configuration;
-  readonly opened: OpenedGroup;
+  readonly opened: ShardFiles;
   readonly index: StreamIndex;
   /** The one id of this deployment's history. */
   readonly historyId: string;
@@ -52,6 +51,8 @@ export interface DataGroupOptions {
   /** Runs it once what came in together was dealt with: at the end of this turn. */
   readonly soon: (run: () => void) => void;
   readonly note: Note;
+  /** Hears every word of Raft before it is acted on. */
+  readonly onNotice: (notice: Notice) => void;
   /** The disk failed: this node ends (design §3.6). */
   readonly fatal: (error: Error) => void;
 }
@@ -309,6 +310,7 @@ export class DataGroup {
 
   #noticed(notice: Notice): void {
     const { strong } = this;
+    this.#o.onNotice(notice);
     switch (notice.kind) {
       case 'commit':
         strong.committed(notice.upTo);
@@ -320,11 +322,9 @@ export class DataGroup {
         strong.refused(notice.why);
         return;
       case 'becameLeader':
-        this.#o.note('info', 'election.won', { term: notice.term });
         strong.becameLeader(notice.term, notice.noop);
         return;
       case 'steppedDown':
-        this.#o.note('info', 'leader.steppedDown', { term: notice.term, why: notice.why });
         this.#proposals = [];
         strong.steppedDown(notice.why);
         return;
@@ -335,7 +335,6 @@ export class DataGroup {
         strong.roundConfirmed(notice.round);
         return;
       case 'transfer':
-        this.#o.note('info', `transfer.${notice.state}`, { to: notice.to, why: notice.why });
         if (notice.state === 'abandoned') strong.transferAbandoned(notice.why);
         return;
       case 'installed':

@@ -7,20 +7,19 @@ import { assert } from '../../assert.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { NodeId, ReplOffset } from '../../core/scalars.ts';
 import { type LogIndex, replOffset } from '../../core/scalars.ts';
-import type { OpenedGroup } from '../../io/storage/recovery.ts';
 import type { SnapshotWriter } from '../../io/storage/snapshot-writer.ts';
 import type { SnapshotBody, SnapshotUnreadable } from '../strong/ports.ts';
 import type { Reign } from '../strong/reign.ts';
 import type { StreamBase, StreamIndex } from '../strong/stream-index.ts';
 import { readSnapshotNote, type SnapshotNote, streamBaseOf } from '../strong/stream-recovery.ts';
 import type { Strong } from '../strong/strong.ts';
-import type { GroupServer, Note } from './ports.ts';
+import type { GroupServer, Note, ShardFiles } from './ports.ts';
 import { SnapshotTaker } from './snapshot-taker.ts';
 
 export interface GroupSnapshotsOptions {
   readonly id: NodeId;
   readonly configuration: Configuration;
-  readonly opened: OpenedGroup;
+  readonly opened: ShardFiles;
   readonly index: StreamIndex;
   readonly historyId: string;
   readonly server: GroupServer;

@@ -5,7 +5,10 @@
  */
 import type { ReplicaEvent } from '../../core/psync/as-replica.ts';
 import type { RaftLimits } from '../../core/raft/options.ts';
+import type { Done, LogStore } from '../../core/raft/ports.ts';
+import type { EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { ReplOffset } from '../../core/scalars.ts';
+import type { OpenedGroup } from '../../io/storage/recovery.ts';
 import type { RoleSeen, ServerPort } from '../strong/ports.ts';
 import type { StrongLimits } from '../strong/strong.ts';
 
@@ -54,6 +57,21 @@ export interface SnapshotConnection {
   /** Nothing comes back after this. */
   close(): void;
 }
+
+/** The log store with what compaction and status need of it. */
+export interface ShardLog extends LogStore {
+  /** The entry just before the first one held. */
+  readonly base: EntryId;
+  /** On disk, all segments. */
+  readonly bytes: number;
+  readonly syncs: number;
+  /** Drops what the durable `snapshot` replaces, but keeps `keepBytes` of payloads before it. */
+  compactTo(snapshot: SnapshotMeta, keepBytes: number, done: Done): void;
+  settle(): void;
+}
+
+/** The shard's files, opened. What the log store is asked for may be listened to on its way. */
+export type ShardFiles = Omit<OpenedGroup, 'store'> & { readonly store: ShardLog };
 
 /** For the journal: an event's name and facts. */
 export type Note = (
