@@ -25,12 +25,14 @@ export class Wire {
   #waiting: { take: () => boolean; fail: (error: Error) => void } | null = null;
   #end: Error | null = null;
 
-  /** `where`: a port on loopback, or the path of a unix socket. */
-  constructor(where: number | string) {
+  /** `where`: a port on loopback, the path of a unix socket, or a connection that there is. */
+  constructor(where: number | string | Socket) {
     this.#socket =
       typeof where === 'number'
         ? connect({ host: '127.0.0.1', port: where, noDelay: true })
-        : connect(where);
+        : typeof where === 'string'
+          ? connect(where)
+          : where;
     this.#socket.on('data', (chunk: Buffer) => this.#take(chunk));
     this.#socket.on('error', (error) => this.#over(error));
     this.#socket.on('close', () => this.#over(new Error('the connection was closed')));
