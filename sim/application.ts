@@ -2,7 +2,9 @@
  * The toy state machine: which value stands at which index, and nothing else.
  *
  * Every proposal carries a value that is used once, so a lost, repeated or changed entry shows.
- * A payload is the value's number in four bytes and a filler that follows from it.
+ * A payload is the value's number in four bytes and a filler that follows from it. The filler is
+ * not zero: a flipped bit in a last record that holds a sector of zeros is not to be told from a
+ * torn write (`io/storage/recovery.ts`).
  */
 import { assert } from '../src/assert.ts';
 import type { Entry } from '../src/core/raft/protocol.ts';
@@ -13,9 +15,13 @@ const ROW_BYTES = 8;
 
 export function payloadOf(value: number, size: number): Uint8Array {
   assert(size >= PAYLOAD_MIN, 'a payload has room for its value');
-  const payload = new Uint8Array(size).fill(value & 0xff);
+  const payload = new Uint8Array(size).fill(fillerOf(value));
   new DataView(payload.buffer).setUint32(0, value);
   return payload;
+}
+
+function fillerOf(value: number): number {
+  return (value & 0x7f) + 1;
 }
 
 /** Null when the payload is not one that `payloadOf` makes. */
@@ -23,7 +29,7 @@ export function proposedValue(payload: Uint8Array): number | null {
   if (payload.length < PAYLOAD_MIN) return null;
   const value = new DataView(payload.buffer, payload.byteOffset, payload.length).getUint32(0);
   for (let at = PAYLOAD_MIN; at < payload.length; at += 1) {
-    if (payload[at] !== (value & 0xff)) return null;
+    if (payload[at] !== fillerOf(value)) return null;
   }
   return value;
 }

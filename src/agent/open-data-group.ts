@@ -33,7 +33,9 @@ export async function openDataGroup(options: OpenDataGroupOptions): Promise<Open
   });
   if (!result.ok) throw result.error;
   if (!identity.now.logCreated) await identity.update(() => ({ logCreated: true }));
-  const { tornBytes } = result.opened;
+  const { tornBytes, repaired } = result.opened;
+  for (const { code, path, text } of repaired)
+    journal.warn('storage.repaired', { code, path, text });
   if (tornBytes > 0) journal.warn('log.tornTailCut', { bytes: tornBytes });
   return result;
 }

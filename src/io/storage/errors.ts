@@ -22,6 +22,25 @@ export type StorageErrorCode =
   /** Asked after `close`, or of something that was given up. */
   | 'CLOSED';
 
+const BEGIN_ANEW =
+  'Do not mend the files by hand: move the data directory of this node away, keep it, and start ' +
+  'the node with an empty one. It comes back as a copy and fetches everything from the others';
+
+/** What whoever runs the node can do about it. */
+const WAYS_OUT: Readonly<Partial<Record<StorageErrorCode, string>>> = {
+  SEGMENT_CHECKSUM: BEGIN_ANEW,
+  SEGMENT_HEADER: BEGIN_ANEW,
+  LOG_GAP: BEGIN_ANEW,
+  LOG_MISSING: BEGIN_ANEW,
+  HARD_STATE_MISSING: BEGIN_ANEW,
+  HARD_STATE_DAMAGED: BEGIN_ANEW,
+  SNAPSHOT_CHECKSUM: BEGIN_ANEW,
+  IDENTITY_DAMAGED: BEGIN_ANEW,
+  FORMAT_UNKNOWN: 'Start the newer version of the program',
+  DISK_FULL: 'Make room on the disk and start the node again',
+  DISK_FAILED: 'Look at the disk and at the log of the kernel; start the node again on a sound disk',
+};
+
 /** The facts of a failure: the file, where in it, and what was being done. */
 export interface StorageFailure {
   readonly path: string;
@@ -39,7 +58,9 @@ export class StorageError extends Error {
 
   constructor(code: StorageErrorCode, failure: StorageFailure, options?: ErrorOptions) {
     const place = failure.position === undefined ? '' : ` at byte ${failure.position}`;
-    super(`${code}: ${failure.text} (${failure.path}${place})`, options);
+    const wayOut = WAYS_OUT[code];
+    const advice = wayOut === undefined ? '' : `. ${wayOut}.`;
+    super(`${code}: ${failure.text} (${failure.path}${place})${advice}`, options);
     this.code = code;
     this.path = failure.path;
     this.position = failure.position ?? null;

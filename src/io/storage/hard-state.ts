@@ -3,7 +3,9 @@
  *
  * Two slots in two sectors. A save writes and syncs first the one, then the other, and is done
  * when both are: so a power cut leaves one slot valid, and one that is damaged later is repaired
- * from the other, which is never older than what was acknowledged. Newest valid slot wins.
+ * from the other, which is never older than what was acknowledged. Newest valid slot wins. A start
+ * writes both again: after a failed fdatasync the kernel's cache may hold a slot that the disk never
+ * got, and an older vote must not wait behind it.
  *
  * The mark says up to where which segment was synced. Records carry the same evidence about those
  * before them; the mark carries it about the last one, once the log has been quiet for a moment.
@@ -41,6 +43,8 @@ export type HardStateOpened = (
   error: StorageError | null,
   file: HardStateFile | null,
   content: HardStateContent,
+  /** One slot was damaged, and is now like the other. */
+  repaired: StorageError | null,
 ) => void;
 
 export class HardStateFile {
@@ -58,8 +62,8 @@ export class HardStateFile {
     const slot = encodeSlot(NEW, 1, disk.checksum);
     const gap = Buffer.alloc(SECOND_SLOT_AT - SLOT_BYTES);
     createFile(disk, path, [slot, gap, slot], (error, file) => {
-      if (file === null) return done(error, null, NEW);
-      done(null, new HardStateFile(file, disk.checksum, 1), NEW);
+      if (file === null) return done(error, null, NEW, null);
+      done(null, new HardStateFile(file, disk.checksum, 1), NEW, null);
     });
   }
 
@@ -67,9 +71,9 @@ export class HardStateFile {
   static open(disk: Disk, path: string, done: HardStateOpened): void {
     disk.open(path, 'existing', (openError, file) => {
       if (file === null)
-        return done(openError?.code === 'FILE_MISSING' ? null : openError, null, NEW);
+        return done(openError?.code === 'FILE_MISSING' ? null : openError, null, NEW, null);
       file.read(0, SECOND_SLOT_AT + SLOT_BYTES, (readError, source) => {
-        if (readError !== null) return done(readError, null, NEW);
+        if (readError !== null) return done(readError, null, NEW, null);
         const bytes = asBuffer(source);
         const first = decodeSlot(bytes.subarray(0, SLOT_BYTES), disk.checksum);
         const second = decodeSlot(bytes.subarray(SECOND_SLOT_AT), disk.checksum);
@@ -77,15 +81,15 @@ export class HardStateFile {
         if (newest === null) {
           const text = 'neither slot of the term and vote file is valid';
           const code = hasNewerVersion(bytes) ? 'FORMAT_UNKNOWN' : 'HARD_STATE_DAMAGED';
-          return done(new StorageError(code, { path, position: 0, text }), null, NEW);
+          return done(new StorageError(code, { path, position: 0, text }), null, NEW, null);
         }
         const opened = new HardStateFile(file, disk.checksum, newest.generation);
-        // After a crash between the slots, or damage to one: the older becomes like the newer.
-        const repairAt = newest === first ? SECOND_SLOT_AT : 0;
-        const slot = encodeSlot(newest.content, newest.generation, disk.checksum);
-        opened.#writeSlot(repairAt, [slot], (error) => {
-          if (error !== null) return done(error, null, NEW);
-          done(null, opened, newest.content);
+        const repaired = damagedSlot(path, first, second);
+        const slot = [encodeSlot(newest.content, newest.generation, disk.checksum)];
+        // The other one first: at every moment one of them is valid and the newest.
+        opened.#writeBoth(slot, newest === first ? SECOND_SLOT_AT : 0, (error) => {
+          if (error !== null) return done(error, null, NEW, null);
+          done(null, opened, newest.content, repaired);
         });
       });
     });
@@ -94,14 +98,18 @@ export class HardStateFile {
   save(content: HardStateContent, done: DiskDone): void {
     this.#generation += 1;
     const slot = [encodeSlot(content, this.#generation, this.#checksum)];
-    this.#writeSlot(0, slot, (error) => {
-      if (error !== null) return done(error);
-      this.#writeSlot(SECOND_SLOT_AT, slot, done);
-    });
+    this.#writeBoth(slot, 0, done);
   }
 
   close(done: DiskDone): void {
     this.#file.close(done);
+  }
+
+  #writeBoth(slot: readonly Uint8Array[], firstAt: number, done: DiskDone): void {
+    this.#writeSlot(firstAt, slot, (error) => {
+      if (error !== null) return done(error);
+      this.#writeSlot(firstAt === 0 ? SECOND_SLOT_AT : 0, slot, done);
+    });
   }
 
   #writeSlot(at: number, slot: readonly Uint8Array[], done: DiskDone): void {
@@ -136,6 +144,20 @@ interface Slot {
 function newer(first: Slot | null, second: Slot | null): Slot | null {
   if (first === null || second === null) return first ?? second;
   return second.generation > first.generation ? second : first;
+}
+
+function damagedSlot(path: string, first: Slot | null, second: Slot | null): StorageError | null {
+  if (first !== null && second !== null) return null;
+  const position = first === null ? 0 : SECOND_SLOT_AT;
+  const text = 'one slot of the term and vote file was not valid, and is again like the other';
+  return new StorageError('HARD_STATE_DAMAGED', { path, position, text });
+}
+
+/** The durable mark in the bytes of a file; null when no slot is valid. */
+export function markIn(source: Uint8Array, checksum: Checksum): SyncMark | null {
+  const bytes = asBuffer(source);
+  const first = decodeSlot(bytes.subarray(0, SLOT_BYTES), checksum);
+  return newer(first, decodeSlot(bytes.subarray(SECOND_SLOT_AT), checksum))?.content.mark ?? null;
 }
 
 function decodeSlot(slot: Buffer, checksum: Checksum): Slot | null {

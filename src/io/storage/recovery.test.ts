@@ -221,26 +221,68 @@ test('a segment of another group, or under another name, is refused', () => {
   equal(world.failureOfOpen().code, 'SEGMENT_HEADER');
 });
 
-test('a damaged or truncated snapshot is an error that names the file', () => {
-  const world = new World();
-  const group = written(world, [['one'], ['two'], ['three']]);
+/** A log of three entries with a snapshot of the first two; `isCompacted`: it lacks those two. */
+function withSnapshot(world: World, isCompacted: boolean): void {
+  const group = written(world, [['one'], ['two'], ['three']], isCompacted ? 100 : 1 << 20);
   const start = { id: 's2', last: id(2, 1), configuration: CONFIGURATION };
   group.snapshots.begin(start, { offset: 1 }, (_, writer) => {
-    writer?.append(Buffer.from('the body'), () => writer.finish(() => undefined));
+    writer?.append(Buffer.from('the body'), () =>
+      writer.finish((_error, meta) => {
+        ok(meta !== null);
+        if (isCompacted) group.store.compactTo(meta, 0, () => undefined);
+      }),
+    );
   });
   world.settle();
+  equal(group.store.base.index, isCompacted ? 2 : 0);
   world.kill();
-  const path = '/data0/snapshot-s2';
-  const content = world.disk.contentOf(path);
+}
+
+const SNAPSHOT = '/data0/snapshot-s2';
+
+test('a damaged or truncated snapshot is an error that names the file', () => {
+  const world = new World();
+  withSnapshot(world, true);
+  const content = world.disk.contentOf(SNAPSHOT);
   for (let at = 0; at < content.length; at++) {
-    world.disk.plant(path, content);
-    world.disk.flipBit(path, at, at % 8);
+    world.disk.plant(SNAPSHOT, content);
+    world.disk.flipBit(SNAPSHOT, at, at % 8);
     const error = world.failureOfOpen();
     equal(error.code, 'SNAPSHOT_CHECKSUM', `byte ${at}`);
-    equal(error.path, path);
-    world.disk.plant(path, content.subarray(0, at));
+    equal(error.path, SNAPSHOT);
+    world.disk.plant(SNAPSHOT, content.subarray(0, at));
     equal(world.failureOfOpen().code, 'SNAPSHOT_CHECKSUM', `cut at ${at}`);
   }
+});
+
+test('a snapshot with a damaged body goes when the log still holds all that it stood for', () => {
+  const world = new World();
+  withSnapshot(world, false);
+  const before = world.disk.contentOf(SNAPSHOT);
+  const bodyAt = before.length - 'the body'.length;
+  for (const at of [bodyAt, before.length - 1]) {
+    world.disk.plant(SNAPSHOT, before);
+    world.disk.flipBit(SNAPSHOT, at);
+    const group = world.open();
+    deepEqual(
+      group.repaired.map(({ code, path }) => `${code} ${path}`),
+      [`SNAPSHOT_CHECKSUM ${SNAPSHOT}`],
+    );
+    equal(group.snapshot, null);
+    deepEqual(textOf(world.entriesOf(group)), ['1/1 one', '2/1 two', '3/1 three']);
+    ok(!world.disk.paths().includes(SNAPSHOT));
+    world.crash();
+    deepEqual(world.open().repaired, []);
+    world.kill();
+  }
+});
+
+test('a damaged snapshot of which nobody can say what it stood for is kept and refused', () => {
+  const world = new World();
+  withSnapshot(world, false);
+  world.disk.flipBit(SNAPSHOT, 70);
+  equal(world.failureOfOpen().code, 'SNAPSHOT_CHECKSUM');
+  ok(world.disk.paths().includes(SNAPSHOT));
 });
 
 function lose(world: World, pattern: RegExp): void {

@@ -2,7 +2,8 @@
  * From the files of a group to a state that the core accepts, or to a named error (design §4).
  *
  * What may be repaired here, since it was never acknowledged: a torn end of the last segment, files
- * with temporary names, segments that a snapshot made superfluous, one bad slot of the hard state.
+ * with temporary names, segments that a snapshot made superfluous; and since a copy of it is there:
+ * one bad slot of the hard state, a bad snapshot of which the log still holds everything.
  * Everything else is damage: the node must not vote or serve from it (Alagappan, FAST 2018).
  *
  * What stays undetectable: damage to the last acknowledged record that happens before `settle` has
@@ -25,12 +26,8 @@ import { type RecoveredLog, recoverLog } from './log-recovery.ts';
 import { type Disk, directoryOf } from './ports.ts';
 import { SegmentedLog } from './segmented-log.ts';
 import { Segments } from './segments.ts';
-import {
-  type SnapshotContent,
-  type SnapshotExtra,
-  snapshotName,
-  verifySnapshot,
-} from './snapshot-file.ts';
+import { type SnapshotContent, type SnapshotExtra, snapshotName } from './snapshot-file.ts';
+import { type FoundSnapshots, irreplaceable, verifySnapshots } from './snapshot-recovery.ts';
 import { PARTIAL, type Partial } from './snapshot-sink.ts';
 import { Snapshots } from './snapshots.ts';
 import { removeFiles } from './whole-file.ts';
@@ -66,6 +63,8 @@ export interface OpenedGroup {
   readonly extra: SnapshotExtra | null;
   /** Cut from the end of the log: a write that a crash interrupted. */
   readonly tornBytes: number;
+  /** Damage that was found and mended, since nothing acknowledged was lost by it. */
+  readonly repaired: readonly StorageError[];
 }
 
 export type OpenGroupResult = OpenedGroup | { readonly ok: false; readonly error: StorageError };
@@ -92,7 +91,9 @@ class Opening {
   readonly #done: (result: OpenGroupResult) => void;
   #files: FoundFiles = sortFiles([]);
   #partial: Partial | null = null;
-  #snapshot: SnapshotContent | null = null;
+  #snapshots: FoundSnapshots = { newest: null, damaged: [] };
+  /** Damage that was mended. */
+  readonly #repaired: StorageError[] = [];
 
   constructor(
     disk: Disk,
@@ -106,6 +107,10 @@ class Opening {
     this.#o = options;
     this.#onEntry = onEntry;
     this.#done = done;
+  }
+
+  get #snapshot(): SnapshotContent | null {
+    return this.#snapshots.newest;
   }
 
   start(): void {
@@ -150,7 +155,7 @@ class Opening {
     const others = partialIds.slice(0, -1).map((other) => snapshotName(other) + PARTIAL);
     removeFiles(this.#disk, this.#directory, [...temporaries, ...others], (error) => {
       if (error !== null) return this.#fail(error);
-      if (id === undefined) return this.#verifySnapshots(0);
+      if (id === undefined) return this.#verifySnapshots();
       const path = this.#path(snapshotName(id) + PARTIAL);
       this.#disk.open(path, 'existing', (openError, file) => {
         if (file === null) return this.#fail(openError);
@@ -158,37 +163,27 @@ class Opening {
           file.close(() => {
             if (sizeError !== null) return this.#fail(sizeError);
             this.#partial = { id, bytes };
-            this.#verifySnapshots(0);
+            this.#verifySnapshots();
           });
         });
       });
     });
   }
 
-  #verifySnapshots(i: number): void {
-    const id = this.#files.snapshotIds[i];
-    if (id === undefined) {
+  #verifySnapshots(): void {
+    verifySnapshots(this.#disk, this.#directory, this.#files.snapshotIds, (error, found) => {
+      if (error !== null) return this.#fail(error);
+      this.#snapshots = found;
       this.#openHardState();
-      return;
-    }
-    this.#disk.open(this.#path(snapshotName(id)), 'existing', (openError, file) => {
-      if (file === null) return this.#fail(openError);
-      verifySnapshot(this.#disk, file, (error, content) => {
-        file.close(() => {
-          if (content === null) return this.#fail(error);
-          const newest = this.#snapshot?.meta.last.index ?? -1;
-          if (content.meta.last.index > newest) this.#snapshot = content;
-          this.#verifySnapshots(i + 1);
-        });
-      });
     });
   }
 
   #openHardState(): void {
     const path = this.#path(HARD_STATE_NAME);
     const { sequences, snapshotIds } = this.#files;
-    HardStateFile.open(this.#disk, path, (error, file, content) => {
+    HardStateFile.open(this.#disk, path, (error, file, content, repaired) => {
       if (error !== null) return this.#fail(error);
+      if (repaired !== null) this.#repaired.push(repaired);
       if (file !== null) return this.#openLog(file, content);
       if (this.#o.mustExist || sequences.length > 0 || snapshotIds.length > 0)
         return this.#damaged('HARD_STATE_MISSING', path, 'the file of term and vote is gone');
@@ -224,6 +219,11 @@ class Opening {
   #createLog(hardStateFile: HardStateFile, content: HardStateContent): void {
     const { hardState, mark } = content;
     const isNew = hardState.term === 0 && hardState.votedFor === null && mark.sequence === 0;
+    const lost = irreplaceable(this.#snapshots, null);
+    if (lost !== null) {
+      this.#fail(lost);
+      return;
+    }
     if (this.#o.mustExist || !isNew || this.#snapshot !== null) {
       this.#damaged('LOG_MISSING', this.#directory, 'the log was created, and has no segment left');
       return;
@@ -238,6 +238,8 @@ class Opening {
   #faultOf(log: RecoveredLog, hardState: HardState): StorageError | null {
     const { base, last } = log.table;
     const path = log.segments[0]?.file.path ?? this.#directory;
+    const lost = irreplaceable(this.#snapshots, log.table);
+    if (lost !== null) return lost;
     const snapshotIndex = this.#snapshot?.meta.last.index ?? 0;
     if (base.index > snapshotIndex) {
       const text = `begins after entry ${base.index}, but the snapshot ends at ${snapshotIndex}`;
@@ -255,6 +257,7 @@ class Opening {
     const older = this.#files.snapshotIds
       .filter((id) => id !== this.#snapshot?.meta.id)
       .map(snapshotName);
+    for (const { error } of this.#snapshots.damaged) this.#repaired.push(error);
     const names = [...this.#files.strays, ...log.superseded, ...older];
     removeFiles(this.#disk, this.#directory, names, (error) => {
       if (error !== null) return this.#fail(error);
@@ -290,6 +293,7 @@ class Opening {
       directory: this.#directory,
       latest: this.#snapshot,
       partial: this.#partial,
+      onFailure: (error) => store.giveUp(error),
     });
     const last = this.#snapshot?.meta.last;
     const known = this.#termsKnown(hardState);
@@ -313,6 +317,7 @@ class Opening {
           snapshot,
           extra,
           tornBytes,
+          repaired: this.#repaired,
         });
       });
     };

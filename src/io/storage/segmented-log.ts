@@ -212,6 +212,11 @@ export class SegmentedLog implements LogStore {
     this.#isClosing = true;
   }
 
+  /** Something else that belongs to this log failed: from now on nothing is acknowledged. */
+  giveUp(error: StorageError): void {
+    this.#fail(error);
+  }
+
   #isMarked(): boolean {
     const { sequence, size } = this.#segments.active;
     return this.#mark.sequence === sequence && this.#mark.position === size;

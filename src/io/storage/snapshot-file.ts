@@ -12,6 +12,7 @@ import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/proto
 import { isNodeId, logIndex, term } from '../../core/scalars.ts';
 import { StorageError } from './errors.ts';
 import type { Checksum, Disk, DiskFile } from './ports.ts';
+import { BlockSums, type SnapshotSums } from './snapshot-blocks.ts';
 import { asBuffer, readUint64, writeUint64 } from './uint64.ts';
 
 export const SNAPSHOT_HEAD_BYTES = 64;
@@ -39,6 +40,7 @@ export interface SnapshotContent {
   readonly extra: SnapshotExtra;
   readonly bodyAt: number;
   readonly bodyBytes: number;
+  readonly sums: SnapshotSums;
 }
 
 export function encodeDescription(start: SnapshotStart, extra: SnapshotExtra): Buffer {
@@ -63,41 +65,52 @@ export function encodeHead(
   return head;
 }
 
-export type VerifyDone = (error: StorageError | null, content: SnapshotContent | null) => void;
+/** `described`: what the file says of itself, when that much of it is sound. */
+export type VerifyDone = (
+  error: StorageError | null,
+  content: SnapshotContent | null,
+  described: SnapshotMeta | null,
+) => void;
 
 /** Reads the whole file and checks every byte of it. */
 export function verifySnapshot(disk: Disk, file: DiskFile, done: VerifyDone): void {
-  const fail = (position: number, text: string): void => {
-    done(new StorageError('SNAPSHOT_CHECKSUM', { path: file.path, position, text }), null);
+  const fail = (position: number, text: string, described: SnapshotMeta | null = null): void => {
+    const error = new StorageError('SNAPSHOT_CHECKSUM', { path: file.path, position, text });
+    done(error, null, described);
   };
   file.size((sizeError, size) => {
-    if (sizeError !== null) return done(sizeError, null);
+    if (sizeError !== null) return done(sizeError, null, null);
     file.read(0, SNAPSHOT_HEAD_BYTES + DESCRIPTION_BYTES_MAX, (readError, bytes) => {
-      if (readError !== null) return done(readError, null);
+      if (readError !== null) return done(readError, null, null);
       const begin = decodeBegin(asBuffer(bytes), disk.checksum);
       if (begin === 'unknown version') {
         const text = 'written by a newer version of this program';
-        return done(new StorageError('FORMAT_UNKNOWN', { path: file.path, text }), null);
+        return done(new StorageError('FORMAT_UNKNOWN', { path: file.path, text }), null, null);
       }
       if (begin === 'damaged') return fail(0, 'the header of the snapshot is damaged');
-      const { bodyAt, bodyBytes } = begin.content;
+      const { meta, bodyAt, bodyBytes } = begin;
       if (size !== bodyAt + bodyBytes) {
         const text = `the snapshot has ${size} bytes instead of ${bodyAt + bodyBytes}`;
-        return fail(Math.min(size, bodyAt + bodyBytes), text);
+        return fail(Math.min(size, bodyAt + bodyBytes), text, meta);
       }
-      checksumRange(disk, file, bodyAt, size, (error, sum) => {
-        if (error !== null) return done(error, null);
-        if (sum !== begin.bodyChecksum) return fail(bodyAt, 'the body does not match its checksum');
-        done(null, begin.content);
+      checksumRange(disk, file, bodyAt, size, (error, sum, blocks) => {
+        if (error !== null) return done(error, null, meta);
+        if (sum !== begin.bodyChecksum)
+          return fail(bodyAt, 'the body does not match its checksum', meta);
+        const sums = { begin: begin.sum, blocks };
+        done(null, { meta, extra: begin.extra, bodyAt, bodyBytes, sums }, meta);
       });
     });
   });
 }
 
-function decodeBegin(
-  bytes: Buffer,
-  checksum: Checksum,
-): { content: SnapshotContent; bodyChecksum: number } | 'damaged' | 'unknown version' {
+interface Begin extends Omit<SnapshotContent, 'sums'> {
+  readonly bodyChecksum: number;
+  /** Of everything before the body. */
+  readonly sum: number;
+}
+
+function decodeBegin(bytes: Buffer, checksum: Checksum): Begin | 'damaged' | 'unknown version' {
   if (bytes.length < SNAPSHOT_HEAD_BYTES) return 'damaged';
   if (checksum(bytes.subarray(0, CHECKSUM_AT)) !== bytes.readUInt32BE(CHECKSUM_AT))
     return 'damaged';
@@ -112,7 +125,8 @@ function decodeBegin(
   if (described === null) return 'damaged';
   const { start, extra } = described;
   const meta = { ...start, bytes: bodyAt + bodyBytes };
-  return { content: { meta, extra, bodyAt, bodyBytes }, bodyChecksum: bytes.readUInt32BE(24) };
+  const sum = checksum(bytes.subarray(0, bodyAt));
+  return { meta, extra, bodyAt, bodyBytes, bodyChecksum: bytes.readUInt32BE(24), sum };
 }
 
 function decodeDescription(text: string): { start: SnapshotStart; extra: SnapshotExtra } | null {
@@ -151,20 +165,22 @@ function checksumRange(
   file: DiskFile,
   from: number,
   end: number,
-  done: (error: StorageError | null, sum: number) => void,
+  done: (error: StorageError | null, sum: number, blocks: readonly number[]) => void,
 ): void {
+  const blocks = new BlockSums(disk.checksum);
   const step = (at: number, sum: number): void => {
     if (at >= end) {
-      done(null, sum);
+      done(null, sum, blocks.finish());
       return;
     }
     file.read(at, Math.min(WINDOW_BYTES, end - at), (error, bytes) => {
-      if (error !== null) return done(error, 0);
+      if (error !== null) return done(error, 0, []);
       if (bytes.length === 0) {
         const text = 'the snapshot became shorter while it was read';
         const place = { path: file.path, position: at, text };
-        return done(new StorageError('SNAPSHOT_CHECKSUM', place), 0);
+        return done(new StorageError('SNAPSHOT_CHECKSUM', place), 0, []);
       }
+      blocks.push(bytes);
       step(at + bytes.length, disk.checksum(bytes, sum));
     });
   };

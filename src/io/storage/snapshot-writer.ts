@@ -9,6 +9,7 @@ import { assert } from '../../assert.ts';
 import type { SnapshotMeta } from '../../core/raft/protocol.ts';
 import { StorageError } from './errors.ts';
 import { type Disk, type DiskDone, type DiskFile, directoryOf } from './ports.ts';
+import { BlockSums } from './snapshot-blocks.ts';
 import {
   encodeDescription,
   encodeHead,
@@ -40,6 +41,7 @@ export class SnapshotWriter {
   readonly #description: Buffer;
   #bodyBytes = 0;
   #bodyChecksum = 0;
+  readonly #blocks: BlockSums;
   #unsyncedBytes = 0;
   #state: 'idle' | 'writing' | 'ended' = 'idle';
 
@@ -47,6 +49,7 @@ export class SnapshotWriter {
     this.#o = options;
     this.#file = file;
     this.#description = description;
+    this.#blocks = new BlockSums(options.disk.checksum);
   }
 
   static begin(
@@ -81,6 +84,7 @@ export class SnapshotWriter {
     this.#bodyBytes += bytes.length;
     this.#unsyncedBytes += bytes.length;
     this.#bodyChecksum = this.#o.disk.checksum(bytes, this.#bodyChecksum);
+    this.#blocks.push(bytes);
     this.#file.write(at, [bytes], (error) => {
       if (error !== null || this.#unsyncedBytes < SYNC_EVERY_BYTES) {
         this.#idleAgain();
@@ -110,7 +114,9 @@ export class SnapshotWriter {
     const bodyAt = SNAPSHOT_HEAD_BYTES + this.#description.length;
     const head = encodeHead(this.#description, this.#bodyBytes, this.#bodyChecksum, checksum);
     const meta: SnapshotMeta = { ...start, bytes: bodyAt + this.#bodyBytes };
-    const content = { meta, extra, bodyAt, bodyBytes: this.#bodyBytes };
+    const begin = checksum(this.#description, checksum(head));
+    const sums = { begin, blocks: this.#blocks.finish() };
+    const content = { meta, extra, bodyAt, bodyBytes: this.#bodyBytes, sums };
     const fail = (error: StorageError): void => this.#remove(() => done(error, null));
     this.#file.write(0, [head], (writeError) => {
       if (writeError !== null) return fail(writeError);

@@ -2,10 +2,15 @@
  * The finished snapshots of one group: the newest, and the one that a peer is being given.
  *
  * Room on disk: at most two finished files (`prune`), one being written, one being fetched.
+ *
+ * What is read of them is compared with the checksums that they had when they became finished, so
+ * neither a server nor a peer ever gets a byte that changed since. Damage ends the node, as it does
+ * in the log: the next start decides whether the log can do without the snapshot.
  */
 import { assert } from '../../assert.ts';
-import { StorageError } from './errors.ts';
+import type { StorageError } from './errors.ts';
 import type { Disk, DiskDone, DiskFile } from './ports.ts';
+import { readSound, type SummedFile } from './snapshot-blocks.ts';
 import {
   isSnapshotId,
   type SnapshotContent,
@@ -22,6 +27,8 @@ export interface SnapshotsOptions {
   readonly directory: string;
   readonly latest: SnapshotContent | null;
   readonly partial: Partial | null;
+  /** A finished snapshot is damaged, or cannot be read. The node must end. */
+  readonly onFailure: (error: StorageError) => void;
 }
 
 export type BytesDone = (error: StorageError | null, bytes: Uint8Array) => void;
@@ -34,10 +41,8 @@ export interface SnapshotReader extends SnapshotContent {
 }
 
 /** A snapshot being given to peers: its file stays open until another one is asked for. */
-interface Served {
+interface Served extends SummedFile {
   readonly id: string;
-  readonly file: DiskFile;
-  readonly bytes: number;
   readsInFlight: number;
   isOver: boolean;
   /** Since the last `prune`: otherwise the peer has gone, or has got all of it. */
@@ -47,6 +52,7 @@ interface Served {
 export class Snapshots {
   readonly #disk: Disk;
   readonly #directory: string;
+  readonly #onFailure: (error: StorageError) => void;
   /** Finished files, oldest first. */
   #finished: SnapshotContent[];
   #served: Served | null = null;
@@ -57,6 +63,7 @@ export class Snapshots {
     const { disk, directory, latest, partial } = options;
     this.#disk = disk;
     this.#directory = directory;
+    this.#onFailure = options.onFailure;
     this.#finished = latest === null ? [] : [latest];
     const onFinished = (content: SnapshotContent, done: DiskDone): void => {
       this.#adopt(content, done);
@@ -86,7 +93,7 @@ export class Snapshots {
     SnapshotWriter.begin({ disk: this.#disk, path, start, extra, onFinished }, done);
   }
 
-  /** Yields null when there is none. Every byte was verified when it was written or found. */
+  /** Yields null when there is none. */
   openLatest(done: (error: StorageError | null, reader: SnapshotReader | null) => void): void {
     const content = this.latest;
     if (content === null) {
@@ -94,8 +101,13 @@ export class Snapshots {
       return;
     }
     this.#disk.open(this.#pathOf(content.meta.id), 'existing', (error, file) => {
-      if (file === null) return done(error, null);
-      done(null, readerOf(content, file));
+      if (file === null) {
+        // A newer one took its place, and it was removed before it could be opened.
+        if (this.latest !== content) return this.openLatest(done);
+        if (error !== null) this.#onFailure(error);
+        return done(error, null);
+      }
+      done(null, this.#readerOf(content, file));
     });
   }
 
@@ -113,12 +125,13 @@ export class Snapshots {
       if (served === null || position > served.bytes) return done(null, 0);
       served.readsInFlight += 1;
       served.wasRead = true;
-      const bytes = Math.min(bytesMax, served.bytes - position);
-      served.file.read(position, bytes, (error, source) => {
+      const end = Math.min(served.bytes, position + bytesMax);
+      readSound(served, position, end, (error, bytes) => {
         served.readsInFlight -= 1;
         closeIfOver(served);
-        if (error !== null || source.length < bytes) return done(null, 0);
-        done(source, served.bytes);
+        if (error === null) return done(bytes, served.bytes);
+        this.#onFailure(error);
+        done(null, 0);
       });
     });
   }
@@ -158,10 +171,14 @@ export class Snapshots {
       this.#disk.defer(() => done(null));
       return;
     }
-    const { bytes } = content.meta;
     this.#disk.open(this.#pathOf(id), 'existing', (error, file) => {
-      if (file === null || error !== null) return done(null);
-      const served: Served = { id, file, bytes, readsInFlight: 0, isOver: false, wasRead: false };
+      if (file === null) {
+        // Unless it was removed meanwhile, for a newer one.
+        if (error !== null && this.#finished.includes(content)) this.#onFailure(error);
+        return done(null);
+      }
+      const flags = { readsInFlight: 0, isOver: false, wasRead: false };
+      const served: Served = { id, ...this.#summed(content, file), ...flags };
       this.#stopServing();
       this.#served = served;
       done(served);
@@ -176,6 +193,26 @@ export class Snapshots {
     closeIfOver(served);
   }
 
+  #summed({ meta, bodyAt, sums }: SnapshotContent, file: DiskFile): SummedFile {
+    return { file, checksum: this.#disk.checksum, sums, bodyAt, bytes: meta.bytes };
+  }
+
+  #readerOf(content: SnapshotContent, file: DiskFile): SnapshotReader {
+    const { bodyAt, bodyBytes } = content;
+    const summed = this.#summed(content, file);
+    return {
+      ...content,
+      read: (position, bytesMax, done) => {
+        const end = Math.min(bodyBytes, position + bytesMax);
+        readSound(summed, bodyAt + position, bodyAt + Math.max(position, end), (error, bytes) => {
+          if (error !== null) this.#onFailure(error);
+          done(error, bytes);
+        });
+      },
+      close: () => file.close(() => undefined),
+    };
+  }
+
   #pathOf(id: string): string {
     return `${this.#directory}/${snapshotName(id)}`;
   }
@@ -184,23 +221,4 @@ export class Snapshots {
 function closeIfOver(served: Served): void {
   // Nothing is lost when closing a file that was only read fails.
   if (served.isOver && served.readsInFlight === 0) served.file.close(() => undefined);
-}
-
-function readerOf(content: SnapshotContent, file: DiskFile): SnapshotReader {
-  const { bodyAt, bodyBytes } = content;
-  return {
-    ...content,
-    read: (position, bytesMax, done) => {
-      const bytes = Math.max(0, Math.min(bytesMax, bodyBytes - position));
-      file.read(bodyAt + position, bytes, (error, source) => {
-        if (error === null && source.length < bytes) {
-          const text = 'the snapshot ends before its body does';
-          const place = { path: file.path, position: bodyAt + position + source.length, text };
-          return done(new StorageError('SNAPSHOT_CHECKSUM', place), source);
-        }
-        done(error, source);
-      });
-    },
-    close: () => file.close(() => undefined),
-  };
 }
