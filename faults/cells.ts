@@ -1,0 +1,41 @@
+/** The kinds of runs: which faults, and what else is special about one. */
+import type { FaultKind } from './plan.ts';
+
+export interface Cell {
+  readonly means: string;
+  readonly kinds: readonly FaultKind[];
+  /** A log so small that compaction never rests. */
+  readonly logLimit?: '32kb';
+}
+
+const DISKS = ['disk-slow', 'disk-full', 'disk-unsynced'] as const;
+
+export const CELLS: Readonly<Record<string, Cell>> = {
+  none: { means: 'no faults at all', kinds: [] },
+  kill: { means: 'SIGKILL of agent, server, both, or everything', kinds: ['kill'] },
+  pause: { means: 'SIGSTOP of agent, server or both, also of a majority', kinds: ['pause'] },
+  partition: {
+    means: 'one node, halves, ring of overlapping majorities, one-way',
+    kinds: ['partition'],
+  },
+  island: { means: 'the leader alone, asked for what it must not do', kinds: ['island'] },
+  clock: { means: 'clocks of agents and servers jump and strobe', kinds: ['clock'] },
+  'disk-slow': { means: 'every sync takes longer', kinds: ['disk-slow', 'disk-slow', 'kill'] },
+  'disk-full': { means: 'no space left, and some again', kinds: ['disk-full'] },
+  'disk-unsynced': { means: 'a kill loses what was not synced', kinds: ['disk-unsynced'] },
+  'restart-storm': { means: 'agents die again and again', kinds: ['restart-storm'] },
+  'snapshot-storm': {
+    means: 'compaction never rests, with kills, pauses and partitions',
+    kinds: ['kill', 'pause', 'partition'],
+    logLimit: '32kb',
+  },
+  all: {
+    means: 'everything together',
+    kinds: [
+      ...(['kill', 'kill', 'pause', 'pause', 'partition', 'partition', 'island'] as const),
+      ...(['clock', 'restart-storm'] as const),
+      ...DISKS,
+    ],
+    logLimit: '32kb',
+  },
+};
