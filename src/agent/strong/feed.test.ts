@@ -215,3 +215,13 @@ test('once it has loaded, a server that only talks makes no approach', () => {
   feed.acknowledged(replOffset(5));
   notEqual(feed.approach, before);
 });
+
+test('a server that stands inside an entry, between two units of it, gets the rest of it only', () => {
+  const { feed, wire, said, commit } = world();
+  commit(3);
+  feed.wanted(wire, '0'.repeat(40), replOffset(0));
+  feed.disconnected();
+  said.length = 0;
+  feed.wanted(wire, OWN, replOffset(2));
+  deepEqual(said, ['continue f', 'aaa']);
+});

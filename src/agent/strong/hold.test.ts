@@ -112,3 +112,27 @@ test('a hold that ends while it is full lets go of those who wait for room', () 
   hold.end();
   equal(drained, 1);
 });
+
+test('an error waits like any other reply: it tells what is not committed', () => {
+  const { hold, released, session } = barrier();
+  hold.add(session('a'), Buffer.from('-WRONGTYPE'), 0);
+  hold.fenceSent();
+  hold.fenceAnswered(replOffset(100));
+  deepEqual(released, []);
+  hold.committed(replOffset(100));
+  deepEqual(released, ['a:-WRONGTYPE']);
+});
+
+test('replies leave in the order in which they were read, each to its own session', () => {
+  const { hold, released, session } = barrier();
+  for (const [name, reply] of ['a1', 'b1', 'a2', 'c1', 'b2']) {
+    hold.add(session(name ?? ''), Buffer.from(reply ?? ''), 0);
+  }
+  hold.fenceSent();
+  hold.add(session('a'), Buffer.from('3'), 0);
+  hold.fenceAnswered(replOffset(10));
+  hold.fenceSent();
+  hold.fenceAnswered(replOffset(20));
+  hold.committed(replOffset(20));
+  deepEqual(released, ['a:1', 'b:1', 'a:2', 'c:1', 'b:2', 'a:3']);
+});

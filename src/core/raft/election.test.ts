@@ -265,3 +265,9 @@ test('a second leader in one term is our bug, and halts the node', () => {
   }
   ok(message.includes('at most one leader'), message);
 });
+
+test('a vote that was found on disk is kept: nobody else gets one in that term', () => {
+  const raft = bareRaft({ inTerm: 4, votedFor: 'b' });
+  deepEqual(sentTo(stepSynced(raft, received('c', ask(4, id(0, 0)))), 'c'), [vote(4, false)]);
+  deepEqual(sentTo(stepSynced(raft, received('b', ask(4, id(0, 0)))), 'b'), [vote(4, true)]);
+});

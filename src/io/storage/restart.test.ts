@@ -42,3 +42,25 @@ test('names that only the kernel knew outlive the power once the log was opened'
     }
   }
 });
+
+test('compaction leaves term and vote as they are, through a power cut', () => {
+  const world = new World();
+  const group = world.open({ segmentBytes: 200 });
+  group.store.saveHardState(vote(1), () => undefined);
+  for (let index = 1; index <= 6; index += 1) {
+    const after = id(index - 1, index === 1 ? 0 : 1);
+    group.store.persist(after, [entry(index, 1, 'x'.repeat(120))], () => undefined);
+  }
+  group.store.saveHardState(vote(9), () => undefined);
+  world.settle();
+  const start = { id: 's5', last: id(5, 1), configuration: CONFIGURATION };
+  group.snapshots.begin(start, {}, (_, writer) =>
+    writer?.finish((_error, meta) => {
+      if (meta !== null) group.store.compactTo(meta, 0, () => undefined);
+    }),
+  );
+  world.settle();
+  equal(group.store.base.index > 0, true, 'something was compacted');
+  world.crash();
+  deepEqual(world.open().hardState, vote(9));
+});
