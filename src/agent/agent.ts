@@ -208,7 +208,6 @@ export class Agent {
       identity,
       introduction: {
         name: config.name,
-        run: randomBytes(8).toString('hex'),
         clientAddress: this.clientAddress,
         httpAddress: this.#announced(config.bind.http, config.ports.http),
         peerAddress: this.#announced(config.bind.peers, config.ports.peers),

@@ -7,14 +7,14 @@ import { deploymentIdOf, nodeIdOf, votersOf } from '../core/charter/charter.ts';
 import { Founding, type FoundingOutput, mismatchOf } from '../core/charter/founding.ts';
 import type { FoundingProblem } from '../core/charter/problems.ts';
 import type { NodeId } from '../core/scalars.ts';
-import { type Hello, helloNodeId, type Refusal } from '../io/peers/hello.ts';
+import { type Hello, helloNodeId, judgeIncarnation, type Refusal } from '../io/peers/hello.ts';
 import type { Journal } from './journal.ts';
 import type { OwnIdentity } from './own-identity.ts';
 
 /** What a hello says beside the card: it does not change while the process runs. */
 export type Introduction = Pick<
   Hello,
-  'name' | 'run' | 'clientAddress' | 'httpAddress' | 'peerAddress' | 'serverVersion'
+  'name' | 'clientAddress' | 'httpAddress' | 'peerAddress' | 'serverVersion'
 >;
 
 export interface MembershipOptions {
@@ -73,23 +73,22 @@ export class Membership {
   }
 
   get hello(): Hello {
-    const { deployment, incarnation } = this.#o.identity.now;
-    return { ...this.#founding.card, ...this.#o.introduction, deployment, incarnation };
+    const { identity, introduction } = this.#o;
+    const { deployment, incarnation } = identity.now;
+    return { ...this.#founding.card, ...introduction, ...identity.runs, deployment, incarnation };
   }
 
   start(): void {
     this.#carryOut(this.#founding.step({ kind: 'started' }));
   }
 
-  /** An older life of a directory than one that was seen is a copy or a ghost: refused (H9). */
+  /** An older or another life of a directory than the one seen is a copy or a ghost (H9). */
   admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
     const { identity, fatal } = this.#o;
-    const known = identity.incarnationOf(hello.directory);
-    if (hello.incarnation < known) {
-      const text = `start ${hello.incarnation} of the directory of ${hello.node}, after ${known}`;
-      done({ code: 'OLD_INCARNATION', text });
-    } else if (hello.incarnation === known) done(null);
-    else identity.recordPeer(hello.directory, hello.incarnation).then(() => done(null), fatal);
+    const known = identity.knownRunOf(hello.directory);
+    const refusal = judgeIncarnation(known, hello);
+    if (refusal !== null || hello.run === known?.run) done(refusal);
+    else identity.recordPeer(hello).then(() => done(null), fatal);
   }
 
   /** A peer came up, or has news. */

@@ -3,6 +3,7 @@
  * newest incarnation of every peer (`facts/holes.md` H9). Changes are written one at a time.
  */
 import { randomBytes } from 'node:crypto';
+import { EARLIER_RUNS_MAX, type Hello, type KnownRun } from '../io/peers/hello.ts';
 import type { StorageError } from '../io/storage/errors.ts';
 import { type Identity, loadIdentity, saveIdentity } from '../io/storage/identity.ts';
 import type { Disk } from '../io/storage/ports.ts';
@@ -48,12 +49,22 @@ export class OwnIdentity {
       peers: {},
     };
     const own = new OwnIdentity(disk, path, identity);
-    await own.update(({ incarnation }) => ({ incarnation: incarnation + 1 }));
+    const run = randomBytes(8).toString('hex');
+    await own.update(({ incarnation, runs = [] }) => ({
+      incarnation: incarnation + 1,
+      runs: [...runs, run].slice(-EARLIER_RUNS_MAX - 1),
+    }));
     return own;
   }
 
   get now(): Identity {
     return this.#identity;
+  }
+
+  /** Of this start, and of those before it. */
+  get runs(): { readonly run: string; readonly earlierRuns: readonly string[] } {
+    const { runs = [] } = this.#identity;
+    return { run: runs.at(-1) ?? '', earlierRuns: runs.slice(0, -1) };
   }
 
   /** Resolves when the change is durable; only then does `now` show it. Rejects: the node ends. */
@@ -70,16 +81,17 @@ export class OwnIdentity {
     return written;
   }
 
-  /** The newest incarnation seen of a directory; 0 when it was never seen. */
-  incarnationOf(directory: string): number {
-    return this.#identity.peers[directory]?.incarnation ?? 0;
+  /** The newest start seen of a directory. */
+  knownRunOf(directory: string): KnownRun | undefined {
+    const peer = this.#identity.peers[directory];
+    return peer && { incarnation: peer.incarnation, run: peer.run ?? null };
   }
 
-  recordPeer(directory: string, incarnation: number): Promise<void> {
+  recordPeer({ directory, incarnation, run }: Hello): Promise<void> {
     return this.update(({ peers }) => {
       const others = Object.entries(peers).filter(([known]) => known !== directory);
       const kept = others.slice(-(PEERS_MAX - 1));
-      return { peers: Object.fromEntries([...kept, [directory, { directory, incarnation }]]) };
+      return { peers: Object.fromEntries([...kept, [directory, { directory, incarnation, run }]]) };
     });
   }
 }

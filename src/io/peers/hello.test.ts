@@ -140,13 +140,14 @@ test('judgeHello: the own process is SELF, another one on the own directory is r
 });
 
 test('H9: an older start of a directory is refused, and a second process of one start', () => {
-  const known = { incarnation: 5, run: 'aaaa', isConnected: true };
-  const code = (incarnation: number, run: string, isConnected = true) =>
-    judgeIncarnation({ ...known, isConnected }, hello(2, { incarnation, run }))?.code ?? 'welcome';
+  const code = (incarnation: number, run: string, knownRun: string | null = 'aaaa') =>
+    judgeIncarnation({ incarnation: 5, run: knownRun }, hello(2, { incarnation, run }))?.code ??
+    'welcome';
   equal(judgeIncarnation(undefined, hello(2)), null);
   equal(code(4, 'bbbb'), 'OLD_INCARNATION');
   equal(code(5, 'bbbb'), 'OLD_INCARNATION');
-  equal(code(5, 'bbbb', false), 'welcome');
+  equal(code(4, 'bbbb', null), 'OLD_INCARNATION');
+  equal(code(5, 'bbbb', null), 'welcome', 'recorded before runs were');
   equal(code(5, 'aaaa'), 'welcome');
   equal(code(6, 'bbbb'), 'welcome');
 });

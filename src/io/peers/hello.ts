@@ -20,6 +20,8 @@ import { ProtocolError } from './frame-reader.ts';
 export const PROTOCOL = 1;
 /** Room for a charter of 64 nodes; spent before the other side is known. */
 export const HELLO_BYTES_MAX = 16 * 1024;
+/** A node that was started more often while a peer was away cannot be judged by that peer. */
+export const EARLIER_RUNS_MAX = 32;
 const REFUSAL_TEXT_CHARS_MAX = 500;
 const TEXT_CHARS_MAX = 256;
 const RUN = /^[0-9a-f]{8,64}$/;
@@ -34,6 +36,8 @@ export interface Hello extends Card {
   readonly incarnation: number;
   /** Random, one per process. */
   readonly run: string;
+  /** The runs of the starts before this one, the latest last: `EARLIER_RUNS_MAX` at most. */
+  readonly earlierRuns?: readonly string[];
   /** `host:port`, empty while not known. */
   readonly clientAddress: string;
   readonly httpAddress: string;
@@ -117,13 +121,17 @@ export function judgeHello(body: Buffer, own: Hello): Verdict {
 /** What is known of a directory from earlier hellos. */
 export interface KnownRun {
   readonly incarnation: number;
-  readonly run: string;
-  readonly isConnected: boolean;
+  /** Null when the record is of a time when runs were not kept. */
+  readonly run: string | null;
 }
 
-/** One directory has one life at a time, and the newest counts (holes.md H9). */
+/**
+ * One directory has one life at a time, and the newest counts (holes.md H9). Every start raises the
+ * incarnation, so two runs of one incarnation mean a directory that was copied or set back; and a
+ * start that does not know the run that was seen is a descendant of such a directory.
+ */
 export function judgeIncarnation(known: KnownRun | undefined, hello: Hello): Refusal | null {
-  if (known === undefined || hello.incarnation > known.incarnation) return null;
+  if (known === undefined) return null;
   if (hello.incarnation < known.incarnation) {
     return {
       code: 'OLD_INCARNATION',
@@ -132,11 +140,20 @@ export function judgeIncarnation(known: KnownRun | undefined, hello: Hello): Ref
         `${known.incarnation} was seen: an old copy of the directory, or an old process`,
     };
   }
-  if (hello.run === known.run || !known.isConnected) return null;
+  const seen = runAt(hello, known.incarnation);
+  if (known.run === null || seen === null || seen === known.run) return null;
   return {
     code: 'OLD_INCARNATION',
-    text: `${hello.node} runs twice on copies of one data directory`,
+    text:
+      `${hello.node} does not remember start ${known.incarnation} of its data directory as it ` +
+      `was seen: a copy of the directory runs too, or it was set back to an earlier state`,
   };
+}
+
+/** Which run had this incarnation, or null when that was too long ago. */
+function runAt(hello: Hello, incarnation: number): string | null {
+  const { earlierRuns = [] } = hello;
+  return [...earlierRuns, hello.run].at(incarnation - hello.incarnation - 1) ?? null;
 }
 
 /** Whether `later` may follow `earlier` on one connection. */
@@ -202,6 +219,8 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
   const card = parseCard(fields, name, node, directory);
   if (card === null) return null;
   const { clientAddress, httpAddress, peerAddress, serverVersion, rdbVersion } = fields;
+  const { earlierRuns } = fields;
+  if (earlierRuns !== undefined && !isRuns(earlierRuns)) return null;
   if (!isText(clientAddress) || !isText(httpAddress)) return null;
   if (!isText(peerAddress) || !isText(serverVersion)) return null;
   if (rdbVersion !== undefined && !isCount(rdbVersion)) return null;
@@ -215,6 +234,7 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
     httpAddress,
     peerAddress,
     serverVersion,
+    ...(earlierRuns === undefined ? {} : { earlierRuns }),
     ...(rdbVersion === undefined ? {} : { rdbVersion }),
   };
   return { purpose, revision, hello };
@@ -236,6 +256,11 @@ function parseCard(
   const own = memberNamed(charter, node);
   if (own === undefined || (own.directory === directory) === (phase === 'copy')) return null;
   return { node, directory, phase, charter };
+}
+
+function isRuns(value: unknown): value is string[] {
+  if (!Array.isArray(value) || value.length > EARLIER_RUNS_MAX) return false;
+  return value.every((run: unknown) => typeof run === 'string' && RUN.test(run));
 }
 
 function isPhase(value: unknown): value is Phase {

@@ -32,6 +32,32 @@ test('H9: an older start whose admission takes long is refused once a newer one 
   deepEqual(results, ['2 in', '1 OLD_INCARNATION']);
 });
 
+test('H9: another run of a start that was seen is refused, also when the first one is gone', () => {
+  const known = new KnownPeers((_hello, done) => done(null), 16);
+  const results: string[] = [];
+  for (const run of ['aaaaaaaa', 'bbbbbbbb', 'aaaaaaaa'])
+    known.admit(hello(1, { run }), (refusal) => results.push(refusal?.code ?? 'in'));
+  deepEqual(results, ['in', 'OLD_INCARNATION', 'in']);
+});
+
+test('H9: a directory that was set back is refused however often it is started again', () => {
+  const known = new KnownPeers((_hello, done) => done(null), 16);
+  const results: string[] = [];
+  const start = (incarnation: number, ...runs: string[]) =>
+    known.admit(hello(incarnation, { run: runs.pop() ?? '', earlierRuns: runs }), (refusal) =>
+      results.push(refusal?.code ?? 'in'),
+    );
+  start(2, 'a1', 'a2');
+  start(5, 'a1', 'a2', 'a3', 'a4', 'a5');
+  start(5, 'a1', 'a2', 'a3', 'a4', 'b5');
+  start(6, 'a1', 'a2', 'a3', 'a4', 'b5', 'b6');
+  start(9, 'a4', 'b5', 'b6', 'b7', 'b8', 'b9');
+  start(7, 'a4', 'a5', 'a6', 'a7');
+  start(40, 'a38', 'a39', 'a40');
+  const old = 'OLD_INCARNATION';
+  deepEqual(results, ['in', 'in', old, old, old, 'in', 'in']);
+});
+
 test('KnownPeers asks once per run, and takes news only in their order', () => {
   let asked = 0;
   const known = new KnownPeers((_hello, done) => {

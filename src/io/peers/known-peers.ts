@@ -68,9 +68,7 @@ export class KnownPeers {
   #judge(hello: Hello): Refusal | null {
     const record = this.#records.get(hello.directory);
     if (record === undefined) return null;
-    const { incarnation, run } = record.hello;
-    const isConnected = record.connections.size > 0;
-    return judgeIncarnation({ incarnation, run, isConnected }, hello);
+    return judgeIncarnation(record.hello, hello);
   }
 
   /** A newer start of the same directory: what the older one still has open is closed. */

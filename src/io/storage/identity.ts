@@ -22,6 +22,8 @@ export interface Identity {
   readonly directory: string;
   /** Raised by one at each start, before anybody hears of it. */
   readonly incarnation: number;
+  /** Random names of the last starts, this one's last: peers know a copy by them. */
+  readonly runs?: readonly string[];
   readonly phase: IdentityPhase;
   readonly charter: Charter | null;
   /** Empty until there is a charter. */
@@ -35,6 +37,8 @@ export interface Identity {
 export interface PeerIdentity {
   readonly directory: string;
   readonly incarnation: number;
+  /** The process of that incarnation: the same incarnation in another is a copy. */
+  readonly run?: string;
 }
 
 /** A hundred peers need some ten kilobytes. */
@@ -104,6 +108,7 @@ export function validateIdentity(value: unknown): Identity | string {
     node,
     directory,
     incarnation,
+    runs,
     phase,
     charter,
     deployment,
@@ -116,6 +121,7 @@ export function validateIdentity(value: unknown): Identity | string {
   if (typeof directory !== 'string' || !DIRECTORY_ID.test(directory))
     return '`directory` is not 32 hex digits';
   if (!isCount(incarnation)) return '`incarnation` is not a count';
+  if (runs !== undefined && !isTexts(runs)) return '`runs` are not names';
   if (!isPhase(phase)) return `\`phase\` is not one of ${PHASES.join(', ')}`;
   const sound = charter === null ? null : parseCharter(charter);
   if (sound === null && charter !== null) return '`charter` is not a charter';
@@ -130,6 +136,7 @@ export function validateIdentity(value: unknown): Identity | string {
     node,
     directory,
     incarnation,
+    ...(runs === undefined ? {} : { runs }),
     phase,
     charter: sound,
     deployment,
@@ -143,15 +150,20 @@ function parsePeers(value: unknown): Record<string, PeerIdentity> | null {
   const peers: Record<string, PeerIdentity> = {};
   for (const [node, peer] of Object.entries(value)) {
     if (typeof peer !== 'object' || peer === null) return null;
-    const { directory, incarnation } = peer as Readonly<Record<string, unknown>>;
+    const { directory, incarnation, run } = peer as Readonly<Record<string, unknown>>;
     if (!isName(node) || !isDirectoryId(directory) || !isCount(incarnation)) return null;
-    peers[node] = { directory, incarnation };
+    if (run !== undefined && typeof run !== 'string') return null;
+    peers[node] = { directory, incarnation, ...(run === undefined ? {} : { run }) };
   }
   return peers;
 }
 
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === 'string');
 }
 
 function isPhase(value: unknown): value is IdentityPhase {
