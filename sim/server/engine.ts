@@ -17,9 +17,11 @@ import { bulks, NULL_ARRAY, QUEUED, Refusal } from './resp.ts';
 import type { Settings } from './settings.ts';
 import { type Effect, ReplicationStream } from './stream.ts';
 
+/** One execution unit: a command, or MULTI to EXEC; a primary's may begin with a SELECT. */
 export interface Unit {
-  /** The stream's offset behind it. */
-  readonly offset: number;
+  readonly role: 'primary' | 'replica';
+  /** The stream's offset before it; behind it, it is `start + bytes.length`. */
+  readonly start: number;
   readonly bytes: Buffer;
 }
 
@@ -29,7 +31,8 @@ export interface EngineOptions {
   readonly nowMs: () => number;
   readonly settings: Settings;
   readonly commands: ReadonlyMap<string, Command>;
-  readonly onUnit: ((unit: Unit) => void) | null;
+  readonly onExecuted: ((unit: Unit) => void) | null;
+  readonly onLoaded: ((offset: number) => void) | null;
 }
 
 const NO_REPLICAS = 'NOREPLICAS Not enough good replicas to write.';
@@ -50,10 +53,8 @@ export class Engine {
   /** Set by the server that is made of these parts. */
   replicas!: Replicas;
   link!: PrimaryLink;
-  password: { readonly agent: string | null; readonly client: string | null } = {
-    agent: null,
-    client: null,
-  };
+  /** Passwords by user; null: none is asked for. */
+  users: ReadonlyMap<string, string | null> = new Map();
   unexpectedErrors = 0;
   /** Why the server ended itself; nothing more is executed then. */
   exitWhy: string | null = null;
@@ -137,9 +138,16 @@ export class Engine {
 
   /** Bytes that go to the replicas, and one unit of the stream. */
   feed(bytes: Buffer): void {
+    const start = this.stream.offset;
     this.stream.append(bytes, this.settings.number('repl-backlog-size'));
     this.replicas.feed(bytes);
-    this.#options.onUnit?.({ offset: this.stream.offset, bytes });
+    const { onExecuted } = this.#options;
+    onExecuted?.({ role: this.link.isOn ? 'replica' : 'primary', start, bytes });
+  }
+
+  /** All data was replaced by its primary's. */
+  loaded(): void {
+    this.#options.onLoaded?.(this.stream.offset);
   }
 
   /** The key as `client` may see it. What is over is deleted on the way, by a primary. */
@@ -314,7 +322,8 @@ export class Engine {
     if (client.isPrimary) return null;
     if (!client.isAuthenticated && !command.needsNoAuth) return 'NOAUTH Authentication required.';
     const { transaction } = client;
-    if (transaction !== null && command.inTransaction === 'refused') {
+    const nests = this.flavor.nestingSpoils && ['MULTI', 'WATCH'].includes(command.name);
+    if (transaction !== null && (command.inTransaction === 'refused' || nests)) {
       return 'ERR Command not allowed inside a transaction';
     }
     const isExec = command.name === 'EXEC' && transaction !== null;

@@ -12,6 +12,10 @@ export interface FlavorFacts {
   readonly deletion: 'DEL' | 'UNLINK';
   /** Whether the SELECT of a transaction's first command comes after its MULTI. */
   readonly selectsInsideMulti: boolean;
+  /** SPOP of several: an SREM for each, or one for all. */
+  readonly popsInOneEffect: boolean;
+  /** MULTI and WATCH in a transaction: refused like an unknown command, which spoils it. */
+  readonly nestingSpoils: boolean;
   /** `REPLCONF version`: said to a primary, and understood. */
   readonly knowsVersion: boolean;
   /** Without a backlog each propagation counts one byte, or none (`facts/engine.md` §6.3). */
@@ -27,6 +31,8 @@ export const FLAVORS: Readonly<Record<FlavorName, FlavorFacts>> = {
     rdbVersionMax: 10,
     deletion: 'DEL',
     selectsInsideMulti: false,
+    popsInOneEffect: false,
+    nestingSpoils: false,
     knowsVersion: false,
     bytesWithoutBacklog: 0,
   },
@@ -38,6 +44,8 @@ export const FLAVORS: Readonly<Record<FlavorName, FlavorFacts>> = {
     rdbVersionMax: 11,
     deletion: 'UNLINK',
     selectsInsideMulti: true,
+    popsInOneEffect: true,
+    nestingSpoils: true,
     knowsVersion: true,
     bytesWithoutBacklog: 1,
   },

@@ -116,8 +116,8 @@ export class Keyspace {
     return this.#databases.reduce((sum, database) => sum + database.size, 0);
   }
 
-  /** Sixteen hex digits. */
-  digest(): string {
+  /** 53 bits. */
+  digest(): number {
     for (const entry of this.#unsummed) {
       entry.low = hashOf(entry, 0x811c9dc5);
       entry.high = hashOf(entry, 0x01234567);
@@ -126,7 +126,7 @@ export class Keyspace {
       entry.isSummed = true;
     }
     this.#unsummed.clear();
-    return this.#high.toString(16).padStart(8, '0') + this.#low.toString(16).padStart(8, '0');
+    return (this.#high & 0x1f_ffff) * 0x1_0000_0000 + this.#low;
   }
 
   #subtract(entry: Entry): void {

@@ -27,14 +27,16 @@ export interface ModelServerOptions {
   readonly dial: Dial;
   /** Whom it follows from its start; null: it is a primary. */
   readonly feed: { readonly port: number; readonly user: string; readonly password: string } | null;
-  /** Of the agent's own user; null: nobody can be that user. */
-  readonly agentPassword: string | null;
+  /** The agent's own user. */
+  readonly agent: { readonly user: string; readonly password: string };
   /** Of everybody else; null: none is asked for. */
   readonly clientPassword: string | null;
   /** Instead of the agent's usual ones, by the names of the configuration file. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** At the end of every execution unit that is in the stream, once it counts. */
-  readonly onUnit?: (unit: Unit) => void;
+  /** After every execution unit: a primary's when it is in the stream, a replica's when applied. */
+  readonly onExecuted?: (unit: Unit) => void;
+  /** A full sync has replaced all data, and the stream begins behind `offset`. */
+  readonly onLoaded?: (offset: number) => void;
   /** It ended itself: its connections are closed by then. */
   readonly onExit?: (why: string) => void;
 }
@@ -45,14 +47,6 @@ export interface ModelConnection {
   write(bytes: Buffer): void;
   /** Nothing comes back after this. */
   close(): void;
-}
-
-export interface ServerDigest {
-  readonly role: 'primary' | 'replica';
-  readonly replid: string;
-  readonly offset: number;
-  /** Of all databases, expiry times included: sixteen hex digits. */
-  readonly data: string;
 }
 
 const COMMANDS = new Map(
@@ -87,9 +81,13 @@ export class ModelServer {
       nowMs: options.nowMs,
       settings: new Settings({ ...login, ...options.settings }),
       commands: COMMANDS,
-      onUnit: options.onUnit ?? null,
+      onExecuted: options.onExecuted ?? null,
+      onLoaded: options.onLoaded ?? null,
     });
-    engine.password = { agent: options.agentPassword, client: options.clientPassword };
+    engine.users = new Map<string, string | null>([
+      ['default', options.clientPassword],
+      [options.agent.user, options.agent.password],
+    ]);
     engine.replicas = new Replicas(engine);
     engine.link = new PrimaryLink(engine, (port, onBytes, onClosed) =>
       options.dial(
@@ -128,9 +126,14 @@ export class ModelServer {
     return this.#engine.unexpectedErrors;
   }
 
-  digest(): ServerDigest {
-    const { role, replid, offset } = this;
-    return { role, replid, offset, data: this.#engine.keyspace.digest() };
+  /** Of all databases, expiry times included. Costs what changed since it was read last. */
+  get digest(): number {
+    return this.#engine.keyspace.digest();
+  }
+
+  /** How many keys there are. */
+  get size(): number {
+    return this.#engine.keyspace.size;
   }
 
   connect(onBytes: (bytes: Buffer) => void, onClosed: () => void): ModelConnection {

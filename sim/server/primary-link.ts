@@ -348,6 +348,7 @@ export class PrimaryLink {
     stream.forgetSecond();
     stream.openBacklog();
     this.#begin(rdb.streamDb);
+    this.#engine.loaded();
     this.acknowledge();
   }
 

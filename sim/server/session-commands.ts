@@ -6,8 +6,6 @@ import { DATABASES } from './keyspace.ts';
 import { bulk, integer, integerOf, NULL_ARRAY, OK, Refusal } from './resp.ts';
 import { evaluate } from './scripts.ts';
 
-export const AGENT_USER = 'althing';
-
 export const SESSION_COMMANDS: readonly Command[] = [
   command('PING', -1, '', (_engine, _client, words) => {
     return words[1] === undefined ? '+PONG\r\n' : bulk(words[1]);
@@ -51,16 +49,15 @@ export const SESSION_COMMANDS: readonly Command[] = [
 function authenticate(engine: Engine, client: Client, words: readonly string[]): string {
   const user = words.length > 2 ? (words[1] as string) : 'default';
   const password = words.at(-1);
-  const { agent, client: clients } = engine.password;
-  const wanted = user === AGENT_USER ? agent : user === 'default' ? clients : null;
-  const isOpen = user === 'default' && clients === null;
-  if (isOpen && words.length === 2) {
+  const wanted = engine.users.get(user);
+  const isOpen = wanted === null;
+  if (isOpen && words.length === 2 && user === 'default') {
     throw new Refusal(
       'ERR AUTH <password> called without any password configured for the default user. ' +
         'Are you sure your configuration is correct?',
     );
   }
-  if (!isOpen && (wanted === null || wanted !== password)) {
+  if (!isOpen && wanted !== password) {
     throw new Refusal('WRONGPASS invalid username-password pair or user is disabled.');
   }
   client.user = user;

@@ -100,7 +100,9 @@ function popMember(engine: Engine, client: Client, words: readonly string[]): st
   const chosen = isAll ? [...members] : choose(engine, [...members], wanted);
   for (const member of chosen) members.delete(member);
   settle(engine, entry, members.size, chosen.length);
-  engine.effect(client.db, isAll ? [engine.flavor.deletion, key] : ['SREM', key, ...chosen]);
+  if (isAll) engine.effect(client.db, [engine.flavor.deletion, key]);
+  else if (engine.flavor.popsInOneEffect) engine.effect(client.db, ['SREM', key, ...chosen]);
+  else for (const member of chosen) engine.effect(client.db, ['SREM', key, member]);
   return count === undefined ? bulk(chosen[0] as string) : bulks(chosen);
 }
 
