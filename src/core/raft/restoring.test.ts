@@ -117,3 +117,26 @@ test('compaction may keep a tail for slow peers, who then need no snapshot', () 
   world.until(() => world.member('c').applied === raft.last.index);
   equal(world.notices.includes('c installed'), false);
 });
+
+test('redisraft 48: a copy that is restored from a snapshot stays a copy: it has no vote', () => {
+  const world = new SmallWorld('abc', 48, {}, 'd');
+  world.elect('a');
+  world.handle('a', { kind: 'copiesKnown', copies: [idOf('d')] });
+  world.crash('d');
+  for (let i = 0; i < 20; i++) world.propose(world.member('a'), `${i}`);
+  world.settle();
+  world.compact(world.member('a'), world.raft('a').committed);
+  world.settle();
+  world.restart('d');
+  world.until(() => world.notices.includes('d installed'));
+  world.crash('d');
+  world.restart('d');
+  for (const name of ['b', 'c']) world.crash(name);
+  world.until(() => world.raft('a').role !== 'leader');
+  for (let ticks = 0; ticks < 300; ticks++) {
+    world.tick();
+    world.settle();
+    equal(world.leader(), undefined, 'one voter and a copy are no majority of three');
+    equal(world.raft('d').role, 'follower');
+  }
+});

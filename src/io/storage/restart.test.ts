@@ -1,6 +1,16 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { CONFIGURATION, entry, id, vote, World } from '../../../test/contracts/storage-world.ts';
+import {
+  CONFIGURATION,
+  entry,
+  id,
+  snapshotAt,
+  textOf,
+  vote,
+  World,
+} from '../../../test/contracts/storage-world.ts';
+import { nodeId } from '../../core/scalars.ts';
+import type { OpenedGroup } from './recovery.ts';
 
 test('a snapshot of a term that was not saved yet opens with that term and a free vote', () => {
   const world = new World();
@@ -63,4 +73,99 @@ test('compaction leaves term and vote as they are, through a power cut', () => {
   equal(group.store.base.index > 0, true, 'something was compacted');
   world.crash();
   deepEqual(world.open().hardState, vote(9));
+});
+
+const VOTERS = { voters: ['a@0123abcd', 'b@0123abcd', 'c@0123abcd'].map(nodeId) };
+const SMALL = { segmentBytes: 300, cacheBytes: 0 };
+
+function fill(
+  world: World,
+  { store }: OpenedGroup,
+  from: number,
+  to: number,
+  inTerm: number,
+): void {
+  for (let index = from; index <= to; index += 1)
+    store.persist(store.last, [entry(index, inTerm, 'x'.repeat(80))], () => undefined);
+  world.settle();
+}
+
+function takeSnapshot(world: World, group: OpenedGroup, at: number, inTerm: number): void {
+  const meta = { ...snapshotAt(id(at, inTerm)), configuration: VOTERS };
+  const { id: name, last, configuration } = meta;
+  group.snapshots.begin({ id: name, last, configuration }, {}, (_, writer) =>
+    writer?.append(Buffer.alloc(100, at), () => writer.finish(() => undefined)),
+  );
+  world.settle();
+  group.store.compactTo(meta, 0, () => undefined);
+  world.settle();
+}
+
+test('redisraft 52: term and vote survive compaction, and the term of the base is known', () => {
+  for (const end of ['crash', 'kill'] as const) {
+    const world = new World(52);
+    const group = world.open(SMALL);
+    group.store.saveHardState(vote(3), () => undefined);
+    fill(world, group, 1, 20, 3);
+    group.store.saveHardState(vote(9), () => undefined);
+    world.settle();
+    takeSnapshot(world, group, 18, 3);
+    world[end]();
+    const again = world.open({ ...SMALL, mustExist: true });
+    deepEqual(again.hardState, vote(9), 'a second vote in term 9 would make two leaders');
+    equal(again.store.termAt(again.base.index), 3);
+    // And once more: what was compacted is the base of the next compaction.
+    fill(world, again, 21, 40, 9);
+    takeSnapshot(world, again, 35, 9);
+    world[end]();
+    const third = world.open({ ...SMALL, mustExist: true });
+    deepEqual(third.hardState, vote(9));
+    deepEqual(third.store.last, id(40, 9));
+  }
+});
+
+test('redisraft 44: the voters are in every snapshot, the second and third too', () => {
+  const world = new World(44);
+  let group = world.open(SMALL);
+  group.store.saveHardState(vote(1), () => undefined);
+  for (let generation = 1; generation <= 3; generation += 1) {
+    fill(world, group, generation * 10 - 9, generation * 10, 1);
+    takeSnapshot(world, group, generation * 10 - 1, 1);
+    world.crash();
+    group = world.open({ ...SMALL, mustExist: true });
+    deepEqual(group.snapshot?.configuration, VOTERS, `generation ${generation}`);
+    equal(group.snapshot?.last.index, generation * 10 - 1);
+  }
+});
+
+test('redisraft 54: entries that are written while a snapshot is are all there, wherever it ends', () => {
+  for (let turns = 1; turns <= 60; turns += 1) {
+    const world = new World(turns);
+    const group = world.open(SMALL);
+    group.store.saveHardState(vote(1), () => undefined);
+    fill(world, group, 1, 20, 1);
+    const { id: name, last, configuration } = snapshotAt(id(10, 1));
+    group.snapshots.begin({ id: name, last, configuration }, {}, (_, writer) => {
+      const write = (left: number): void => {
+        if (left > 0) writer?.append(Buffer.alloc(64, left), () => write(left - 1));
+        else writer?.finish(() => group.store.compactTo(snapshotAt(id(10, 1)), 0, () => undefined));
+      };
+      write(10);
+    });
+    let held = 20;
+    for (let index = 21; index <= 30; index += 1) {
+      group.store.persist(group.store.last, [entry(index, 1, `new ${index}`)], () => {
+        held = index;
+      });
+      world.turn();
+    }
+    world.allow(turns);
+    world.settle();
+    world.crash();
+    const again = world.open({ ...SMALL, mustExist: true });
+    ok(again.store.last.index >= held, `${again.store.last.index} after ${held} were synced`);
+    const texts = textOf(world.entriesOf(again));
+    for (let index = 21; index <= held; index += 1)
+      ok(texts.includes(`${index}/1 new ${index}`), `entry ${index}`);
+  }
 });
