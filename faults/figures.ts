@@ -8,6 +8,13 @@ export interface Gap {
   readonly to: number;
 }
 
+/** Requests that ended in one second of the run. */
+export interface Second {
+  readonly ok: number;
+  readonly fail: number;
+  readonly unknown: number;
+}
+
 export interface FaultFigures {
   readonly words: string;
   readonly count: number;
@@ -25,9 +32,12 @@ export interface Figures {
   readonly faults: readonly FaultFigures[];
   readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number };
   readonly longestGap: Gap;
+  /** All that are longer than a moment. */
+  readonly gaps: readonly Gap[];
 }
 
 const REASONS_MAX = 12;
+const GAP_MS_MIN = 1_000;
 
 /** `untilMs`: until when clients asked. */
 export function figuresOf(seen: readonly Seen[], bands: readonly Band[], untilMs: number): Figures {
@@ -51,6 +61,7 @@ export function figuresOf(seen: readonly Seen[], bands: readonly Band[], untilMs
     faults: faultFigures(writes, bands, untilMs),
     latencyMs: { p50: part(latencies, 0.5), p99: part(latencies, 0.99), max: part(latencies, 1) },
     longestGap: longestGap(writes, untilMs),
+    gaps: gapsOf(writes, untilMs).filter(({ from, to }) => to - from >= GAP_MS_MIN),
   };
 }
 
@@ -62,13 +73,14 @@ export function acknowledgedWrites(seen: readonly Seen[]): Seen[] {
 }
 
 export function longestGap(writes: readonly Seen[], untilMs: number): Gap {
-  let longest: Gap = { from: 0, to: 0 };
-  let from = writes[0]?.end ?? 0;
-  for (const to of [...writes.map(({ end }) => end), untilMs]) {
-    if (to - from > longest.to - longest.from) longest = { from, to };
-    from = Math.max(from, to);
-  }
-  return longest;
+  const longer = (a: Gap, b: Gap): Gap => (b.to - b.from > a.to - a.from ? b : a);
+  return gapsOf(writes, untilMs).reduce(longer, { from: 0, to: 0 });
+}
+
+/** Between each acknowledged write and the next, and from the last one to the end. */
+function gapsOf(writes: readonly Seen[], untilMs: number): Gap[] {
+  const ends = [...writes.map(({ end }) => end), untilMs];
+  return ends.slice(1).map((to, i) => ({ from: ends[i] as number, to }));
 }
 
 function faultFigures(
@@ -98,4 +110,16 @@ function faultFigures(
 function part(sorted: readonly number[], share: number): number {
   const rank = Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1));
   return Math.round((sorted[rank] ?? 0) * 10) / 10;
+}
+
+/** Requests by the second in which they ended. */
+export function perSecond(seen: readonly Seen[], untilMs: number): Second[] {
+  const seconds = Array.from({ length: Math.ceil(untilMs / 1_000) }, () => ({
+    ...{ ok: 0, fail: 0, unknown: 0 },
+  }));
+  for (const { end, outcome } of seen) {
+    const second = seconds[Math.floor(end / 1_000)];
+    if (second) second[outcome]++;
+  }
+  return seconds;
 }

@@ -12,12 +12,12 @@ import {
   removeAbandonedDirectories,
   removeDirectory,
 } from './directories.ts';
-import { figuresOf } from './figures.ts';
+import { figuresOf, perSecond } from './figures.ts';
 import { Hosts, removeAbandonedHosts, whyNoHosts } from './hosts.ts';
 import { checkRecord } from './judgement.ts';
 import { type FaultsOptions, readOptions, USAGE } from './options.ts';
 import { type Report, verdictOf } from './report.ts';
-import { perSecond } from './report-html.ts';
+import { htmlPage } from './report-html.ts';
 import { textLines } from './report-text.ts';
 import { Run } from './run.ts';
 
@@ -52,6 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   const report = await measured(options, hosts, dir);
   for (const line of textLines(report)) print(line);
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+  if (options.html !== null) writeFileSync(options.html, htmlPage(report));
   print(verdictOf(report));
   return report.findings.length === 0 ? EXIT.clean : EXIT.found;
 }
@@ -77,7 +78,7 @@ async function measured(options: FaultsOptions, hosts: Hosts, dir: string): Prom
     (nodes === 3 ? '' : ` --nodes ${nodes}`) +
     (options.server === null ? '' : ` --server ${options.server}`);
   return {
-    ...{ cell, seconds, seed, nodes, server: options.server ?? 'the server on PATH', command },
+    ...{ cell, seconds, seed, nodes, server: record.version, command },
     figures: figuresOf(seen, bands, untilMs),
     perSecond: perSecond(seen, untilMs),
     ...{ bands, reigns, queue, healMs, keys, checked, findings, kept },

@@ -42,8 +42,10 @@ export interface Strike {
   readonly fault: Fault;
 }
 
-/** Jepsen's interval between faults, here the mean of an even draw. */
-const INTERVAL_MS = { least: 1_500, most: 4_500 };
+/** About Jepsen's interval between faults, the mean of an even draw. */
+const INTERVAL_MS = { least: 1_000, most: 4_000 };
+/** Most strikes, of 1000, end before the next: without a majority nothing is there to be lost. */
+const ALONE_PERMILLE = 700;
 /** Clients connect and write before the first. */
 const FIRST_MS = 2_000;
 /** After so long everything rests for a moment, so that there is something to lose again. */
@@ -78,9 +80,9 @@ export function planOf(
     }
     const kind = chance.pick(kinds);
     const [least, most] = LASTS_MS[kind];
-    const limit = Math.min(endMs, calmMs) - atMs;
-    const forMs = Math.min(chance.between(least, most), limit);
+    const forMs = Math.min(chance.between(least, most), endMs - atMs);
     strikes.push({ atMs, forMs, fault: draw(kind, chance, nodes) });
+    if (chance.permille(ALONE_PERMILLE)) atMs += forMs;
     atMs += chance.between(INTERVAL_MS.least, INTERVAL_MS.most);
   }
   return strikes;
@@ -91,7 +93,7 @@ function draw(kind: FaultKind, chance: Chance, nodes: number): Fault {
   const on = chance.pick<Target>(['leader', 'leader', 'follower', chance.below(nodes)]);
   switch (kind) {
     case 'kill':
-      return { kind, part, on: chance.permille(200) ? 'all' : on };
+      return { kind, part, on: chance.permille(120) ? 'all' : on };
     case 'pause':
       return { kind, part, on: chance.permille(150) ? 'majority' : on };
     case 'partition':

@@ -1,16 +1,9 @@
 /** Everything that is told about a run: what `--json` writes, and the other forms show. */
-import type { Figures } from './figures.ts';
+import type { Figures, Second } from './figures.ts';
 import type { Band } from './nemesis.ts';
 import type { QueueVerdict } from './queue.ts';
 import type { Finding } from './run.ts';
 import type { Reign } from './watch.ts';
-
-/** Requests that ended in one second of the run. */
-export interface Second {
-  readonly ok: number;
-  readonly fail: number;
-  readonly unknown: number;
-}
 
 export interface Report {
   readonly cell: string;

@@ -48,6 +48,8 @@ export interface RunRecord {
   readonly healMs: number;
   /** Keys that every server held at the end. */
   readonly keys: number;
+  /** Of the servers, as the first node says. */
+  readonly version: string;
 }
 
 const READY_MS = 60_000;
@@ -104,6 +106,7 @@ export class Run {
     await this.#allReady();
     say('every node serves; clients begin');
     this.#begin = performance.now();
+    this.#watch.forget();
     const watching = this.#watch.run();
     const asking = this.#startClients();
     await this.#disturb();
@@ -122,7 +125,8 @@ export class Run {
     const { reigns } = this.#watch;
     const operations = this.#book.recorder.operations();
     const findings = this.#findings;
-    return { operations, seen, bands, reigns, queue, findings, untilMs, healMs, keys };
+    const version = this.#watch.answers[0]?.status?.server.version ?? '';
+    return { operations, seen, bands, reigns, queue, findings, untilMs, healMs, keys, version };
   }
 
   async close(): Promise<void> {

@@ -35,6 +35,11 @@ export class Watch {
     return this.#last;
   }
 
+  /** What was seen before the clients began has other times. */
+  forget(): void {
+    this.reigns.length = 0;
+  }
+
   stop(): void {
     this.#isOn = false;
   }

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { readOptions } from './options.ts';
+
+test('a cell and seconds suffice; the seed is fresh, the nodes are three', () => {
+  assert.deepEqual(readOptions(['--cell', 'kill', '--seconds', '30'], 7), {
+    ...{ cell: 'kill', seconds: 30, seed: 7, nodes: 3, json: null, html: null, server: null },
+  });
+});
+
+test('bad words are told, never taken for something else', () => {
+  const bad = [
+    [],
+    ['--cell', 'nothing', '--seconds', '30'],
+    ['--cell', 'constructor', '--seconds', '30'],
+    ['--cell', 'kill'],
+    ['--cell', 'kill', '--seconds', '0'],
+    ['--cell', 'kill', '--seconds', '1.5'],
+    ['--cell', 'kill', '--seconds', '30', '--nodes', '2'],
+    ['--cell', 'kill', '--seconds', '30', '--seed', '-1'],
+    ['--cell', 'kill', '--seconds', '30', '--unknown'],
+  ];
+  for (const words of bad) assert.ok('wrong' in Object(readOptions(words, 1)), words.join(' '));
+});
+
+test('the list is asked for by name', () => {
+  assert.equal(readOptions(['--cell', 'list'], 1), 'list');
+});
