@@ -88,12 +88,13 @@ export class Applier {
     if (this.#isRestoring) return;
     this.#isRestoring = true;
     this.#o.group.snapshots.openLatest((error, reader) => {
-      must(error === null && reader !== null, 'the newest snapshot opens', () => `${error}`);
+      if (error !== null) return this.#mustHaveEnded(error);
+      must(reader !== null, 'the newest snapshot opens', () => this.#o.id);
       const { last } = reader.meta;
       const parts: Uint8Array[] = [];
       const step = (position: number): void => {
         reader.read(position, PIECE_BYTES, (readError, bytes) => {
-          must(readError === null, 'a snapshot can be read', () => `${readError}`);
+          if (readError !== null) return this.#mustHaveEnded(readError);
           parts.push(bytes);
           if (position + bytes.length < reader.bodyBytes) return step(position + bytes.length);
           reader.close();
@@ -102,6 +103,11 @@ export class Applier {
       };
       step(0);
     });
+  }
+
+  #mustHaveEnded(error: StorageError): void {
+    const { failure } = this.#o.group.store;
+    must(failure !== null, 'a snapshot that cannot be read ends the node', () => `${error}`);
   }
 
   #restored(body: Uint8Array, last: EntryId): void {

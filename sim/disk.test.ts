@@ -53,3 +53,19 @@ test('SimDisk: the same seed tears in the same way', async () => {
   for (let seed = 0; seed < 20; seed++)
     equal(await afterCrash(seed, false), await afterCrash(seed, false));
 });
+
+test('SimDisk: after a failed sync the bytes are seen, and the next power cut takes them', async () => {
+  const disk = simDisk(1);
+  await completed((done) => disk.makeDirectory('/d', done));
+  const file = await opened(disk, '/d/a', 'new');
+  await completed((done) => disk.syncDirectory('/d', done));
+  await completed((done) => file.write(0, [Buffer.from('lost')], done));
+  disk.setFailing('syncs');
+  const code = await new Promise((resolve) => file.sync((error) => resolve(error?.code)));
+  equal(code, 'DISK_FAILED');
+  disk.setFailing('nothing');
+  await completed((done) => file.sync(done));
+  equal(Buffer.from(disk.contentOf('/d/a')).toString(), 'lost');
+  disk.crash();
+  equal(disk.contentOf('/d/a').length, 0);
+});

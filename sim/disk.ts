@@ -1,7 +1,7 @@
 /**
  * A disk in memory that keeps the `Disk` contract and nothing more: what was not synced may be
  * kept, lost or torn when the power goes, completions come when the scheduler says, it can be full,
- * broken, and flip bits. Deterministic: chance and time are arguments.
+ * fail, and what lies on it can rot (`rot.ts`). Deterministic: chance and time are arguments.
  *
  * Tears at sectors of 512 bytes; see `src/io/storage/segment.ts` for what relies on that.
  * Directories themselves are durable at once, unlike the names in them.
@@ -35,6 +35,9 @@ export interface DiskOperation {
   readonly path: string;
 }
 
+/** Which requests fail with DISK_FAILED. After a failed sync, what it was for is lost. */
+export type Failing = 'nothing' | 'reads' | 'writes' | 'syncs' | 'writes and syncs';
+
 export interface SimDiskOptions {
   /** Runs a completion later, never inside the call. A slow sync is a late one. */
   readonly schedule: (run: () => void, operation: DiskOperation) => void;
@@ -50,7 +53,7 @@ export class SimDisk implements Disk {
   /** Completions of an earlier life never arrive. */
   #life = 0;
   #capacity = Number.POSITIVE_INFINITY;
-  #isBroken = false;
+  #failing: Failing = 'nothing';
   #operations = 0;
 
   constructor(options: SimDiskOptions) {
@@ -79,9 +82,9 @@ export class SimDisk implements Disk {
     this.#capacity = bytes;
   }
 
-  /** From now on every write and sync fails, or no longer. */
-  setBroken(isBroken: boolean): void {
-    this.#isBroken = isBroken;
+  /** From now on. */
+  setFailing(failing: Failing): void {
+    this.#failing = failing;
   }
 
   flipBit(path: string, position: number, bit = 0): void {
@@ -90,6 +93,21 @@ export class SimDisk implements Disk {
       const byte = bytes.view()[position];
       if (byte !== undefined) bytes.view()[position] = byte ^ (1 << bit);
     }
+  }
+
+  /** Other bytes than were written, as from a misdirected write. Never makes a file longer. */
+  overwrite(path: string, position: number, bytes: Uint8Array): void {
+    const inode = this.#inode(path);
+    for (const each of [inode.live, inode.durable]) {
+      const room = Math.max(0, each.length - position);
+      if (room > 0) each.view().set(bytes.subarray(0, room), position);
+    }
+  }
+
+  /** The end of a file is gone. */
+  shorten(path: string, bytes: number): void {
+    const inode = this.#inode(path);
+    for (const each of [inode.live, inode.durable]) each.resize(Math.min(bytes, each.length));
   }
 
   /** All files, sorted. */
@@ -189,7 +207,7 @@ export class SimDisk implements Disk {
   syncDirectory(path: string, done: DiskDone): void {
     const finish = this.#names.beginSync(path);
     this.#later('syncDirectory', path, () => {
-      if (this.#isBroken) {
+      if (this.#failing.endsWith('syncs')) {
         done(failure('DISK_FAILED', 'sync directory', path));
         return;
       }
@@ -213,7 +231,8 @@ export class SimDisk implements Disk {
         if (life !== this.#life) return;
         const bytes = joined(pieces);
         const room = this.#roomFor(inode, position + bytes.length);
-        const fault = this.#isBroken ? 'DISK_FAILED' : room < bytes.length ? 'DISK_FULL' : null;
+        const isFailing = this.#failing.startsWith('writes');
+        const fault = isFailing ? 'DISK_FAILED' : room < bytes.length ? 'DISK_FULL' : null;
         const complete = inode.write(position, fault === null ? bytes : bytes.subarray(0, room));
         later('write', () => {
           complete();
@@ -222,14 +241,19 @@ export class SimDisk implements Disk {
       },
       read: (position, count, done) => {
         const bytes = Uint8Array.from(inode.live.view().subarray(position, position + count));
-        later('read', () => done(null, bytes));
+        const isFailing = this.#failing === 'reads';
+        later('read', () => {
+          if (isFailing) done(failure('DISK_FAILED', 'read', path, position), new Uint8Array(0));
+          else done(null, bytes);
+        });
       },
       sync: (done) => {
         const finish = inode.beginSync();
         later('sync', () => {
-          if (this.#isBroken) inode.failSync();
+          const isFailing = this.#failing.endsWith('syncs');
+          if (isFailing) inode.failSync();
           else finish();
-          done(this.#isBroken ? failure('DISK_FAILED', 'fdatasync', path) : null);
+          done(isFailing ? failure('DISK_FAILED', 'fdatasync', path) : null);
         });
       },
       truncate: (bytes, done) => {

@@ -5,9 +5,11 @@
  * rarely gets anywhere interesting.
  */
 import type { Readiness } from '../src/core/raft/protocol.ts';
+import type { Failing } from './disk.ts';
 import type { Network, Weather } from './network.ts';
 import { FAIR_WEATHER } from './network.ts';
 import type { Promised } from './power.ts';
+import { ROT_KINDS, type RotKind } from './rot.ts';
 import type { Chance, Timeline } from './time.ts';
 
 export const FAULT_KINDS = [
@@ -24,6 +26,8 @@ export const FAULT_KINDS = [
   'healLinks',
   'slowDisk',
   'fullDisk',
+  'failingDisk',
+  'rot',
   'wipe',
   'peerLost',
   'transfer',
@@ -67,6 +71,8 @@ const SUPERVISE_MAX_US = 300_000;
 const PAUSE_LONG_MIN_US = 1_500_000;
 const PAUSE_LONG_MAX_US = 4_000_000;
 const RESTARTS = 40;
+const ROT_CRASH_PERMILLE = 400;
+const FAILINGS = ['reads', 'writes', 'syncs', 'writes and syncs'] as const;
 const KINDS_MIN = 2;
 const KINDS_MAX = 7;
 
@@ -129,6 +135,9 @@ export interface Targets {
   slowDisk(host: string, factor: number): void;
   fillDisk(host: string): void;
   freeDisk(host: string): void;
+  failDisk(host: string, failing: Failing): void;
+  /** Damages a file; the host that finds it out comes back as a copy. */
+  rot(host: string, kind: RotKind): void;
   /** Loses the directory while down; comes back as a copy. */
   wipe(host: string): void;
   peerLost(host: string, peer: string): void;
@@ -176,6 +185,7 @@ export class Nemesis {
     for (const host of hosts) {
       this.#targets.disarm(host);
       this.#targets.freeDisk(host);
+      this.#targets.failDisk(host, 'nothing');
       this.#targets.slowDisk(host, 1);
       this.#targets.resume(host);
       this.#targets.start(host);
@@ -246,6 +256,8 @@ export class Nemesis {
         return;
       case 'slowDisk':
       case 'fullDisk':
+      case 'failingDisk':
+      case 'rot':
         this.#breakDisk(kind, host);
         return;
       default:
@@ -281,8 +293,23 @@ export class Nemesis {
     this.#supervise(host, RESTARTS);
   }
 
-  #breakDisk(kind: 'slowDisk' | 'fullDisk', host: string): void {
+  #breakDisk(kind: 'slowDisk' | 'fullDisk' | 'failingDisk' | 'rot', host: string): void {
     this.#note(`${kind} ${host}`);
+    if (kind === 'rot') {
+      this.#targets.rot(host, this.#chance.pick(ROT_KINDS));
+      // Now and then what rotted is found at once, else when it is read.
+      if (this.#chance.permille(ROT_CRASH_PERMILLE)) this.#targets.crash(host);
+      this.#supervise(host, RESTARTS);
+      return;
+    }
+    if (kind === 'failingDisk') {
+      this.#targets.failDisk(host, this.#chance.pick(FAILINGS));
+      this.#later(this.#outageUs(), () => {
+        this.#targets.failDisk(host, 'nothing');
+        this.#startLater(host);
+      });
+      return;
+    }
     if (kind === 'slowDisk') {
       this.#targets.slowDisk(host, this.#chance.pick([5, 50, 500]));
       this.#later(this.#outageUs(), () => this.#targets.slowDisk(host, 1));

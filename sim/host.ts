@@ -4,13 +4,14 @@
  */
 import type { Notice } from '../src/core/raft/driver.ts';
 import { groupId, type NodeId, nodeId } from '../src/core/scalars.ts';
-import { StorageError } from '../src/io/storage/errors.ts';
+import { StorageError, type StorageErrorCode } from '../src/io/storage/errors.ts';
 import { type OpenGroupResult, openGroup } from '../src/io/storage/recovery.ts';
-import { type DiskOperation, SimDisk } from './disk.ts';
+import { type DiskOperation, type Failing, SimDisk } from './disk.ts';
 import type { Plan } from './faults.ts';
 import { type Invariants, must } from './invariants.ts';
 import { Life, type Packet, type Sabotage } from './life.ts';
 import { Power, PowerCut, type Promised } from './power.ts';
+import { type RotKind, rot } from './rot.ts';
 import { Shadow } from './shadow.ts';
 import { Chance, type Timeline } from './time.ts';
 
@@ -20,6 +21,16 @@ const RESUME_RUN_MAX = 20;
 const CACHE_BYTES = 4_096;
 const DIRECTORY = '/data0';
 const WRITE_MAX_US = 100;
+/** How a node says that what it had acknowledged is not there any more. */
+const DAMAGE: readonly StorageErrorCode[] = [
+  'SEGMENT_CHECKSUM',
+  'SEGMENT_HEADER',
+  'LOG_GAP',
+  'HARD_STATE_DAMAGED',
+  'SNAPSHOT_CHECKSUM',
+  // Whatever byte of a file is flipped, its version too.
+  'FORMAT_UNKNOWN',
+];
 
 export interface HostOptions {
   readonly name: string;
@@ -58,6 +69,11 @@ export class Host {
   #wasOpened = false;
   #isStopping = false;
   #slowness = 1;
+  /** Its files were damaged; from then on, and as long as it keeps this directory. */
+  #isRotten = false;
+  #failing: Failing = 'nothing';
+  /** Requests failed, or may have, since the directory was opened last. */
+  #mayFail = false;
   #life: Life | null = null;
   /** Counts starts and deaths: what belongs to an earlier one is ignored. */
   #turn = 0;
@@ -187,13 +203,29 @@ export class Host {
     this.#disk.limit(Number.POSITIVE_INFINITY);
   }
 
+  failDisk(failing: Failing): void {
+    this.#failing = failing;
+    if (failing !== 'nothing') this.#mayFail = true;
+    this.#disk.setFailing(failing);
+  }
+
+  get isRotten(): boolean {
+    return this.#isRotten;
+  }
+
+  rot(kind: RotKind): void {
+    this.#isRotten = true;
+    this.#note(rot(this.#disk, DIRECTORY, kind, this.#chance));
+  }
+
   /** Another directory: another node, that the charter does not know. */
   wipe(): void {
     this.crash(true);
     this.#directory += 1;
     this.#wasOpened = false;
-    this.freeDisk();
+    this.#isRotten = false;
     this.#disk = this.#newDisk();
+    this.#disk.setFailing(this.#failing);
   }
 
   /** Does something in the node's process, now or when it is no longer paused. */
@@ -225,15 +257,18 @@ export class Host {
   #opened(result: OpenGroupResult): void {
     if (!result.ok) {
       this.#note(`cannot open: ${result.error.message}`);
-      must(result.error.code === 'DISK_FULL', 'a crash alone damages nothing', () => {
+      must(this.#isExpected(result.error), 'a crash alone damages nothing', () => {
         return `${this.id}: ${result.error.message}`;
       });
       this.#die();
+      this.#replaceIfDamaged(result.error);
       return;
     }
     const { id } = this;
     const { invariants, shadows, plan, timeline } = this.#o;
     this.#wasOpened = true;
+    this.#mayFail = this.#failing !== 'nothing';
+    for (const { message } of result.repaired) this.#repaired(message);
     const shadow = shadows.get(id) ?? new Shadow();
     invariants.recovered(id, shadow, result);
     shadows.set(id, shadow);
@@ -301,10 +336,27 @@ export class Host {
   #end(turn: number, error: Error): void {
     if (turn !== this.#turn) return;
     this.#note(`ends: ${error.message}`);
-    const isExpected =
-      this.#isStopping || (error instanceof StorageError && error.code === 'DISK_FULL');
+    const isExpected = this.#isStopping || this.#isExpected(error);
     must(isExpected, 'the store fails only when the disk does', () => `${this.id}: ${error}`);
     this.#die();
+    this.#replaceIfDamaged(error);
+  }
+
+  #isExpected(error: Error): boolean {
+    if (!(error instanceof StorageError)) return false;
+    const { code } = error;
+    if (code === 'DISK_FULL') return true;
+    return code === 'DISK_FAILED' ? this.#mayFail : this.#isRotten && DAMAGE.includes(code);
+  }
+
+  /** What whoever runs the node is told to do: an empty directory in the place of the damaged. */
+  #replaceIfDamaged(error: Error): void {
+    if (error instanceof StorageError && DAMAGE.includes(error.code)) this.wipe();
+  }
+
+  #repaired(message: string): void {
+    this.#note(`repaired ${message}`);
+    must(this.#isRotten, 'only what was damaged is repaired', () => `${this.id}: ${message}`);
   }
 
   #die(): void {

@@ -6,6 +6,7 @@
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { Readiness } from '../src/core/raft/protocol.ts';
 import type { NodeId } from '../src/core/scalars.ts';
+import type { Failing } from './disk.ts';
 import { Nemesis, type Plan, planFor, type Targets } from './faults.ts';
 import { Host, idOn } from './host.ts';
 import { Invariants, must } from './invariants.ts';
@@ -13,6 +14,7 @@ import type { Packet, Sabotage } from './life.ts';
 import { type Delivery, Network } from './network.ts';
 import type { Promised } from './power.ts';
 import { Report } from './report.ts';
+import type { RotKind } from './rot.ts';
 import type { Shadow } from './shadow.ts';
 import { Chance, Timeline } from './time.ts';
 import type { Figures, Verdict } from './verdict.ts';
@@ -125,7 +127,9 @@ class World implements Targets {
     this.#note('world', 'faults end');
     this.#nemesis.stop();
     this.#workload.stop();
+    this.#probe();
     this.#heal();
+    this.#reopenRotten();
   }
 
   figures(): Figures {
@@ -202,16 +206,27 @@ class World implements Targets {
     this.#hosts.get(host)?.freeDisk();
   }
 
+  failDisk(host: string, failing: Failing): void {
+    this.#hosts.get(host)?.failDisk(failing);
+  }
+
   wipe(name: string): void {
     const host = this.#hosts.get(name);
-    if (host === undefined) return;
-    if (host.isVoter) {
-      // What is left must be able to form a majority, or nobody could ask for progress.
-      const majority = Math.floor(this.#voters.length / 2) + 1;
-      if (this.#voters.length - this.#wipedVoters - 1 < majority) return;
-      this.#wipedVoters += 1;
-    }
-    host.wipe();
+    if (host !== undefined && this.#mayLose(host)) host.wipe();
+  }
+
+  rot(name: string, kind: RotKind): void {
+    const host = this.#hosts.get(name);
+    if (host !== undefined && this.#mayLose(host)) host.rot(kind);
+  }
+
+  /** What is left must be able to form a majority, or nobody could ask for progress. */
+  #mayLose(host: Host): boolean {
+    if (!host.isVoter || host.isRotten) return true;
+    const majority = Math.floor(this.#voters.length / 2) + 1;
+    if (this.#voters.length - this.#wipedVoters - 1 < majority) return false;
+    this.#wipedVoters += 1;
+    return true;
   }
 
   peerLost(host: string, peer: string): void {
@@ -316,7 +331,6 @@ class World implements Targets {
   /** Liveness, after safety: a leader, new values committed, and every node level with it. */
   #heal(): void {
     const begunUs = this.#timeline.nowUs;
-    this.#probe();
     const before = this.#invariants.acknowledged.size;
     while (!this.#isLevel(before)) {
       this.#timeline.step();
@@ -329,10 +343,21 @@ class World implements Targets {
         },
       );
     }
-    this.#healUs = this.#timeline.nowUs - begunUs;
+    this.#healUs = Math.max(this.#healUs, this.#timeline.nowUs - begunUs);
     this.#note('world', 'all level');
     for (const host of this.#hosts.values())
       this.#invariants.finished(host.id, host.life?.application.rows ?? []);
+  }
+
+  /** What rotted and was not read since must be noticed at the latest now. */
+  #reopenRotten(): void {
+    const rotten = [...this.#hosts.values()].filter((host) => host.isRotten);
+    if (rotten.length === 0) return;
+    for (const host of rotten) {
+      host.crash(false);
+      host.start();
+    }
+    this.#heal();
   }
 
   #probe(): void {

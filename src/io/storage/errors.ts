@@ -38,7 +38,7 @@ const WAYS_OUT: Readonly<Partial<Record<StorageErrorCode, string>>> = {
   IDENTITY_DAMAGED: BEGIN_ANEW,
   FORMAT_UNKNOWN: 'Start the newer version of the program',
   DISK_FULL: 'Make room on the disk and start the node again',
-  DISK_FAILED: 'Look at the disk and at the log of the kernel; start the node again on a sound disk',
+  DISK_FAILED: 'Look at the disk and at the log of the kernel, then start the node on a sound disk',
 };
 
 /** The facts of a failure: the file, where in it, and what was being done. */

@@ -4,8 +4,8 @@
  * Two slots in two sectors. A save writes and syncs first the one, then the other, and is done
  * when both are: so a power cut leaves one slot valid, and one that is damaged later is repaired
  * from the other, which is never older than what was acknowledged. Newest valid slot wins. A start
- * writes both again: after a failed fdatasync the kernel's cache may hold a slot that the disk never
- * got, and an older vote must not wait behind it.
+ * writes both again: after a failed fdatasync the kernel's cache may hold a slot that the disk
+ * never got, and an older vote must not wait behind it.
  *
  * The mark says up to where which segment was synced. Records carry the same evidence about those
  * before them; the mark carries it about the last one, once the log has been quiet for a moment.

@@ -327,13 +327,13 @@ test('a failed write fails everything after it with the same error, and tells on
     const group = world.open({ onFailure: (error) => failures.push(error) });
     elect(world, group, 1);
     if (fault === 'full') world.disk.limit(40_000);
-    else world.disk.setBroken(true);
+    else world.disk.setFailing('writes and syncs');
     const errors: (Error | undefined)[] = [];
     group.store.persist(id(0, 0), [entry(1, 1, Buffer.alloc(50_000))], (e) => errors.push(e));
     group.store.persist(id(1, 1), [entry(2, 1, 'x')], (e) => errors.push(e));
     world.settle();
     world.disk.limit(Number.POSITIVE_INFINITY);
-    world.disk.setBroken(false);
+    world.disk.setFailing('nothing');
     group.store.saveHardState(vote(2), (e) => errors.push(e));
     equal(errors.length, 2, 'never inside the call');
     world.settle();
