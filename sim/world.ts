@@ -337,10 +337,7 @@ class World implements Targets {
       must(
         this.#timeline.nowUs - begunUs < HEALED_MAX_US,
         'a healed deployment is level in time',
-        () => {
-          const pictures = [...this.#hosts.values()].map((host) => picture(host));
-          return pictures.join('; ');
-        },
+        () => [...this.#hosts.values()].map(picture).join('; '),
       );
     }
     this.#healUs = Math.max(this.#healUs, this.#timeline.nowUs - begunUs);
