@@ -129,11 +129,8 @@ export class Engine {
     if (this.#effects.length === 0) return;
     const effects = this.#effects;
     this.#effects = [];
-    if (!this.stream.hasBacklog && this.replicas.count === 0) {
-      this.stream.offset += this.flavor.bytesWithoutBacklog * effects.length;
-      return;
-    }
-    this.feed(this.stream.encode(effects));
+    // Before the first replica there is no stream, and these effects are nowhere (§6.3).
+    if (this.stream.hasBacklog) this.feed(this.stream.encode(effects));
   }
 
   /** Bytes that go to the replicas, and one unit of the stream. */

@@ -18,8 +18,6 @@ export interface FlavorFacts {
   readonly nestingSpoils: boolean;
   /** `REPLCONF version`: said to a primary, and understood. */
   readonly knowsVersion: boolean;
-  /** Without a backlog each propagation counts one byte, or none (`facts/engine.md` §6.3). */
-  readonly bytesWithoutBacklog: 0 | 1;
 }
 
 export const FLAVORS: Readonly<Record<FlavorName, FlavorFacts>> = {
@@ -34,7 +32,6 @@ export const FLAVORS: Readonly<Record<FlavorName, FlavorFacts>> = {
     popsInOneEffect: false,
     nestingSpoils: false,
     knowsVersion: false,
-    bytesWithoutBacklog: 0,
   },
   valkey8: {
     name: 'valkey8',
@@ -47,6 +44,5 @@ export const FLAVORS: Readonly<Record<FlavorName, FlavorFacts>> = {
     popsInOneEffect: true,
     nestingSpoils: true,
     knowsVersion: true,
-    bytesWithoutBacklog: 1,
   },
 };

@@ -97,7 +97,7 @@ export class ModelServer {
       ),
     );
     this.#engine = engine;
-    if (feed !== null) engine.link.follow('127.0.0.1', feed.port);
+    if (feed !== null) engine.link.startWith(feed.port);
   }
 
   get isOver(): boolean {

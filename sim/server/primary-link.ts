@@ -96,6 +96,11 @@ export class PrimaryLink {
     return this.isConnected ? this.#client.db : (this.#past?.db ?? 0);
   }
 
+  /** By the configuration file: it has made nothing that it could continue. */
+  startWith(port: number): void {
+    this.#address = { host: '127.0.0.1', port };
+  }
+
   /** Follow this primary. Call `dial` for the first connection; the cron makes the others. */
   follow(host: string, port: number): void {
     const { stream } = this.#engine;
@@ -261,7 +266,6 @@ export class PrimaryLink {
       this.#continue(this.#past, replid);
     } else if (word === '+FULLRESYNC' && replid?.length === 40) {
       this.#announced = { replid, offset: Number(offset) };
-      this.#past = null;
       this.#step = 'header';
     } else {
       this.#hangUp();
@@ -330,6 +334,8 @@ export class PrimaryLink {
     this.#payload = [];
     // While it empties itself and loads, it keeps its primary's patience up.
     if (this.#engine.entropy() % 2 === 0) this.#wire?.write(Buffer.from('\n'));
+    // Only now: a transfer that breaks leaves the data, and what can be continued.
+    this.#past = null;
     replicas.disconnectAll();
     stream.dropBacklog();
     keyspace.clear();

@@ -187,7 +187,7 @@ export class Replicas {
     const isDue = this.#seconds % period === 0;
     this.#seconds += 1;
     if (!isDue || link.isOn || this.#clients.length === 0) return;
-    this.#engine.feed(stream.encode([{ db: -1, words: ['PING'] }]));
+    this.#engine.feed(stream.encode([{ db: -1, words: ['ping'] }]));
   }
 
   #mark(): string {
