@@ -42,6 +42,8 @@ export class LiveNode {
   #isWanted = false;
   #restart: NodeJS.Timeout | null = null;
   readonly #stopped = new Set<number>();
+  /** Agents that the run killed: their end is no surprise. */
+  readonly #killed = new WeakSet<ChildProcess>();
 
   constructor(options: NodeOptions) {
     this.index = options.index;
@@ -103,10 +105,12 @@ export class LiveNode {
     this.#isWanted = false;
     if (this.#restart !== null) clearTimeout(this.#restart);
     const agent = this.#agent;
-    if (agent?.pid === undefined) return;
+    if (agent === null) return;
+    this.#killed.add(agent);
     agent.kill('SIGKILL');
-    const pids = [agent.pid, server ?? 0];
-    await until(`${this.name} gone`, GONE_MS, () => !pids.some((pid) => pid > 0 && isAlive(pid)));
+    await until(`${this.name} gone`, GONE_MS, () => {
+      return this.#agent !== agent && (server === null || !isAlive(server));
+    });
   }
 
   /** SIGSTOP; false when there was nobody to stop. */
@@ -147,7 +151,7 @@ export class LiveNode {
 
   #onExit(child: ChildProcess, how: string): void {
     if (this.#agent === child) this.#agent = null;
-    if (!this.#isWanted) return;
+    if (!this.#isWanted || this.#killed.has(child)) return;
     this.#options.onSurprise(how);
     this.#restart = setTimeout(() => this.start(), RESTART_MS);
   }

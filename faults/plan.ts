@@ -61,7 +61,7 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [least: number, most: number
   'disk-slow': [1_000, 6_000],
   'disk-full': [1_000, 5_000],
   'disk-unsynced': [0, 3_000],
-  'restart-storm': [3_000, 8_000],
+  'restart-storm': [4_000, 10_000],
 };
 
 export function planOf(
@@ -113,7 +113,7 @@ function draw(kind: FaultKind, chance: Chance, nodes: number): Fault {
       return { kind, on: chance.permille(400) ? 'all' : on };
     case 'restart-storm': {
       const victims = Array.from({ length: STORM_VICTIMS }, () => chance.below(nodes));
-      return { kind, victims, gapMs: chance.between(200, 1_500) };
+      return { kind, victims, gapMs: chance.between(400, 3_000) };
     }
   }
 }

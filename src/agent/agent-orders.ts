@@ -1,5 +1,6 @@
 /** What doors and peers may ask of this node: switchover, and news of snapshots. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SnapshotMeta } from '../core/raft/protocol.ts';
 import { isNodeId, logIndex, type NodeId, term } from '../core/scalars.ts';
 import type { OrderResult, Orders } from '../doors/orders.ts';
@@ -7,6 +8,9 @@ import type { Agent } from './agent.ts';
 
 /** The leader answers within its own bound for a hand-over; this one is for a lost answer. */
 const ANSWER_MS_MAX = 8_000;
+/** Who follows is known moments after a hand-over; a leader that was cut off never learns it. */
+const SUCCESSOR_MS_MAX = 4_000;
+const SUCCESSOR_LOOK_MS = 10;
 
 export class AgentOrders implements Orders {
   readonly #agent: Agent;
@@ -68,11 +72,25 @@ export class AgentOrders implements Orders {
       return refused('UNREACHABLE', `${to} cannot be reached from the leader now`);
     return new Promise((resolve) => {
       group?.handOver(target, (ok, why) => {
-        if (ok)
-          resolve({ ok, text: `${nameOf(id)} handed over to ${to ?? 'the most level node'}` });
+        if (ok) resolve(this.#successor(target));
         else resolve(refused('NOT_HANDED_OVER', `${nameOf(id)} still leads: ${why}`));
       });
     });
+  }
+
+  /** That this node leads no longer says nothing of who does: it may have lost its majority. */
+  async #successor(wanted: NodeId | null): Promise<OrderResult> {
+    const { group, membership } = this.#agent;
+    const looks = SUCCESSOR_MS_MAX / SUCCESSOR_LOOK_MS;
+    for (let look = 0; look < looks && group?.raft.leader == null; look++)
+      await sleep(SUCCESSOR_LOOK_MS);
+    const leader = group?.raft.leader ?? null;
+    const own = nameOf(membership.id);
+    if (leader === null)
+      return refused('TIMEOUT', `${own} leads no longer, and does not know who does`);
+    if (leader === membership.id || (wanted !== null && leader !== wanted))
+      return refused('NOT_HANDED_OVER', `${nameOf(leader)} leads now`);
+    return { ok: true, text: `${own} handed over to ${nameOf(leader)}` };
   }
 
   #switchoverAsked(from: NodeId, { request, to }: Record<string, unknown>): void {
