@@ -1,16 +1,29 @@
 /** Two histories that grow apart, and nodes that come back from one of them (holes.md H1). */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CuttableNetwork } from './cuttable-network.ts';
+import type { Deployment } from './deployment.ts';
 import { until } from './processes.ts';
 import { Wire } from './wire.ts';
 
 const WRITES = 30;
 const SUCCESSION_MS = 15_000;
 
-test('H1: what a cut-off leader held never leaves, though other bytes commit at its offsets', async (t) => {
-  const { network, deployment } = await CuttableNetwork.build(t);
+let network: CuttableNetwork;
+let deployment: Deployment;
+const scope: (() => Promise<void>)[] = [];
+
+before(async () => {
+  const built = await CuttableNetwork.build({ after: (fn) => void scope.unshift(fn) });
+  ({ network, deployment } = built);
+});
+
+after(async () => {
+  for (const fn of scope) await fn();
+});
+
+test('H1: what a cut-off leader held never leaves, though other bytes commit at its offsets', async () => {
   const old = await deployment.leader();
   const wires = Array.from({ length: WRITES }, () => new Wire(deployment.port(old)));
   for (const wire of wires) await wire.must('PING');
@@ -47,8 +60,7 @@ test('H1: what a cut-off leader held never leaves, though other bytes commit at 
   other.close();
 });
 
-test('a follower that was cut off for long comes back, and the leader and its term stay', async (t) => {
-  const { network, deployment } = await CuttableNetwork.build(t);
+test('a follower that was cut off for long comes back, and the leader and its term stay', async () => {
   const leader = await deployment.leader();
   const { term } = await deployment.status(leader);
   const away = (leader + 1) % deployment.nodes;
@@ -70,8 +82,7 @@ test('a follower that was cut off for long comes back, and the leader and its te
   wire.close();
 });
 
-test('a leader and a follower that do not reach each other: no node is deposed, writes go on', async (t) => {
-  const { network, deployment } = await CuttableNetwork.build(t);
+test('a leader and a follower that do not reach each other: no node is deposed, writes go on', async () => {
   const leader = await deployment.leader();
   const { term } = await deployment.status(leader);
   const other = (leader + 1) % deployment.nodes;
