@@ -6,6 +6,7 @@
  * in the stream, and counted in its offset, before the next command of any client runs; a pop that
  * was waiting is served after the unit that pushed, as a unit of its own.
  */
+import { refusalOf } from './admission.ts';
 import { BlockedPops } from './blocking.ts';
 import type { Client } from './client.ts';
 import type { Command } from './command.ts';
@@ -34,11 +35,6 @@ export interface EngineOptions {
   readonly onExecuted: ((unit: Unit) => void) | null;
   readonly onLoaded: ((offset: number) => void) | null;
 }
-
-const NO_REPLICAS = 'NOREPLICAS Not enough good replicas to write.';
-const READ_ONLY = "READONLY You can't write against a read only replica.";
-const MASTER_DOWN =
-  "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 export class Engine {
   readonly flavor: FlavorFacts;
@@ -84,7 +80,7 @@ export class Engine {
 
   execute(client: Client, words: readonly string[]): void {
     const command = this.commandOf(words);
-    const refusal = this.#refusalOf(client, command, words);
+    const refusal = refusalOf(this, client, command, words);
     if (refusal !== null || command === undefined) {
       this.#refuse(client, command, refusal ?? '');
       return;
@@ -290,57 +286,6 @@ export class Engine {
     }
   }
 
-  get isReadOnly(): boolean {
-    return this.link.isOn && this.settings.flag('replica-read-only');
-  }
-
-  get lacksReplicas(): boolean {
-    const wanted = this.settings.number('min-replicas-to-write');
-    return !this.link.isOn && wanted > 0 && this.replicas.goodCount < wanted;
-  }
-
-  /** What a script is told when it may not write. */
-  writeRefusal(client: Client): string | null {
-    if (client.isPrimary) return null;
-    if (this.isReadOnly) return READ_ONLY;
-    return this.lacksReplicas ? NO_REPLICAS : null;
-  }
-
-  #refusalOf(
-    client: Client,
-    command: Command | undefined,
-    words: readonly string[],
-  ): string | null {
-    if (command === undefined) return unknown(words);
-    const { arity } = command;
-    if (arity > 0 ? words.length !== arity : words.length < -arity) {
-      return `ERR wrong number of arguments for '${command.name.toLowerCase()}' command`;
-    }
-    if (client.isPrimary) return null;
-    if (!client.isAuthenticated && !command.needsNoAuth) return 'NOAUTH Authentication required.';
-    const { transaction } = client;
-    const nests = this.flavor.nestingSpoils && ['MULTI', 'WATCH'].includes(command.name);
-    if (transaction !== null && (command.inTransaction === 'refused' || nests)) {
-      return 'ERR Command not allowed inside a transaction';
-    }
-    const isExec = command.name === 'EXEC' && transaction !== null;
-    const writes = command.isWrite || (isExec && this.#writesOf(transaction.commands));
-    if (writes && this.lacksReplicas) return NO_REPLICAS;
-    if (writes && this.isReadOnly) return READ_ONLY;
-    const isAlone = this.link.isOn && !this.link.isConnected;
-    const isForStale =
-      command.isForStale &&
-      !(isExec && transaction.commands.some((queued) => !this.commandOf(queued)?.isForStale));
-    if (isAlone && !isForStale && !this.settings.flag('replica-serve-stale-data')) {
-      return MASTER_DOWN;
-    }
-    return null;
-  }
-
-  #writesOf(commands: readonly (readonly string[])[]): boolean {
-    return commands.some((words) => this.commandOf(words)?.isWrite === true);
-  }
-
   #refuse(client: Client, command: Command | undefined, text: string): void {
     const { transaction } = client;
     if (transaction !== null && command?.name === 'EXEC') {
@@ -392,10 +337,4 @@ export class Engine {
     this.resumed.add(client);
     this.endUnit();
   }
-}
-
-function unknown(words: readonly string[]): string {
-  const rest = words.slice(1).map((word) => `'${word.slice(0, 128)}' `);
-  const seen = rest.join('').slice(0, 128);
-  return `ERR unknown command '${words[0]?.slice(0, 128)}', with args beginning with: ${seen}`;
 }

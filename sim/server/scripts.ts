@@ -1,4 +1,5 @@
 /** The few scripts that the model knows, by their text: a server would run any. */
+import { writeRefusal } from './admission.ts';
 import type { Client } from './client.ts';
 import type { Engine } from './engine.ts';
 import { integer, integerOf, Refusal } from './resp.ts';
@@ -67,7 +68,7 @@ export function evaluate(engine: Engine, client: Client, words: readonly string[
   const call: Call = (...called) => {
     const command = engine.commandOf(called);
     if (command === undefined) throw new Refusal(`ERR Unknown command called from script ${NAME}`);
-    const refusal = command.isWrite ? engine.writeRefusal(client) : null;
+    const refusal = command.isWrite ? writeRefusal(engine, client) : null;
     const reply = refusal === null ? engine.run(client, command, called) : `-${refusal}\r\n`;
     if (reply.startsWith('-')) throw new Refusal(`${reply.slice(1, -2)} ${NAME}`);
     return reply;

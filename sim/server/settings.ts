@@ -27,6 +27,8 @@ const UNITS: Readonly<Record<string, number>> = { kb: 1024, mb: 1024 ** 2, gb: 1
 
 export class Settings {
   readonly #values = new Map(DEFAULTS);
+  /** Those that were read: some are with every command. */
+  readonly #numbers = new Map<string, number>();
 
   constructor(overrides: Readonly<Record<string, string>>) {
     for (const [name, value] of Object.entries(overrides)) this.set([name, value]);
@@ -38,7 +40,12 @@ export class Settings {
 
   /** In plain units: `1mb` is 1048576. */
   number(name: string): number {
-    return plain(this.text(name));
+    let number = this.#numbers.get(name);
+    if (number === undefined) {
+      number = plain(this.text(name));
+      this.#numbers.set(name, number);
+    }
+    return number;
   }
 
   flag(name: string): boolean {
@@ -53,6 +60,7 @@ export class Settings {
       const what = 'Unknown option or number of arguments for CONFIG SET';
       throw new Refusal(`ERR ${what} - '${pairs[i]}'`);
     }
+    this.#numbers.clear();
     for (let i = 0; i < pairs.length; i += 2) {
       const value = pairs[i + 1] ?? '';
       const isSize = /^[0-9]+(kb|mb|gb)$/i.test(value);

@@ -304,3 +304,11 @@ export async function startReign(bed: ServerBed, options: LifeOptions = {}): Pro
   await untilRole(bed, agent, 'the capture is listed', ({ rest }) => rest !== '[]');
   return { ...fed, capture, replid };
 }
+
+/** What came in the stream since the last look. */
+export async function streamOf({ agent, capture }: Reign, from: number): Promise<string[]> {
+  const { offset } = await roleOf(agent);
+  const bytes = await capture.bytes(offset - from);
+  equal(capture.unread, '');
+  return commandsOf(bytes);
+}
