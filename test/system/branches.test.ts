@@ -88,12 +88,10 @@ test('a leader and a follower that do not reach each other: no node is deposed, 
   const other = (leader + 1) % deployment.nodes;
   network.cut(leader, other);
   network.cut(other, leader);
+  // Nothing is written, so that its log is as good as anybody's.
+  await sleep(4_000);
   const wire = new Wire(deployment.port(leader));
-  const end = performance.now() + 3_000;
-  for (let n = 0; performance.now() < end; n++) {
-    assert.equal(await wire.must('SET', 'partial', n), 'OK');
-    await sleep(10);
-  }
+  for (let n = 0; n < 50; n++) assert.equal(await wire.must('SET', 'partial', n), 'OK');
   assert.equal((await deployment.status(leader)).term, term);
   network.heal();
   await deployment.ready();
