@@ -53,6 +53,7 @@ async function main(args: readonly string[]): Promise<number> {
   for (const line of textLines(report)) print(line);
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
   if (options.html !== null) writeFileSync(options.html, htmlPage(report));
+  if (report.kept !== null) print(`kept in ${report.kept}`);
   print(verdictOf(report));
   return report.findings.length === 0 ? EXIT.clean : EXIT.found;
 }
@@ -68,7 +69,7 @@ async function measured(options: FaultsOptions, hosts: Hosts, dir: string): Prom
   const { checked, anomalies } = checkRecord(record.operations);
   const findings = [...record.findings, ...anomalies];
   let kept: string | null = null;
-  if (findings.length > 0) {
+  if (findings.length > 0 || options.keep) {
     writeFileSync(join(dir, 'history.jsonl'), writeLines(record.operations));
     kept = keepDirectory(dir, `${cell}-${seed}`);
   }

@@ -5,6 +5,7 @@ import { readOptions } from './options.ts';
 test('a cell and seconds suffice; the seed is fresh, the nodes are three', () => {
   assert.deepEqual(readOptions(['--cell', 'kill', '--seconds', '30'], 7), {
     ...{ cell: 'kill', seconds: 30, seed: 7, nodes: 3, json: null, html: null, server: null },
+    keep: false,
   });
 });
 

@@ -10,11 +10,13 @@ export interface FaultsOptions {
   readonly json: string | null;
   readonly html: string | null;
   readonly server: string | null;
+  /** Logs, history and data stay also when nothing was found. */
+  readonly keep: boolean;
 }
 
 export const USAGE = [
   'npm run faults -- --cell CELL --seconds N [--seed S] [--nodes 3] [--json FILE] [--html FILE]',
-  '                  [--server PATH]',
+  '                  [--server PATH] [--keep]',
   '--cell list: what there is. Exits with 0 when clean, 1 when something was found, 2 on bad usage.',
 ].join('\n');
 
@@ -31,7 +33,7 @@ export function readOptions(
   const text = { type: 'string' } as const;
   const options = {
     ...{ cell: text, seconds: text, seed: text, nodes: text },
-    ...{ json: text, html: text, server: text },
+    ...{ json: text, html: text, server: text, keep: { type: 'boolean' } as const },
   };
   try {
     const { values } = parseArgs({ args: [...args], options });
@@ -48,6 +50,7 @@ export function readOptions(
       json: values.json ?? null,
       html: values.html ?? null,
       server: values.server ?? null,
+      keep: values.keep ?? false,
     };
   } catch (error) {
     return { wrong: (error as Error).message };

@@ -10,7 +10,7 @@ h1 { font-size: 1.35rem; margin: 0 0 .3rem; } h2 { font-size: 1.05rem; margin: 1
 .clean { background: #e2f3e8; } .found { background: #fbdcdc; }
 code { background: #f0f2f6; padding: .1rem .3rem; border-radius: 3px; overflow-wrap: anywhere; }
 .figures { display: flex; flex-wrap: wrap; gap: .8rem 2.2rem; margin: 1rem 0; }
-.figures b { display: block; font-size: 1.3rem; } .figures span { color: #5a6478; }
+.figures b { display: block; font-size: 1.3rem; color: #1d2433; } .figures span { color: #5a6478; }
 svg { width: 100%; height: auto; } svg .name { font-size: 11px; fill: #1d2433; }
 svg .time { font-size: 10px; fill: #5a6478; } svg .band { font-size: 10px; fill: #fff; } svg .mark { stroke: #e3e7ee; }
 .swatch { margin-right: 1rem; white-space: nowrap; } .swatch i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; }
@@ -21,7 +21,7 @@ li { overflow-wrap: anywhere; }
 `;
 
 export function htmlPage(report: Report): string {
-  const { cell, seconds, seed, nodes, server, command, findings, checked } = report;
+  const { cell, seconds, seed, nodes, server, command, findings, checked, kept } = report;
   const isClean = findings.length === 0;
   const title = `Faults: ${cell}, ${seconds} s, seed ${seed}`;
   const found = findings.map(({ what, words }) => `<li><b>${what}</b> ${escapeHtml(words)}</li>`);
@@ -32,6 +32,7 @@ export function htmlPage(report: Report): string {
 <p>${nodes} nodes, ${escapeHtml(server)}. Again: <code>${escapeHtml(command)}</code></p>
 <p class="verdict ${isClean ? 'clean' : 'found'}">${escapeHtml(verdictOf(report))}</p>
 ${isClean ? '' : `<h2>Found</h2><ul>${found.join('\n')}</ul>`}
+${kept === null ? '' : `<p>Logs, history and data: <code>${escapeHtml(kept)}</code></p>`}
 ${keyFigures(report)}
 <h2>Timeline</h2>
 ${timelineSvg(report)}

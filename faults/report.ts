@@ -27,8 +27,8 @@ export interface Report {
   readonly kept: string | null;
 }
 
-export function verdictOf({ findings, figures, cell, seed, command, kept }: Report): string {
+export function verdictOf({ findings, figures, cell, seed, command }: Report): string {
   if (findings.length === 0)
     return `CLEAN: cell ${cell}, seed ${seed}: ${figures.operations} operations, no anomaly`;
-  return `FOUND ${findings.length}: cell ${cell}, seed ${seed}; kept in ${kept}; again: ${command}`;
+  return `FOUND ${findings.length}: cell ${cell}, seed ${seed}; again: ${command}`;
 }

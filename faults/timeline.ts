@@ -125,7 +125,7 @@ function axis(endMs: number, x: Scale, bottom: number): string[] {
     marks.push(
       `<line x1="${n(x(ms))}" x2="${n(x(ms))}" y1="${BARS_TOP - 4}" y2="${n(bottom)}" class="mark"/>`,
     );
-    marks.push(text(x(ms) + 2, 12, `${ms / 1_000} s`, 'time'));
+    if (x(ms) < WIDTH - 30) marks.push(text(x(ms) + 2, 12, `${ms / 1_000} s`, 'time'));
   }
   return marks;
 }
