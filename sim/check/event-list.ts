@@ -1,4 +1,4 @@
-/** Lowe's list of calls and returns, from which operations are taken and put back in constant time. */
+/** Lowe's list of calls and returns: an operation is taken out and put back in constant time. */
 import type { Operation } from './history.ts';
 
 /** Calls and returns in the order of time, with those of the operations in the line taken out. */

@@ -1,0 +1,99 @@
+/**
+ * One history, every checker that suits it.
+ *
+ * Lists that are only appended to and read whole go through `list-append`, across keys. Every
+ * object (a key, or the keys that meet in transactions) is searched for a linearization, except
+ * objects that `list-append` judges completely and that are too large to search as well.
+ */
+import type { Anomaly } from './anomaly.ts';
+import type { Operation } from './history.ts';
+import { type Linearized, linearize, TRIES_MAX } from './linearizable.ts';
+import { checkListAppend, type ListAppendVerdict } from './list-append.ts';
+import { quoted } from './models.ts';
+import { type Part, partitioned } from './partitions.ts';
+import { toldOperation } from './told.ts';
+
+export interface Judgement {
+  /** `undecided`: nothing wrong was found, but not everything could be looked at. */
+  readonly verdict: 'ok' | 'violated' | 'undecided';
+  readonly anomalies: readonly Anomaly[];
+  /** Why something was not decided, one sentence each. */
+  readonly doubts: readonly string[];
+  /** One line. */
+  readonly summary: string;
+}
+
+/** An append-only object with more operations than this is left to `list-append` alone. */
+const SECOND_OPINION_MAX = 2_000;
+
+export function checkHistory(
+  operations: readonly Operation[],
+  triesMax: number = TRIES_MAX,
+): Judgement {
+  const appends = checkListAppend(operations);
+  const anomalies: Anomaly[] = [...appends.anomalies];
+  const doubts: string[] = [];
+  const parts = partitioned(operations);
+  for (const part of parts) {
+    if (part.model === null) {
+      doubts.push(`${part.name} was used as more than one type: it cannot be judged`);
+      continue;
+    }
+    const isSecond = part.keys.every((key) => appends.keys.has(key));
+    if (isSecond && (part.keys.length > 1 || part.places.length > SECOND_OPINION_MAX)) continue;
+    const own = part.places.map((place) => operations[place] as Operation);
+    const found = linearize(part.model, own, triesMax);
+    if (found.verdict === 'violated') anomalies.push(anomalyOf(operations, part, found));
+    if (found.verdict === 'undecided' && !isSecond)
+      doubts.push(`${part.name}: no answer within ${triesMax} tries (${own.length} operations)`);
+  }
+  const verdict = anomalies.length > 0 ? 'violated' : doubts.length > 0 ? 'undecided' : 'ok';
+  const summary = summaryOf(operations, parts.length, appends, anomalies, doubts);
+  return { verdict, anomalies, doubts, summary };
+}
+
+function anomalyOf(
+  operations: readonly Operation[],
+  part: Part,
+  { stuck }: Extract<Linearized, { verdict: 'violated' }>,
+): Anomaly {
+  const placeOf = (at: number) => part.places[at] as number;
+  const tell = (at: number) =>
+    `  T${placeOf(at)} = ${toldOperation(operations[placeOf(at)] as Operation)}`;
+  const culprit = placeOf(stuck.operation);
+  const words = [
+    `${quoted(part.name)} is not linearizable: T${culprit} fits nowhere among the ${stuck.called} ` +
+      'operations called before it returned',
+    tell(stuck.operation),
+  ];
+  if (stuck.states.length > 0)
+    words.push(`  while it ran, ${quoted(part.name)} held ${stuck.states.join(', then ')}`);
+  if (stuck.line.length > 0) words.push('  if the others ran in this order at last:');
+  words.push(...stuck.line.map(tell));
+  const near = stuck.line.map(placeOf);
+  return {
+    kind: 'not-linearizable',
+    key: part.keys.length === 1 ? (part.keys[0] ?? null) : null,
+    operations: [culprit, ...near],
+    words: words.join('\n'),
+  };
+}
+
+function summaryOf(
+  operations: readonly Operation[],
+  parts: number,
+  appends: ListAppendVerdict,
+  anomalies: readonly Anomaly[],
+  doubts: readonly string[],
+): string {
+  const count = (outcome: Operation['outcome']) =>
+    operations.filter((operation) => operation.outcome === outcome).length;
+  const kinds = [...new Set(anomalies.map(({ kind }) => kind))];
+  return [
+    `${operations.length} operations (${count('ok')} ok, ${count('fail')} failed, ${count('unknown')} unknown)`,
+    `${parts} objects`,
+    `${appends.transactions} transactions on ${appends.keys.size} append-only lists`,
+    anomalies.length === 0 ? 'no anomalies' : `${anomalies.length} anomalies (${kinds.join(', ')})`,
+    ...(doubts.length > 0 ? [`${doubts.length} undecided`] : []),
+  ].join(', ');
+}
