@@ -3,7 +3,7 @@
  * servers: `server-effects.txt`.
  *
  * A step is `a WORDS`: connection `a` says it, and its reply is waited for. `a! WORDS` waits for
- * none, `a?` for one that is due, `= MS` lets time pass. Words with spaces stand in double quotes.
+ * none, `a?` for one that is due, `a~ WORDS` for what comes by itself soon, `= MS` lets time pass. Words with spaces stand in double quotes.
  * Under it, indented, stand the reply and, after `>`, the commands that came in the stream.
  * `[redis7]` and `[valkey8]` are for one server only; `{DEL}` is what it calls a lazy deletion.
  */
@@ -23,6 +23,9 @@ import {
 
 /** A command that waits must have arrived before the next step. */
 const SENT_MS = 40;
+
+/** The server looks for what is over ten times a second. */
+const CRON_MS = 400;
 
 export interface Script {
   readonly name: string;
@@ -63,7 +66,7 @@ export async function play(
   const told: string[] = [];
   let captured: number = START;
   for (const step of steps) {
-    const [, who = '', mark = '', rest = ''] = /^([a-z=])([!?]?) ?(.*)$/.exec(step) ?? [];
+    const [, who = '', mark = '', rest = ''] = /^([a-z=])([!?~]?) ?(.*)$/.exec(step) ?? [];
     told.push(step);
     if (who === '=') {
       await bed.sleep(Number(rest));
@@ -73,6 +76,7 @@ export async function play(
       if (mark !== '?') talk.send(...wordsOf(rest));
       if (mark === '!') await bed.sleep(SENT_MS);
       else told.push(`  ${masked(await talk.reply())}`);
+      if (mark === '~') await bed.sleep(CRON_MS);
     }
     const { offset } = await roleOf(reign.agent);
     const stream = await reign.capture.bytes(offset - captured);
