@@ -62,8 +62,8 @@ function anomalyOf(
     `  T${placeOf(at)} = ${toldOperation(operations[placeOf(at)] as Operation)}`;
   const culprit = placeOf(stuck.operation);
   const words = [
-    `${quoted(part.name)} is not linearizable: T${culprit} fits nowhere among the ${stuck.called} ` +
-      'operations called before it returned',
+    `${quoted(part.name)} is not linearizable: T${culprit} fits nowhere among the ` +
+      `${stuck.called} operations called before it returned`,
     tell(stuck.operation),
   ];
   if (stuck.states.length > 0)
@@ -90,7 +90,8 @@ function summaryOf(
     operations.filter((operation) => operation.outcome === outcome).length;
   const kinds = [...new Set(anomalies.map(({ kind }) => kind))];
   return [
-    `${operations.length} operations (${count('ok')} ok, ${count('fail')} failed, ${count('unknown')} unknown)`,
+    `${operations.length} operations`,
+    `${count('ok')} ok, ${count('fail')} failed, ${count('unknown')} unknown`,
     `${parts} objects`,
     `${appends.transactions} transactions on ${appends.keys.size} append-only lists`,
     anomalies.length === 0 ? 'no anomalies' : `${anomalies.length} anomalies (${kinds.join(', ')})`,

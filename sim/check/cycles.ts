@@ -7,7 +7,9 @@
  * the hardest kind is told, and the shortest cycle if that is another one.
  */
 import type { Anomaly } from './anomaly.ts';
+import type { Operation } from './history.ts';
 import { quoted } from './models.ts';
+import { toldOperation } from './told.ts';
 import {
   components,
   type Edge,
@@ -48,25 +50,48 @@ const SEARCHES: readonly Search[] = [...PLAIN, ...WITH_ORDER];
 /** One or two cycles of each component, and how many more components there are. */
 export function cyclicAnomalies(
   graph: Graph,
-  tell: (operation: number) => string,
+  operations: readonly Operation[],
 ): { readonly anomalies: Anomaly[]; readonly more: number } {
   const all = components(graph, EVERY_EDGE);
   const anomalies = all
     .slice(0, COMPONENTS_MAX)
-    .flatMap((members) => cyclesOf(graph, members).map((cycle) => anomalyOf(cycle, tell)));
+    .flatMap((members) => cyclesOf(graph, members, operations))
+    .map((cycle) => anomalyOf(cycle, operations));
   return { anomalies, more: Math.max(0, all.length - COMPONENTS_MAX) };
 }
 
 /** The hardest kind there is, and the shortest cycle if that is another one. */
-function cyclesOf(graph: Graph, members: readonly number[]): Edge[][] {
+function cyclesOf(
+  graph: Graph,
+  members: readonly number[],
+  operations: readonly Operation[],
+): Edge[][] {
   const inside = new Set(members);
   const found = SEARCHES.map((search) => shortest(graph, inside, members, search)).filter(
     (cycle) => cycle !== null,
   );
   const [hardest] = found;
   if (hardest === undefined) return [];
-  const least = found.reduce((best, each) => (each.length < best.length ? each : best));
+  const least = [...found, ...found.map((cycle) => shortcut(cycle, operations))].reduce(
+    (best, each) => (each.length < best.length ? each : best),
+  );
   return least.length < hardest.length ? [hardest, least] : [hardest];
+}
+
+/** The graph leaves out what follows from other edges of time; to a reader it is shorter. */
+function shortcut(cycle: readonly Edge[], operations: readonly Operation[]): Edge[] {
+  const size = cycle.length;
+  for (let skip = size - 1; skip >= 2; skip -= 1) {
+    for (let at = 0; at < size; at += 1) {
+      const from = cycle[at]?.from as number;
+      const to = cycle[(at + skip) % size]?.from as number;
+      const { return: end, outcome } = operations[from] as Operation;
+      if (outcome !== 'ok' || end === null || end >= (operations[to] as Operation).call) continue;
+      const kept = Array.from({ length: size - skip }, (_, i) => cycle[(at + skip + i) % size]);
+      return [{ from, to, type: REALTIME }, ...(kept as Edge[])];
+    }
+  }
+  return [...cycle];
 }
 
 /** The shortest cycle of the kind; null when none is in reach. */
@@ -164,21 +189,19 @@ export function kindOf(cycle: readonly Edge[]): string {
   return baseOf(cycle);
 }
 
-function anomalyOf(cycle: readonly Edge[], tell: (operation: number) => string): Anomaly {
+function anomalyOf(cycle: readonly Edge[], history: readonly Operation[]): Anomaly {
   const operations = cycle.map(({ from }) => from);
   const keys = new Set(cycle.flatMap(({ key }) => key ?? []));
   const [key] = keys;
+  const names = operations.map((operation) => `T${operation}`);
   const lines = [
-    ...operations.map((operation) => `  T${operation} = ${tell(operation)}`),
+    `no order fits ${names.join(', ')}:`,
+    ...operations.map((place) => `  T${place} = ${toldOperation(history[place] as Operation)}`),
     ...cycle.map((edge, at) => `  ${at === 0 ? 'because' : 'and    '} ${reasonOf(edge)}`),
-    `  so that each of them must come before itself`,
+    '  so that each of them must come before itself',
   ];
-  return {
-    kind: kindOf(cycle),
-    key: keys.size === 1 ? (key ?? null) : null,
-    operations,
-    words: `no order fits ${operations.map((operation) => `T${operation}`).join(', ')}:\n${lines.join('\n')}`,
-  };
+  const only = keys.size === 1 ? (key ?? null) : null;
+  return { kind: kindOf(cycle), key: only, operations, words: lines.join('\n') };
 }
 
 function reasonOf({ from, to, type, key, after, value }: Edge): string {

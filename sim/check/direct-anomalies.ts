@@ -47,12 +47,13 @@ function inReads(log: AppendLog): Anomaly[] {
     }
     found.push(...strangers(log, read), ...intermediate(log, read));
     if (clash === null) continue;
-    const told = `T${read.operation} read ${log.key} as ${listed(read.values)}, and T${log.longestBy}`;
     found.push({
       kind: 'incompatible-order',
       key: log.key,
       operations: [read.operation, log.longestBy],
-      words: `${told} read ${listed(log.order)}: place ${clash} differs, so no one order fits both`,
+      words:
+        `${toldRead(log, read)}, and T${log.longestBy} read ${listed(log.order)}: ` +
+        `place ${clash} differs, so no one order fits both`,
     });
   }
   return found;
@@ -70,7 +71,7 @@ function strangers(log: AppendLog, read: Read): Anomaly[] {
   const found: Anomaly[] = [];
   const seen = new Set<string>();
   for (const value of read.values) {
-    const told = `T${read.operation} read ${key} as ${listed(read.values)}`;
+    const told = toldRead(log, read);
     const refused = log.refused.get(value);
     if (seen.has(value)) {
       const operations = [read.operation, log.writers.get(value)?.operation ?? read.operation];
@@ -96,9 +97,14 @@ function intermediate(log: AppendLog, read: Read): Anomaly[] {
   const own = log.appended.get(writer.operation) ?? [];
   const next = own[writer.place + 1];
   if (next === undefined) return [];
-  const told = `T${read.operation} read ${log.key} as ${listed(read.values)}`;
-  const words = `${told}: T${writer.operation} appended ${quoted(last)} and ${quoted(next)} in one transaction`;
+  const words =
+    `${toldRead(log, read)}: T${writer.operation} appended ${quoted(last)} and ${quoted(next)} ` +
+    'in one transaction';
   return [{ kind: 'G1b', key: log.key, operations: [writer.operation, read.operation], words }];
+}
+
+function toldRead(log: AppendLog, read: Read): string {
+  return `T${read.operation} read ${log.key} as ${listed(read.values)}`;
 }
 
 /** Foreign elements inside one transaction's appends, and commits on top of refused ones. */
@@ -148,8 +154,8 @@ function lostUpdates(operations: readonly Operation[], log: AppendLog): Anomaly[
       continue;
     }
     const words =
-      `T${other} and T${operation} both read ${key} as ${listed(values)} and both appended to it: ` +
-      `one of them did not see the other`;
+      `T${other} and T${operation} both read ${key} as ${listed(values)} and both appended to ` +
+      'it: one of them did not see the other';
     found.push({ kind: 'lost-update', key, operations: [other, operation], words });
   }
   return found;
@@ -188,7 +194,9 @@ function internalOf(
     if (!agrees(before, step.result)) {
       const start = before.known === null ? '[...' : `${listed(before.known).slice(0, -1)}`;
       const wanted = `${start} ${before.appended.map(quoted).join(' ')}]`.replace('[ ', '[');
-      const words = `T${place} read ${key} as ${listed(step.result)}, but by its own steps before it must be ${wanted}`;
+      const words =
+        `T${place} read ${key} as ${listed(step.result)}, ` +
+        `but by its own steps before it must be ${wanted}`;
       found.push({ kind: 'internal', key, operations: [place], words });
     }
     expected.set(key, { known: step.result, appended: [] });
@@ -216,7 +224,7 @@ function futureReads(
         (each) => each.f === 'range' && each.key === step.key && each.result?.includes(step.value),
       );
     if (early === undefined) return [];
-    const words = `T${place} read ${quoted(step.value)} from ${step.key} before it appended it itself`;
+    const words = `T${place} read ${quoted(step.value)} in ${step.key} before it appended it`;
     return [{ kind: 'future-read', key: step.key, operations: [place], words }];
   });
 }

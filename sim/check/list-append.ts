@@ -10,7 +10,6 @@ import { appendKeys, appendLogs } from './append-log.ts';
 import { cyclicAnomalies } from './cycles.ts';
 import { directAnomalies } from './direct-anomalies.ts';
 import type { Operation } from './history.ts';
-import { toldOperation } from './told.ts';
 import { transactionGraph } from './transaction-graph.ts';
 
 export interface ListAppendVerdict {
@@ -26,8 +25,7 @@ export function checkListAppend(operations: readonly Operation[]): ListAppendVer
   const logs = appendLogs(operations, keys);
   const direct = directAnomalies(operations, logs);
   const graph = transactionGraph(operations, logs);
-  const tell = (place: number) => toldOperation(operations[place] as Operation);
-  const { anomalies, more } = cyclicAnomalies(graph, tell);
+  const { anomalies, more } = cyclicAnomalies(graph, operations);
   const all = [...direct, ...anomalies];
   if (more > 0) {
     const words = `${more} more groups of transactions contradict each other like those above`;

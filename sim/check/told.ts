@@ -16,7 +16,7 @@ export function toldStep(step: Step): string {
     case 'write':
       return `write ${key} = ${quoted(step.value)}`;
     case 'cas':
-      return `cas ${key} ${step.from === null ? 'nil' : quoted(step.from)} to ${quoted(step.to)}${answer(step.result)}`;
+      return `cas ${key} ${orNil(step.from)} to ${quoted(step.to)}${answer(step.result)}`;
     case 'incr':
       return `incr ${key} by ${step.by}${answer(step.result)}`;
     case 'hset':
@@ -40,6 +40,10 @@ export function toldStep(step: Step): string {
     default:
       return `${f} ${key}${answer(step.result)}`;
   }
+}
+
+function orNil(text: string | null): string {
+  return text === null ? 'nil' : quoted(text);
 }
 
 function answer(result: string | number | boolean | null | readonly string[] | undefined): string {
