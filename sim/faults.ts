@@ -1,71 +1,12 @@
-/**
- * Which faults a seed turns on, how hard, and when (swarm testing: Groce et al., ISSTA 2012).
- *
- * Every seed leaves most kinds of fault out, because a run in which everything breaks at once
- * rarely gets anywhere interesting.
- */
-import type { Readiness } from '../src/core/raft/protocol.ts';
+/** What breaks, and when, as the plan of a seed has it. */
 import type { Failing } from './disk.ts';
-import type { Network, Weather } from './network.ts';
+import type { Network } from './network.ts';
 import { FAIR_WEATHER } from './network.ts';
+import { type FaultKind, type Plan, weatherFor } from './plan.ts';
 import type { Promised } from './power.ts';
 import { ROT_KINDS, type RotKind } from './rot.ts';
 import type { Chance, Timeline } from './time.ts';
 
-export const FAULT_KINDS = [
-  'crash',
-  'crashAtEffect',
-  'crashAfterPromise',
-  'crashAll',
-  'pause',
-  'isolate',
-  'halves',
-  'oneWay',
-  'oneLink',
-  'ring',
-  'healLinks',
-  'slowDisk',
-  'fullDisk',
-  'failingDisk',
-  'rot',
-  'wipe',
-  'peerLost',
-  'transfer',
-  'readiness',
-  'copyJoins',
-  'weather',
-] as const;
-export type FaultKind = (typeof FAULT_KINDS)[number];
-
-/** Everything about a run that its seed decides before the first event. */
-export interface Plan {
-  readonly voters: number;
-  readonly weather: Weather;
-  readonly faults: readonly FaultKind[];
-  readonly gapMaxUs: number;
-  readonly outageMaxUs: number;
-  /** One per voter: 25 ms by its own clock. */
-  readonly tickUs: readonly number[];
-  readonly syncMaxUs: number;
-  /** Whether broken connections are noticed at once. */
-  readonly hints: boolean;
-  readonly clients: number;
-  readonly thinkMaxUs: number;
-  readonly payloadMax: number;
-  /** The log is compacted when it is longer than this. */
-  readonly logLimitBytes: number;
-  readonly segmentBytes: number;
-  /** Payload bytes that a compaction leaves in the log for slow peers. */
-  readonly keepBytes: number;
-  readonly batchBytes: number;
-  readonly windowBytes: number;
-  readonly uncommittedBytes: number;
-  readonly chunkBytes: number;
-}
-
-const TICK_US = 25_000;
-
-/** A run without faults would not be a test of anything: at least this many kinds are on. */
 const LEADER_PERMILLE = 400;
 const SUPERVISE_MAX_US = 300_000;
 const PAUSE_LONG_MIN_US = 1_500_000;
@@ -73,46 +14,6 @@ const PAUSE_LONG_MAX_US = 4_000_000;
 const RESTARTS = 40;
 const ROT_CRASH_PERMILLE = 400;
 const FAILINGS = ['reads', 'writes', 'syncs', 'writes and syncs'] as const;
-const KINDS_MIN = 2;
-const KINDS_MAX = 7;
-
-export function planFor(chance: Chance): Plan {
-  const voters = chance.pick([1, 3, 3, 3, 3, 5, 5, 4]);
-  const drift = chance.pick([0, 20, 100, 300]);
-  return {
-    voters,
-    weather: weatherFor(chance),
-    faults: chance.shuffled(FAULT_KINDS).slice(0, chance.between(KINDS_MIN, KINDS_MAX)),
-    gapMaxUs: chance.pick([200_000, 1_000_000, 4_000_000]),
-    outageMaxUs: chance.pick([300_000, 2_000_000, 6_000_000]),
-    tickUs: Array.from({ length: voters }, () =>
-      Math.floor((TICK_US * (1000 + chance.between(-drift, drift))) / 1000),
-    ),
-    syncMaxUs: chance.pick([300, 2_000, 20_000]),
-    hints: chance.permille(600),
-    clients: chance.between(1, 4),
-    thinkMaxUs: chance.pick([10_000, 50_000, 200_000]),
-    payloadMax: chance.pick([16, 200, 3_000]),
-    logLimitBytes: chance.pick([2_000, 8_000, 40_000, 1_000_000]),
-    segmentBytes: chance.pick([1_024, 4_096, 65_536]),
-    keepBytes: chance.pick([0, 0, 1_000, 20_000]),
-    batchBytes: chance.pick([256, 4_096, 65_536]),
-    windowBytes: chance.pick([1_024, 16_384, 262_144]),
-    uncommittedBytes: chance.pick([4_096, 32_768, 1_048_576]),
-    chunkBytes: chance.pick([64, 512, 16_384]),
-  };
-}
-
-export function weatherFor(chance: Chance): Weather {
-  const delayMaxUs = chance.pick([500, 2_000, 30_000, 200_000]);
-  return {
-    loss: chance.pick([0, 0, 5, 50, 200]),
-    repeat: chance.pick([0, 0, 20, 150]),
-    delayMinUs: Math.floor(delayMaxUs / chance.pick([2, 10, 50])),
-    delayMaxUs,
-    ordered: chance.permille(500),
-  };
-}
 
 /** What faults can be done to. Each is a wish: nothing happens when it does not apply. */
 export interface Targets {
@@ -141,9 +42,10 @@ export interface Targets {
   /** Loses the directory while down; comes back as a copy. */
   wipe(host: string): void;
   peerLost(host: string, peer: string): void;
-  transfer(host: string, to: string | null): void;
+  handOver(host: string, to: string | null): void;
   copyJoins(): void;
-  readiness(host: string, readiness: Readiness): void;
+  crashServer(host: string): void;
+  hangServer(host: string, isHung: boolean): void;
 }
 
 /** Breaks things at random moments until told to stop. */
@@ -189,7 +91,7 @@ export class Nemesis {
       this.#targets.slowDisk(host, 1);
       this.#targets.resume(host);
       this.#targets.start(host);
-      this.#targets.readiness(host, 'level');
+      this.#targets.hangServer(host, false);
     }
   }
 
@@ -242,14 +144,16 @@ export class Nemesis {
       case 'peerLost':
         this.#targets.peerLost(host, this.#chance.pick(this.#targets.hosts));
         return;
-      case 'transfer':
-        this.#targets.transfer(
+      case 'handOver':
+        this.#note(`handOver ${host}`);
+        this.#targets.handOver(
           host,
           this.#chance.permille(300) ? null : this.#chance.pick(this.#targets.voterHosts),
         );
         return;
-      case 'readiness':
-        this.#targets.readiness(host, this.#chance.pick(['level', 'reluctant', 'barred']));
+      case 'serverCrash':
+      case 'serverHang':
+        this.#breakServer(kind, host);
         return;
       case 'copyJoins':
         this.#targets.copyJoins();
@@ -291,6 +195,16 @@ export class Nemesis {
     // Whether it has come to that or not.
     this.#later(this.#outageUs(), () => this.#targets.disarm(host));
     this.#supervise(host, RESTARTS);
+  }
+
+  #breakServer(kind: 'serverCrash' | 'serverHang', host: string): void {
+    this.#note(`${kind} ${host}`);
+    if (kind === 'serverCrash') {
+      this.#targets.crashServer(host);
+      return;
+    }
+    this.#targets.hangServer(host, true);
+    this.#later(this.#pauseUs(), () => this.#targets.hangServer(host, false));
   }
 
   #breakDisk(kind: 'slowDisk' | 'fullDisk' | 'failingDisk' | 'rot', host: string): void {

@@ -1,58 +1,48 @@
 /**
- * One simulated machine: a disk, a power switch, a clock of its own rate, and the node on it,
- * which lives, is paused, dies and comes back.
+ * One simulated machine: a disk, a power switch, a clock of its own rate, the node on it, which
+ * lives, is paused, dies and comes back, and the server beside it, which dies with it.
  */
+import { type OpenShardResult, openShard } from '../src/agent/shard/open-shard.ts';
 import type { Notice } from '../src/core/raft/driver.ts';
 import { groupId, type NodeId, nodeId } from '../src/core/scalars.ts';
-import { StorageError, type StorageErrorCode } from '../src/io/storage/errors.ts';
-import { type OpenGroupResult, openGroup } from '../src/io/storage/recovery.ts';
-import { type DiskOperation, type Failing, SimDisk } from './disk.ts';
-import type { Plan } from './faults.ts';
-import { type Invariants, must } from './invariants.ts';
-import { Life, type Packet, type Sabotage } from './life.ts';
+import type { StorageError } from '../src/io/storage/errors.ts';
+import { Backlog } from './backlog.ts';
+import { FEED } from './feed-door.ts';
+import { HostDisk, isDamage } from './host-disk.ts';
+import type { Invariants } from './invariants.ts';
+import { HISTORY_ID, Life, type Packet } from './life.ts';
+import type { Plan } from './plan.ts';
 import { Power, PowerCut, type Promised } from './power.ts';
-import { type RotKind, rot } from './rot.ts';
+import type { RotKind } from './rot.ts';
+import { ModelServer } from './server/model-server.ts';
+import { AGENT } from './server-lines.ts';
+import { ServerWatch } from './server-watch.ts';
 import { Shadow } from './shadow.ts';
+import { SimServer } from './sim-server.ts';
 import { Chance, type Timeline } from './time.ts';
+import { must } from './violation.ts';
 
-/** What waits in the socket buffers of a paused process, of each source. */
+/** What waits in the socket buffers of a paused process, of each connection that may lose some. */
 const BACKLOG_MAX = 500;
-const RESUME_RUN_MAX = 20;
 const CACHE_BYTES = 4_096;
 const DIRECTORY = '/data0';
-const WRITE_MAX_US = 100;
-/** How a node says that what it had acknowledged is not there any more. */
-const DAMAGE: readonly StorageErrorCode[] = [
-  'SEGMENT_CHECKSUM',
-  'SEGMENT_HEADER',
-  'LOG_GAP',
-  'HARD_STATE_DAMAGED',
-  'SNAPSHOT_CHECKSUM',
-  // Whatever byte of a file is flipped, its version too.
-  'FORMAT_UNKNOWN',
-];
-
 export interface HostOptions {
   readonly name: string;
   readonly seed: number;
   readonly plan: Plan;
   readonly tickUs: number;
+  /** How far the wall clock is off. */
+  readonly clockMs: number;
   readonly timeline: Timeline;
   readonly invariants: Invariants;
   readonly shadows: Map<NodeId, Shadow>;
   readonly voters: readonly NodeId[];
-  readonly sabotage: Sabotage;
   readonly send: (from: NodeId, to: NodeId, packet: Packet) => void;
+  readonly sendAll: (from: NodeId, packet: Packet) => void;
   readonly onAlive: (host: Host) => void;
   readonly onDead: (host: Host) => void;
   readonly onNotice: (host: Host, notice: Notice) => void;
   readonly note: ((who: string, what: string) => void) | null;
-}
-
-export type Source = 'peer' | 'client' | 'disk';
-
-function emptyBacklog(): Record<Source, (() => void)[]> {
-  return { peer: [], client: [], disk: [] };
 }
 
 /** The id of the node on a host whose directory is the n-th one. */
@@ -64,30 +54,33 @@ export class Host {
   readonly #o: HostOptions;
   readonly #power = new Power();
   readonly #chance: Chance;
-  #disk: SimDisk;
+  readonly #backlog: Backlog;
+  readonly #disk: HostDisk;
   #directory = 1;
   #wasOpened = false;
   #isStopping = false;
-  #slowness = 1;
-  /** Its files were damaged; from then on, and as long as it keeps this directory. */
-  #isRotten = false;
-  #failing: Failing = 'nothing';
-  /** Requests failed, or may have, since the directory was opened last. */
-  #mayFail = false;
   #life: Life | null = null;
+  #server: SimServer | null = null;
+  #watch: ServerWatch;
   /** Counts starts and deaths: what belongs to an earlier one is ignored. */
   #turn = 0;
   #isUp = false;
   #isPaused = false;
-  #backlog = emptyBacklog();
   deaths = 0;
-  #reads = 0;
+  serverLives = 0;
   #compactions = 0;
 
   constructor(options: HostOptions) {
     this.#o = options;
     this.#chance = new Chance(options.seed, `host ${options.name}`);
-    this.#disk = this.#newDisk();
+    this.#backlog = new Backlog(this.#chance);
+    this.#disk = new HostDisk({
+      timeline: options.timeline,
+      chance: this.#chance,
+      syncMaxUs: options.plan.syncMaxUs,
+      complete: (run) => this.#run('disk', run),
+    });
+    this.#watch = new ServerWatch(options.invariants.truth, options.name);
   }
 
   get name(): string {
@@ -106,11 +99,15 @@ export class Host {
     return this.#life;
   }
 
-  /** Answered in all lives. */
-  get readsDone(): number {
-    return this.#reads + (this.#life?.sessions.readsDone ?? 0);
+  get server(): SimServer | null {
+    return this.#server;
   }
 
+  get disk(): HostDisk {
+    return this.#disk;
+  }
+
+  /** In all lives. */
   get compactions(): number {
     return this.#compactions + (this.#life?.compactions ?? 0);
   }
@@ -128,7 +125,7 @@ export class Host {
       cacheBytes: CACHE_BYTES,
       onFailure: (error: StorageError) => this.#end(turn, error),
     };
-    openGroup(this.#disk, DIRECTORY, options, null, (result) => {
+    openShard(this.#disk.disk, DIRECTORY, options, (result) => {
       if (turn === this.#turn) this.#opened(result);
     });
   }
@@ -137,19 +134,26 @@ export class Host {
   crash(isPower: boolean): void {
     if (!this.#isUp) return;
     this.#note(isPower ? 'loses power' : 'is killed');
-    if (isPower) this.#disk.crash();
+    if (isPower) this.#disk.disk.crash();
     this.#die();
   }
 
-  /** An orderly end: the store finishes what it was asked and closes. */
-  stop(): void {
+  /** An orderly end: hands over first, perhaps, then the store finishes what it was asked. */
+  stop(isPlanned: boolean): void {
     const life = this.#life;
     if (life === null || this.#isStopping) return;
-    this.#note('stops');
-    this.#isStopping = true;
+    this.#note(isPlanned ? 'hands over and stops' : 'stops');
     const turn = this.#turn;
-    life.stop(() => {
-      if (turn === this.#turn) this.#die();
+    const stop = (): void => {
+      if (turn !== this.#turn || this.#isStopping) return;
+      this.#isStopping = true;
+      life.stop(() => {
+        if (turn === this.#turn) this.#die();
+      });
+    };
+    this.enter('orders', () => {
+      if (isPlanned && life.isOpen) life.group.handOver(null, stop);
+      else stop();
     });
   }
 
@@ -164,19 +168,21 @@ export class Host {
     this.#note('goes on');
     this.#isPaused = false;
     const turn = this.#turn;
-    const { peer, client, disk } = this.#backlog;
-    this.#backlog = emptyBacklog();
-    // Each client has a connection of its own.
-    const waiting = [peer, this.#chance.shuffled(client), disk];
-    // Whoever wakes up looks at its sockets and files in any order, but reads each from the front.
-    while (turn === this.#turn) {
-      const kinds = waiting.filter((queue) => queue.length > 0);
-      if (kinds.length === 0) return;
-      const queue = this.#chance.pick(kinds);
-      // In runs, so that now and then much of one kind comes before anything of the other.
-      for (const run of queue.splice(0, this.#chance.between(1, RESUME_RUN_MAX)))
-        if (turn === this.#turn) this.#guard(run);
-    }
+    this.#backlog.drain((run) => {
+      this.#guard(run);
+      return turn === this.#turn;
+    });
+  }
+
+  crashServer(): void {
+    this.#server?.crash('died');
+  }
+
+  hangServer(isHung: boolean): void {
+    const body = this.#server?.body ?? null;
+    if (body === null || body.isHung === isHung) return;
+    this.#note(isHung ? 'its server hangs' : 'its server goes on');
+    body.setHung(isHung);
   }
 
   cutAtEffect(effects: number): void {
@@ -191,31 +197,8 @@ export class Host {
     this.#power.disarm();
   }
 
-  slowDisk(factor: number): void {
-    this.#slowness = factor;
-  }
-
-  fillDisk(): void {
-    this.#disk.limit(0);
-  }
-
-  freeDisk(): void {
-    this.#disk.limit(Number.POSITIVE_INFINITY);
-  }
-
-  failDisk(failing: Failing): void {
-    this.#failing = failing;
-    if (failing !== 'nothing') this.#mayFail = true;
-    this.#disk.setFailing(failing);
-  }
-
-  get isRotten(): boolean {
-    return this.#isRotten;
-  }
-
   rot(kind: RotKind): void {
-    this.#isRotten = true;
-    this.#note(rot(this.#disk, DIRECTORY, kind, this.#chance));
+    this.#note(this.#disk.rot(DIRECTORY, kind));
   }
 
   /** Another directory: another node, that the charter does not know. */
@@ -223,13 +206,11 @@ export class Host {
     this.crash(true);
     this.#directory += 1;
     this.#wasOpened = false;
-    this.#isRotten = false;
-    this.#disk = this.#newDisk();
-    this.#disk.setFailing(this.#failing);
+    this.#disk.renew();
   }
 
   /** Does something in the node's process, now or when it is no longer paused. */
-  enter(source: Source, run: (life: Life) => void): void {
+  enter(source: string, run: (life: Life) => void): void {
     const life = this.#life;
     if (life === null || this.#isStopping) return;
     const turn = this.#turn;
@@ -238,71 +219,105 @@ export class Host {
     });
   }
 
-  #newDisk(): SimDisk {
-    return new SimDisk({
-      entropy: () => this.#chance.uint32(),
-      schedule: (run, operation) => {
-        this.#o.timeline.after(this.#latencyUs(operation), () => this.#run('disk', run));
-      },
-    });
-  }
-
-  #latencyUs({ kind }: DiskOperation): number {
-    if (kind === 'defer') return 1;
-    const isSync = kind === 'sync' || kind === 'syncDirectory';
-    const mostUs = isSync ? this.#o.plan.syncMaxUs : WRITE_MAX_US;
-    return this.#chance.between(1, mostUs) * this.#slowness;
-  }
-
-  #opened(result: OpenGroupResult): void {
+  #opened(result: OpenShardResult): void {
     if (!result.ok) {
-      this.#note(`cannot open: ${result.error.message}`);
-      must(this.#isExpected(result.error), 'a crash alone damages nothing', () => {
-        return `${this.id}: ${result.error.message}`;
+      const { error } = result;
+      this.#note(`cannot open: ${error.message}`);
+      must(this.#disk.explains(error), 'a crash alone damages nothing', () => {
+        return `${this.id}: ${error.message}`;
       });
       this.#die();
-      this.#replaceIfDamaged(result.error);
+      if (isDamage(error)) this.wipe();
       return;
     }
     const { id } = this;
-    const { invariants, shadows, plan, timeline } = this.#o;
+    const { invariants, shadows } = this.#o;
+    const { opened } = result;
     this.#wasOpened = true;
-    this.#mayFail = this.#failing !== 'nothing';
-    for (const { message } of result.repaired) this.#repaired(message);
+    this.#disk.opened();
+    for (const { message } of opened.repaired) this.#repaired(message);
     const shadow = shadows.get(id) ?? new Shadow();
-    invariants.recovered(id, shadow, result);
+    invariants.recovered(id, shadow, opened);
     shadows.set(id, shadow);
-    shadow.recovered(result);
-    const last = result.heads.at(-1) ?? result.base;
-    const snapshot = result.snapshot?.last.index ?? '-';
-    this.#note(`recovered term ${result.hardState.term} ${result.base.index}..${last.index}`);
-    this.#note(`recovered snapshot ${snapshot}, cut ${result.tornBytes} torn bytes`);
+    shadow.recovered(opened);
+    const last = opened.heads.at(-1) ?? opened.base;
+    const snapshot = opened.snapshot?.last.index ?? '-';
+    this.#note(`recovered term ${opened.hardState.term} ${opened.base.index}..${last.index}`);
+    this.#note(`recovered snapshot ${snapshot}, cut ${opened.tornBytes} torn bytes`);
+    this.#begin(result, shadow);
+  }
+
+  #begin(shard: Extract<OpenShardResult, { ok: true }>, shadow: Shadow): void {
+    const { id } = this;
     const turn = this.#turn;
-    this.#life = new Life({
+    const { timeline, plan, invariants } = this.#o;
+    const server = this.#newServer(turn);
+    this.#server = server;
+    const life = new Life({
       id,
       voters: this.#o.voters,
-      group: result,
+      shard,
       plan,
       power: this.#power,
       shadow,
       invariants,
       entropy: new Chance(this.#o.seed, `node ${id} ${turn}`),
-      sabotage: this.#o.sabotage,
-      defer: (run) =>
+      server,
+      isAgreed: (offset) => this.#watch.isAgreed(offset),
+      soon: (run) =>
         timeline.after(1, () => {
-          if (turn === this.#turn) this.#run('disk', run);
+          if (turn === this.#turn) this.#run('soon', run);
         }),
       send: (to, packet) => this.#o.send(id, to, packet),
+      sendAll: (packet) => this.#o.sendAll(id, packet),
       onFatal: (error) => this.#end(turn, error),
       onNotice: (notice) => this.#o.onNotice(this, notice),
       note: this.#o.note === null ? null : (what) => this.#note(what),
     });
-    if (!this.isVoter)
-      this.enter('client', (life) =>
-        life.handle({ kind: 'readinessChanged', readiness: 'barred' }),
-      );
+    this.#life = life;
+    this.#guard(() => life.group.start());
+    if (turn !== this.#turn) return;
     this.#o.onAlive(this);
     this.#tickLater(turn);
+  }
+
+  #newServer(turn: number): SimServer {
+    const { timeline, plan, seed, name, invariants, clockMs, note } = this.#o;
+    const nowMs = () => Math.floor(timeline.nowUs / 1_000) + clockMs;
+    return new SimServer({
+      timeline,
+      chance: new Chance(seed, `server ${name} ${turn}`),
+      lineDelaysUs: plan.lineDelaysUs,
+      historyId: HISTORY_ID,
+      inAgent: (source, run) => {
+        if (turn !== this.#turn || this.#isStopping) return;
+        this.#run(source, () => {
+          if (turn === this.#turn) run();
+        });
+      },
+      feed: () => (this.#life as Life).group.feed,
+      flavor: plan.flavor,
+      build: (life, dial) => {
+        this.serverLives += 1;
+        const chance = new Chance(seed, `model ${name} ${turn} ${life}`);
+        const watch = new ServerWatch(invariants.truth, `${name} server ${turn}.${life}`);
+        this.#watch = watch;
+        const model: ModelServer = new ModelServer({
+          flavor: plan.flavor,
+          entropy: () => chance.uint32(),
+          nowMs,
+          dial,
+          feed: FEED,
+          agent: AGENT,
+          clientPassword: null,
+          onExecuted: (unit) => watch.executed(model.digest, unit),
+          onLoaded: (offset) => watch.loaded(model.digest, offset),
+          onExit: (why) => this.#server?.exited(life, why),
+        });
+        return model;
+      },
+      note: note === null ? null : (what) => this.#note(what),
+    });
   }
 
   #tickLater(turn: number): void {
@@ -315,10 +330,11 @@ export class Host {
     });
   }
 
-  #run(source: Source, run: () => void): void {
+  #run(source: string, run: () => void): void {
     if (!this.#isPaused) this.#guard(run);
-    else if (source === 'disk' || this.#backlog[source].length < BACKLOG_MAX)
-      this.#backlog[source].push(run);
+    // Messages may be lost; what a socket or a file has said waits for who reads it.
+    else if (source !== 'peer' || this.#backlog.lengthOf(source) < BACKLOG_MAX)
+      this.#backlog.add(source, run);
   }
 
   #guard(run: () => void): void {
@@ -327,7 +343,7 @@ export class Host {
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error;
       this.#note(`power cut ${error.message}`);
-      this.#disk.crash();
+      this.#disk.disk.crash();
       this.#die();
     }
   }
@@ -336,40 +352,29 @@ export class Host {
   #end(turn: number, error: Error): void {
     if (turn !== this.#turn) return;
     this.#note(`ends: ${error.message}`);
-    const isExpected = this.#isStopping || this.#isExpected(error);
+    const isExpected = this.#isStopping || this.#disk.explains(error);
     must(isExpected, 'the store fails only when the disk does', () => `${this.id}: ${error}`);
     this.#die();
-    this.#replaceIfDamaged(error);
-  }
-
-  #isExpected(error: Error): boolean {
-    if (!(error instanceof StorageError)) return false;
-    const { code } = error;
-    if (code === 'DISK_FULL') return true;
-    return code === 'DISK_FAILED' ? this.#mayFail : this.#isRotten && DAMAGE.includes(code);
-  }
-
-  /** What whoever runs the node is told to do: an empty directory in the place of the damaged. */
-  #replaceIfDamaged(error: Error): void {
-    if (error instanceof StorageError && DAMAGE.includes(error.code)) this.wipe();
+    if (isDamage(error)) this.wipe();
   }
 
   #repaired(message: string): void {
     this.#note(`repaired ${message}`);
-    must(this.#isRotten, 'only what was damaged is repaired', () => `${this.id}: ${message}`);
+    must(this.#disk.isRotten, 'only what was damaged is repaired', () => `${this.id}: ${message}`);
   }
 
   #die(): void {
-    this.#reads = this.readsDone;
     this.#compactions = this.compactions;
-    this.#disk.kill();
+    this.#server?.end();
+    this.#server = null;
+    this.#disk.disk.kill();
     this.#power.disarm();
     this.#turn += 1;
     this.#isUp = false;
     this.#isStopping = false;
     this.#life = null;
     this.#isPaused = false;
-    this.#backlog = emptyBacklog();
+    this.#backlog.clear();
     this.deaths += 1;
     this.#o.onDead(this);
   }

@@ -1,21 +1,14 @@
 /**
  * What must hold at every step, seen from outside all nodes (Raft figure 3, and our promises).
  *
- * The first broken one throws a Violation: from there on nothing else is worth looking at.
+ * The first broken one throws a Violation.
  */
+import { crc32 } from 'node:zlib';
 import type { Entry, EntryId, HardState, Message } from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
-import type { Row } from './application.ts';
 import type { Recovered, Shadow } from './shadow.ts';
-import { fnv1a } from './time.ts';
-
-export class Violation extends Error {
-  override readonly name = 'Violation';
-}
-
-export function must(condition: boolean, rule: string, detail: () => string): asserts condition {
-  if (!condition) throw new Violation(`${rule}: ${detail()}`);
-}
+import { Truth } from './truth.ts';
+import { must } from './violation.ts';
 
 interface Commitment {
   readonly term: Term;
@@ -23,9 +16,10 @@ interface Commitment {
   readonly inTerm: Term;
 }
 
-/** What a read has to see, as of the moment in which it began. */
-export interface ReadTicket {
-  readonly acknowledged: LogIndex;
+/** What an answer has to have seen, as of the moment in which its request was sent. */
+export interface Asked {
+  /** The stream offset up to which clients had been told of effects. */
+  readonly acknowledged: number;
   readonly highestCommitTerm: number;
 }
 
@@ -48,9 +42,9 @@ export class Invariants {
   /** For each entry ever appended: the term of the one before it, and a print of its payload. */
   readonly #entries = new Map<number, { readonly before: number; readonly print: number }>();
   readonly #committed: (Commitment | undefined)[] = [];
-  readonly #applied: (number | null | undefined)[] = [];
-  readonly #acknowledged = new Map<number, LogIndex>();
-  #acknowledgedMax = 0 as LogIndex;
+  readonly truth = new Truth();
+  #acknowledged = 0;
+  #releases = 0;
   #highestCommitTerm = 0;
   #checks = 0;
 
@@ -61,27 +55,24 @@ export class Invariants {
   }
 
   get checks(): number {
-    return this.#checks;
+    return this.#checks + this.truth.checks;
   }
 
-  /** The highest index whose value a client was told of. */
-  get acknowledgedMax(): LogIndex {
-    return this.#acknowledgedMax;
-  }
-
-  get acknowledged(): ReadonlyMap<number, LogIndex> {
-    return this.#acknowledged;
+  /** Answers that left a node. */
+  get releases(): number {
+    return this.#releases;
   }
 
   /** Log matching, by induction: one (index, term) has one payload and one predecessor. */
   appended(node: NodeId, after: EntryId, entries: readonly Entry[]): void {
+    this.truth.appended(node, entries);
     let before = after;
     for (const entry of entries) {
       must(entry.index === before.index + 1, 'log order', () => `${node} ${show(entry)}`);
       must(entry.term >= before.term, 'terms only grow in a log', () => `${node} ${show(entry)}`);
       const key = keyOf(entry.index, entry.term);
       const known = this.#entries.get(key);
-      const print = printOf(entry.payload);
+      const print = crc32(entry.payload);
       if (known === undefined) this.#entries.set(key, { before: before.term, print });
       else {
         const same = known.before === before.term && known.print === print;
@@ -186,55 +177,37 @@ export class Invariants {
     if (shadow.committed < last.index) shadow.committed = last.index;
   }
 
-  applied(node: NodeId, index: LogIndex, value: number | null): void {
-    const before = this.#applied[index];
-    must(before === undefined || before === value, 'state-machine safety', () => {
-      return `${node} applies ${value} at ${index}, somebody applied ${before}`;
-    });
-    must(index <= this.shadow(node).committed, 'only committed entries are applied', () => {
-      return `${node} ${index}`;
-    });
-    this.#applied[index] = value;
-    this.#checks += 1;
-  }
-
-  /** A snapshot holds exactly what was applied up to its last entry. */
-  restored(node: NodeId, last: EntryId, rows: readonly Row[]): void {
-    let row = 0;
-    for (let index = 1; index <= last.index; index += 1) {
-      const value = this.#applied[index];
-      if (value === null || value === undefined) continue;
-      const found = rows[row];
-      must(found?.index === index && found.value === value, 'a snapshot holds all', () => {
-        return `${node} has ${JSON.stringify(found)} in place of ${value} at ${index}`;
-      });
-      row += 1;
-    }
-    must(row === rows.length, 'a snapshot holds nothing else', () => `${node} ${show(last)}`);
-    this.#checks += 1;
-  }
-
-  /** A client was told that its value is safe. */
-  acknowledge(value: number, index: LogIndex): void {
-    this.#acknowledged.set(value, index);
-    if (index > this.#acknowledgedMax) this.#acknowledgedMax = index;
-  }
-
-  readBegins(): ReadTicket {
+  asked(): Asked {
     return {
-      acknowledged: this.#acknowledgedMax,
+      acknowledged: this.#acknowledged,
       highestCommitTerm: this.#highestCommitTerm,
     };
   }
 
-  /** The read sees everything that was acknowledged before it began (thesis §6.4). */
-  readEnds(node: NodeId, ticket: ReadTicket, term: Term): void {
-    must(this.shadow(node).committed >= ticket.acknowledged, 'no stale read', () => {
-      return `${node} reads at ${this.shadow(node).committed}, acknowledged ${ticket.acknowledged}`;
+  /**
+   * An answer leaves. All that it could depend on is on a majority of disks, it has seen all that
+   * others had been told of before it was asked for, and its node had not been deposed by then.
+   */
+  released(node: NodeId, term: Term, offset: number, isAgreed: boolean, asked: Asked): void {
+    const { truth } = this;
+    const index = truth.indexOf(offset);
+    must(index !== null, 'nothing is acknowledged before it is committed', () => {
+      return `${node} answers from ${offset}, committed ${truth.length}`;
     });
-    must(ticket.highestCommitTerm <= term, 'no round is confirmed for a deposed leader', () => {
-      return `${node} in term ${term}, term ${ticket.highestCommitTerm} had committed`;
+    must(isAgreed, 'only what was agreed on is answered', () => `${node} ${offset}`);
+    const held = this.#committed[index];
+    const holders = held === undefined ? this.#majority : this.#holders(index, held.term);
+    must(holders >= this.#majority, 'acknowledged means synced on a majority', () => {
+      return `${node} answers from ${offset}, entry ${index}, ${holders} voters hold it`;
     });
+    must(offset >= asked.acknowledged, 'no stale read', () => {
+      return `${node} answers from ${offset}, acknowledged ${asked.acknowledged} before`;
+    });
+    must(asked.highestCommitTerm <= term, 'no answer of a deposed leader', () => {
+      return `${node} in term ${term}, term ${asked.highestCommitTerm} had committed`;
+    });
+    if (offset > this.#acknowledged) this.#acknowledged = offset;
+    this.#releases += 1;
     this.#checks += 1;
   }
 
@@ -262,37 +235,25 @@ export class Invariants {
     this.#checks += 1;
   }
 
-  /** At the end, after everything has healed: every node holds every acknowledged value, once. */
-  finished(node: NodeId, rows: readonly Row[]): void {
-    const places = new Map<number, LogIndex>();
-    for (const row of rows) {
-      must(!places.has(row.value), 'no value is applied twice', () => `${node} ${row.value}`);
-      must(this.#applied[row.index] === row.value, 'all nodes hold the same', () => {
-        return `${node} has ${row.value} at ${row.index}, not ${this.#applied[row.index]}`;
-      });
-      places.set(row.value, row.index);
-    }
-    for (const [value, index] of this.#acknowledged) {
-      must(places.get(value) === index, 'no acknowledged value is lost', () => {
-        return `${node} lacks ${value}, acknowledged at ${index}`;
-      });
-    }
-  }
-
   #leaderCommitted(node: NodeId, upTo: EntryId, nodeTerm: Term): void {
     must(upTo.term === nodeTerm, 'a leader commits by counting only its own term (§5.4.2)', () => {
       return `${node} in term ${nodeTerm} commits ${show(upTo)}`;
     });
-    let holders = 0;
-    for (const voter of this.#voters) {
-      const shadow = this.#shadows.get(voter);
-      if (shadow === undefined || shadow.durable < upTo.index) continue;
-      if (shadow.base.index > upTo.index || shadow.termAt(upTo.index) === upTo.term) holders += 1;
-    }
+    const holders = this.#holders(upTo.index, upTo.term);
     must(holders >= this.#majority, 'committed means synced on a majority', () => {
       return `${node} commits ${show(upTo)}, ${holders} voters hold it`;
     });
     if (nodeTerm > this.#highestCommitTerm) this.#highestCommitTerm = nodeTerm;
+  }
+
+  #holders(index: LogIndex, term: Term): number {
+    let holders = 0;
+    for (const voter of this.#voters) {
+      const shadow = this.#shadows.get(voter);
+      if (shadow === undefined || shadow.durable < index) continue;
+      if (shadow.base.index > index || shadow.termAt(index) === term) holders += 1;
+    }
+    return holders;
   }
 
   #commitOne(node: NodeId, index: LogIndex, term: Term | null, nodeTerm: Term): void {
@@ -300,6 +261,7 @@ export class Invariants {
     const known = this.#committed[index];
     if (known === undefined) {
       this.#committed[index] = { term, inTerm: nodeTerm };
+      this.truth.committed(index, term);
       return;
     }
     must(known.term === term, 'one entry is committed per index', () => {
@@ -307,8 +269,4 @@ export class Invariants {
     });
     if (nodeTerm < known.inTerm) this.#committed[index] = { term, inTerm: nodeTerm };
   }
-}
-
-function printOf(payload: Uint8Array): number {
-  return fnv1a(`${payload.length} ${payload.subarray(0, 4).join()} ${payload.at(-1)}`);
 }

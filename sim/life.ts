@@ -1,173 +1,157 @@
 /**
- * One life of a node, from recovery to crash: the production core, driver, puller, giver and log
- * store, with taps in between.
+ * One life of a node, from recovery to crash: the production shard over the model of a server,
+ * with taps in between.
  */
+
+import { DataGroup } from '../src/agent/shard/data-group.ts';
+import type { OpenedShard } from '../src/agent/shard/open-shard.ts';
+import type { ShardLimits } from '../src/agent/shard/ports.ts';
 import { unreachable } from '../src/assert.ts';
-import { Driver, type Notice } from '../src/core/raft/driver.ts';
-import { SnapshotPuller, type TransferMessage } from '../src/core/raft/fetch.ts';
-import { SnapshotGiver } from '../src/core/raft/give.ts';
-import { RAFT_LIMITS, type RaftOptions } from '../src/core/raft/options.ts';
-import type { LogStore } from '../src/core/raft/ports.ts';
-import type { Message, RaftEvent } from '../src/core/raft/protocol.ts';
-import { Raft } from '../src/core/raft/raft.ts';
-import type { NodeId } from '../src/core/scalars.ts';
-import type { OpenedGroup } from '../src/io/storage/recovery.ts';
-import { proposedValue } from './application.ts';
-import { Applier } from './applier.ts';
-import type { Plan } from './faults.ts';
-import { type Invariants, must, type ReadTicket } from './invariants.ts';
+import type { Notice } from '../src/core/raft/driver.ts';
+import type { TransferMessage } from '../src/core/raft/fetch.ts';
+import type { Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
+import type { NodeId, Term } from '../src/core/scalars.ts';
+import { PIECE_BYTES_MAX } from './channel.ts';
+import type { Asked, Invariants } from './invariants.ts';
+import type { Plan } from './plan.ts';
 import type { Power } from './power.ts';
-import { Sessions } from './sessions.ts';
+import { type ClientPort, type Session, SimRelay } from './relay.ts';
 import type { Shadow } from './shadow.ts';
-import { TappedLog, TappedOutbox } from './taps.ts';
+import type { SimServer } from './sim-server.ts';
+import { type TapOptions, TappedLog, TappedOutbox } from './taps.ts';
 import type { Chance } from './time.ts';
+import { must } from './violation.ts';
 
 export type Packet =
   | { readonly kind: 'raft'; readonly message: Message }
-  | { readonly kind: 'transfer'; readonly message: TransferMessage };
+  | { readonly kind: 'transfer'; readonly message: TransferMessage }
+  | { readonly kind: 'offer'; readonly snapshot: SnapshotMeta };
 
-/** Deliberate faults in our own code, for tests that prove that the checks can fail. */
-export interface Sabotage {
-  readonly log?: (log: LogStore, defer: (run: () => void) => void) => LogStore;
-  readonly raft?: (options: RaftOptions) => Raft;
-}
+/** The one history of the simulated deployment. */
+export const HISTORY_ID = 'a17417'.padEnd(40, '0');
 
 export interface LifeOptions {
   readonly id: NodeId;
   readonly voters: readonly NodeId[];
-  readonly group: OpenedGroup;
+  readonly shard: OpenedShard;
   readonly plan: Plan;
   readonly power: Power;
   readonly shadow: Shadow;
   readonly invariants: Invariants;
   readonly entropy: Chance;
-  readonly sabotage: Sabotage;
-  readonly defer: (run: () => void) => void;
+  readonly server: SimServer;
+  /** What the present life of the server executed is what was agreed on, up to this offset. */
+  readonly isAgreed: (offset: number) => boolean;
+  /** Once what came in together was dealt with. */
+  readonly soon: (run: () => void) => void;
   readonly send: (to: NodeId, packet: Packet) => void;
+  readonly sendAll: (packet: Packet) => void;
   readonly onFatal: (error: Error) => void;
   readonly onNotice: (notice: Notice) => void;
   readonly note: ((what: string) => void) | null;
 }
 
-/** The log is settled once a second, as the agent does it. */
-const SETTLE_TICKS = 40;
 const CHUNKS_AHEAD = 3;
 const RETRY_TICKS = 20;
 const GIVE_UP_TICKS = 200;
+/** A transaction of the workload is far below it. */
+const UNIT_BYTES_MAX = 16_384;
 
 export class Life {
   readonly #o: LifeOptions;
-  readonly raft: Raft;
-  readonly #driver: Driver;
-  readonly #puller: SnapshotPuller;
-  readonly #giver: SnapshotGiver;
-  readonly #applier: Applier;
-  readonly sessions: Sessions;
-  #ticks = 0;
-  /** What the step under way was asked to take. */
-  #offered: readonly Uint8Array[] = [];
+  readonly group: DataGroup;
+  readonly relay: SimRelay;
+  /** In which this node leads, as far as it knows. */
+  #leads: Term | null = null;
+  compactions = 0;
 
   constructor(options: LifeOptions) {
     this.#o = options;
-    const { id, voters, group, plan, invariants, note, sabotage } = options;
-    const configuration = { voters };
-    const raftOptions = raftOptionsOf(options);
-    this.raft = sabotage.raft?.(raftOptions) ?? new Raft(raftOptions);
-    this.sessions = new Sessions(id, invariants);
-    const store = sabotage.log?.(group.store, options.defer) ?? group.store;
-    const log = new TappedLog(store, options);
-    const sendTransfer = (to: NodeId, message: TransferMessage): void =>
-      options.send(to, { kind: 'transfer', message });
-    this.#puller = new SnapshotPuller({
-      sink: group.snapshots.sink,
-      send: sendTransfer,
-      limits: {
+    const { id, voters, shard, plan, server, entropy, note } = options;
+    const { opened, index } = shard;
+    const taps: TapOptions = {
+      ...options,
+      onCompacted: () => {
+        this.compactions += 1;
+      },
+    };
+    this.relay = new SimRelay({
+      strong: () => this.group.strong,
+      nextRound: () => this.group.nextRound,
+      openLine: (ends, onReply) => server.open(ends, onReply),
+      released: (offset, asked) => this.#released(offset, asked),
+    });
+    const outbox = new TappedOutbox(taps, (to, message) =>
+      options.send(to, { kind: 'raft', message }),
+    );
+    this.group = new DataGroup({
+      id,
+      configuration: { voters },
+      opened: { ...opened, store: new TappedLog(opened.store, taps) },
+      index,
+      historyId: HISTORY_ID,
+      server,
+      peers: {
+        send: (to, message) => outbox.send(to, message),
+        sendTransfer: (to, message) => options.send(to, { kind: 'transfer', message }),
+        announceSnapshot: (snapshot) => options.sendAll({ kind: 'offer', snapshot }),
+      },
+      relay: this.relay,
+      logLimitBytes: plan.logLimitBytes,
+      limits: shardLimits(plan),
+      fetchLimits: {
         chunkBytes: plan.chunkBytes,
         chunksAhead: CHUNKS_AHEAD,
         retryTicks: RETRY_TICKS,
         giveUpTicks: GIVE_UP_TICKS,
       },
-    });
-    this.#giver = new SnapshotGiver({
-      source: group.snapshots,
-      send: sendTransfer,
-      chunkBytesMax: plan.chunkBytes,
-      readsMax: CHUNKS_AHEAD,
-    });
-    this.#driver = new Driver({
-      raft: this.raft,
-      log,
-      outbox: new TappedOutbox(options, (to, message) =>
-        options.send(to, { kind: 'raft', message }),
-      ),
-      fetcher: this.#puller,
+      entropy: () => entropy.uint32(),
+      soon: options.soon,
+      note: (_level, event, facts) => note?.(`${event} ${describeFacts(facts)}`),
       onNotice: (notice) => this.#notice(notice),
       fatal: options.onFatal,
     });
-    this.#applier = new Applier({
-      id,
-      configuration,
-      group,
-      log,
-      invariants,
-      logLimitBytes: plan.logLimitBytes,
-      keepBytes: plan.keepBytes,
-      onCompacted: (snapshot, base) => {
-        options.shadow.compacted(base, snapshot.last);
-        this.handle({ kind: 'compacted', snapshot, base });
-      },
-      note,
-    });
   }
 
-  get application(): Applier['application'] {
-    return this.#applier.application;
-  }
-
-  get compactions(): number {
-    return this.#applier.compactions;
-  }
-
-  handle(event: RaftEvent): void {
-    this.#driver.handle(event);
+  get isOpen(): boolean {
+    return this.group.strong.isOpen;
   }
 
   tick(): void {
-    this.#ticks += 1;
-    this.handle({ kind: 'tick' });
-    this.#puller.tick();
-    if (this.#ticks % SETTLE_TICKS === 0) this.#o.group.store.settle();
+    this.group.tick();
+    this.#watchBounds();
   }
 
   stop(done: () => void): void {
-    this.#o.group.store.close(() => done());
+    this.group.stop();
+    this.#o.shard.opened.store.close(() => done());
   }
 
   receive(from: NodeId, packet: Packet): void {
     switch (packet.kind) {
       case 'raft':
-        this.handle({ kind: 'received', from, message: packet.message });
+        this.group.received(from, packet.message);
         return;
       case 'transfer':
-        this.#puller.received(from, packet.message);
-        this.#giver.received(from, packet.message);
+        this.group.transferred(from, packet.message);
+        return;
+      case 'offer':
+        this.group.snapshotOffered(from, packet.snapshot);
         return;
       default:
         unreachable(packet);
     }
   }
 
-  propose(payloads: readonly Uint8Array[]): void {
-    this.#offered = payloads;
-    this.handle({ kind: 'proposed', payloads });
-    this.#offered = [];
+  admit(client: ClientPort): Session {
+    return this.relay.admit(client);
   }
 
-  read(ticket: ReadTicket): void {
-    if (this.sessions.reign === null) return;
-    const round = this.raft.nextRound;
-    this.sessions.read(round, ticket);
-    this.handle({ kind: 'roundWanted', round });
+  #released(offset: number, asked: Asked): void {
+    const { id, invariants, isAgreed } = this.#o;
+    const term = this.#leads;
+    must(term !== null, 'only a leader answers', () => id);
+    invariants.released(id, term, offset, isAgreed(offset), asked);
   }
 
   #notice(notice: Notice): void {
@@ -175,29 +159,25 @@ export class Life {
     note?.(describeNotice(notice));
     switch (notice.kind) {
       case 'becameLeader':
-        this.sessions.begin(notice.term, notice.noop);
+        this.#leads = notice.term;
         invariants.becameLeader(id, notice.term);
         break;
       case 'steppedDown':
-        this.sessions.end();
+        this.#leads = null;
         break;
-      case 'accepted':
-        this.#accepted(notice.first, notice.last);
+      case 'commit':
+        invariants.committed(
+          id,
+          notice.upTo,
+          this.#leads !== null,
+          this.#leads ?? this.group.raft.term,
+        );
         break;
-      case 'commit': {
-        const reign = this.sessions.reign;
-        invariants.committed(id, notice.upTo, reign !== null, reign?.term ?? this.raft.term);
-        this.sessions.committed(notice.upTo);
-        this.#applier.committed(notice.upTo);
-        break;
-      }
       case 'installed':
         invariants.installed(id, notice.snapshot.last);
-        this.#applier.installed(notice.snapshot.last);
         break;
+      case 'accepted':
       case 'roundConfirmed':
-        this.sessions.confirmed(notice.term, notice.round);
-        break;
       case 'refused':
       case 'leaderChanged':
       case 'transfer':
@@ -208,39 +188,51 @@ export class Life {
     this.#o.onNotice(notice);
   }
 
-  #accepted(first: number, last: number): void {
-    const { id, plan, shadow } = this.#o;
-    let bytes = 0;
-    for (const [at, payload] of this.#offered.entries()) {
-      bytes += payload.length;
-      const value = proposedValue(payload);
-      must(value !== null, 'clients propose values', () => id);
-      this.sessions.accepted((first + at) as Parameters<Sessions['accepted']>[0], value);
-    }
-    must(last - first + 1 === this.#offered.length, 'all of a proposal is taken', () => id);
-    const ahead = shadow.bytesAfter(shadow.committed);
-    must(ahead === 0 || ahead + bytes <= plan.uncommittedBytes, 'uncommitted bytes', () => {
-      return `${id} takes ${bytes} over ${ahead}, the cap is ${plan.uncommittedBytes}`;
+  #watchBounds(): void {
+    const { id, plan } = this.#o;
+    const { strong } = this.group;
+    const held = strong.hold?.heldBytes ?? 0;
+    must(held <= plan.heldBytes + PIECE_BYTES_MAX, 'held bytes keep their bound', () => {
+      return `${id} holds ${held} of ${plan.heldBytes}`;
+    });
+    if (!strong.isOpen) return;
+    const ahead = strong.executedOffset - strong.committedOffset;
+    const most = plan.uncommittedBytes + UNIT_BYTES_MAX + PIECE_BYTES_MAX;
+    must(ahead <= most, 'uncommitted bytes keep their bound', () => {
+      return `${id} has ${ahead} of ${plan.uncommittedBytes}`;
     });
   }
 }
 
-function raftOptionsOf({ id, voters, group, plan, entropy }: LifeOptions): RaftOptions {
+/** The agent's limits, shrunk so that each of them is reached. */
+function shardLimits(plan: Plan): ShardLimits {
   return {
-    id,
-    configuration: group.snapshot?.configuration ?? { voters },
-    hardState: group.hardState,
-    base: group.base,
-    heads: group.heads,
-    snapshot: group.snapshot,
-    entropy: () => entropy.uint32(),
-    limits: {
-      ...RAFT_LIMITS,
-      appendBytesMax: plan.batchBytes,
-      windowBytesMax: plan.windowBytes,
-      uncommittedBytesMax: plan.uncommittedBytes,
-    },
+    heartbeatTicks: 4,
+    electionTicksMin: 30,
+    electionTicksMax: 60,
+    appendBytesMax: plan.batchBytes,
+    appendWindowBytes: plan.windowBytes,
+    uncommittedBytesMax: plan.uncommittedBytes,
+    unitBytesMax: UNIT_BYTES_MAX,
+    heldBytesMax: plan.heldBytes,
+    levelSlackBytes: plan.levelSlackBytes,
+    openTicksMax: 100,
+    stepTicksMax: 60,
+    fenceTicksMax: 80,
+    busyTicksMax: 160,
+    handOverTicksMax: 40,
+    diskWaitTicksMax: 40,
+    diskHandOverRetryTicks: 100,
+    snapshotReadsMax: CHUNKS_AHEAD,
+    logHardFactor: 8,
+    logHardBytesMin: plan.logHardBytesMin,
   };
+}
+
+function describeFacts(facts: Readonly<Record<string, unknown>>): string {
+  return Object.entries(facts)
+    .map(([name, value]) => `${name}=${value instanceof Error ? value.message : String(value)}`)
+    .join(' ');
 }
 
 function describeNotice(notice: Notice): string {

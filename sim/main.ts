@@ -17,11 +17,24 @@ function count(text: string | undefined, what: string): number | undefined {
 
 function say(verdict: Verdict): void {
   const { seed, failure } = verdict;
-  const { events, virtualUs, acknowledged, reads, reigns, crashes, installs } = verdict.figures;
-  const load = `acknowledged ${acknowledged}  reads ${reads}`;
-  const trouble = `reigns ${reigns}  crashes ${crashes}  installs ${installs}`;
+  const {
+    events,
+    virtualUs,
+    asked,
+    answered,
+    reigns,
+    crashes,
+    serverLives,
+    installs,
+    compactions,
+  } = verdict.figures;
+  const load = `answered ${answered} of ${asked}`;
+  const trouble = `reigns ${reigns}  crashes ${crashes}  servers ${serverLives}`;
+  const snapshots = `installs ${installs}  compactions ${compactions}`;
   const size = `events ${events}  virtual ${(virtualUs / 1e6).toFixed(1)} s`;
-  console.log(`seed ${seed}  ${failure === null ? 'ok' : 'FAILED'}  ${size}  ${load}  ${trouble}`);
+  console.log(
+    `seed ${seed}  ${failure === null ? 'ok' : 'FAILED'}  ${size}  ${load}  ${trouble}  ${snapshots}`,
+  );
 }
 
 function explain(verdict: Verdict, steps: number): void {

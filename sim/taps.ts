@@ -1,5 +1,6 @@
 /** Ports with ears: what passes is checked, noted in the shadow, and can be cut short. */
-import type { Done, LogStore, Outbox } from '../src/core/raft/ports.ts';
+import type { ShardLog } from '../src/agent/shard/ports.ts';
+import type { Done, Outbox } from '../src/core/raft/ports.ts';
 import type {
   Entry,
   EntryId,
@@ -8,9 +9,10 @@ import type {
   SnapshotMeta,
 } from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
-import { type Invariants, must } from './invariants.ts';
+import type { Invariants } from './invariants.ts';
 import type { Power, Promised } from './power.ts';
 import type { Shadow } from './shadow.ts';
+import { must } from './violation.ts';
 
 /**
  * Requests waiting at one log store. A leader's come from clients, within its cap of uncommitted
@@ -23,16 +25,43 @@ export interface TapOptions {
   readonly power: Power;
   readonly shadow: Shadow;
   readonly invariants: Invariants;
+  readonly onCompacted: () => void;
   readonly note: ((what: string) => void) | null;
 }
 
-export class TappedLog implements LogStore {
-  readonly #log: LogStore;
+export class TappedLog implements ShardLog {
+  readonly #log: ShardLog;
   readonly #o: TapOptions;
 
-  constructor(log: LogStore, options: TapOptions) {
+  constructor(log: ShardLog, options: TapOptions) {
     this.#log = log;
     this.#o = options;
+  }
+
+  get base(): EntryId {
+    return this.#log.base;
+  }
+
+  get bytes(): number {
+    return this.#log.bytes;
+  }
+
+  get syncs(): number {
+    return this.#log.syncs;
+  }
+
+  settle(): void {
+    this.#log.settle();
+  }
+
+  compactTo(snapshot: SnapshotMeta, keepBytes: number, done: Done): void {
+    const { power, shadow, note, onCompacted } = this.#o;
+    power.effect();
+    const { last } = snapshot;
+    this.#log.compactTo(snapshot, keepBytes, done);
+    shadow.compacted(this.#log.base, last);
+    note?.(`compact to ${last.index}/${last.term}, base ${this.#log.base.index}`);
+    onCompacted();
   }
 
   saveHardState(hardState: HardState, done: Done): void {

@@ -5,17 +5,23 @@ import type { Report } from './report.ts';
 export interface Figures {
   readonly events: number;
   readonly virtualUs: number;
-  readonly proposed: number;
-  readonly acknowledged: number;
-  readonly reads: number;
+  /** Requests that the history is about. */
+  readonly asked: number;
+  readonly answered: number;
+  /** Pieces of replies that left a node. */
+  readonly releases: number;
+  readonly streamBytes: number;
   readonly reigns: number;
   readonly crashes: number;
+  readonly serverLives: number;
   readonly installs: number;
   readonly compactions: number;
   readonly packetsPeak: number;
   readonly checks: number;
   /** From the end of the faults until all nodes were level. */
   readonly healUs: number;
+  /** Objects whose history was too wide to be judged. */
+  readonly undecided: number;
 }
 
 export interface Verdict {

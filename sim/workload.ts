@@ -1,97 +1,246 @@
 /**
- * Clients: they propose values that nobody proposed before, ask for reads, and note what they
- * were told. What they were not told stays unknown: such a value may be there or not.
+ * What clients ask for: commands, transactions and scripts on a few keys of each type, each with
+ * the steps that its answer means in the history.
  */
-import { PAYLOAD_MIN, payloadOf } from './application.ts';
-import type { Plan } from './faults.ts';
-import type { Chance, Timeline } from './time.ts';
 
-/** What a client can do to a node that it reaches. */
-export interface Server {
-  readonly host: string;
-  /** Where this node believes the leader is. */
-  leaderHost(): string | null;
-  propose(payloads: readonly Uint8Array[]): void;
-  read(): void;
-}
+import { ErrorReply } from '../src/core/resp/reply-reader.ts';
+import type { Step } from './check/history.ts';
+import {
+  answerOf,
+  blocking,
+  type Call,
+  encode,
+  FAIL,
+  script,
+  textOf,
+  together,
+  transaction,
+} from './requests.ts';
+import { COMPARE_AND_SET, PUSH_BOTH } from './server/scripts.ts';
+import type { Chance } from './time.ts';
 
-/** Who only follows hints never meets a deposed leader that thinks it still leads. */
-const STRAY_PERMILLE = 200;
-const READ_PERMILLE = 400;
-const READER_MAX_US = 50_000;
-const BATCH_MAX = 4;
+export const KINDS = [
+  'txn',
+  'register',
+  'counter',
+  'queue',
+  'set',
+  'hash',
+  'expiry',
+  'any',
+] as const;
+export type Kind = (typeof KINDS)[number];
+
+const STEPS_MAX = 4;
+const KEY_USES_MAX = 60;
+const EXPIRY_MS_MAX = 3_000;
 
 export class Workload {
-  readonly #servers: () => readonly Server[];
-  readonly #timeline: Timeline;
   readonly #chance: Chance;
-  readonly #plan: Plan;
-  readonly #payloads = new Map<number, number>();
+  readonly #keys: number;
+  readonly #kinds: readonly Kind[];
+  readonly #fillerMax: number;
+  readonly #uses = new Map<string, number>();
   #values = 0;
-  #stopped = false;
 
-  constructor(servers: () => readonly Server[], timeline: Timeline, chance: Chance, plan: Plan) {
-    this.#servers = servers;
-    this.#timeline = timeline;
+  /** `keys` of each kind; values are padded by up to `fillerMax` bytes. */
+  constructor(chance: Chance, keys: number, kinds: readonly Kind[], fillerMax: number) {
     this.#chance = chance;
-    this.#plan = plan;
+    this.#keys = keys;
+    this.#kinds = kinds;
+    this.#fillerMax = fillerMax;
   }
 
-  get proposed(): number {
-    return this.#values;
-  }
-
-  /** The length that a value was proposed with; undefined for a value that nobody proposed. */
-  lengthOf(value: number): number | undefined {
-    return this.#payloads.get(value);
-  }
-
-  begin(): void {
-    for (let client = 0; client < this.#plan.clients; client += 1) this.#think(null);
-    this.#readAll();
-  }
-
-  stop(): void {
-    this.#stopped = true;
-  }
-
-  /** One value nobody has proposed yet. */
-  fresh(): Uint8Array {
-    this.#values += 1;
-    const length = this.#chance.between(PAYLOAD_MIN, this.#plan.payloadMax);
-    this.#payloads.set(this.#values, length);
-    return payloadOf(this.#values, length);
-  }
-
-  #think(hint: string | null): void {
-    this.#timeline.after(this.#chance.between(1, this.#plan.thinkMaxUs), () => {
-      if (!this.#stopped) this.#think(this.#act(hint));
-    });
-  }
-
-  /**
-   * One reader asks everybody, again and again: nodes that do not lead refuse, and one that was
-   * deposed and does not know it has little time to be caught.
-   */
-  #readAll(): void {
-    this.#timeline.after(this.#chance.between(1, READER_MAX_US), () => {
-      if (this.#stopped) return;
-      for (const server of this.#servers()) server.read();
-      this.#readAll();
-    });
-  }
-
-  #act(hint: string | null): string | null {
-    const servers = this.#servers();
-    if (servers.length === 0) return null;
-    const stray = hint === null || this.#chance.permille(STRAY_PERMILLE);
-    const hinted = servers.find((each) => each.host === hint);
-    const server = stray || hinted === undefined ? this.#chance.pick(servers) : hinted;
-    if (this.#chance.permille(READ_PERMILLE)) server.read();
-    else {
-      const count = this.#chance.between(1, BATCH_MAX);
-      server.propose(Array.from({ length: count }, () => this.fresh()));
+  /** Nobody asked for that one before. */
+  next(): Call {
+    const kind = this.#chance.pick(this.#kinds);
+    switch (kind) {
+      case 'txn':
+        return this.#txn();
+      case 'register':
+        return this.#register();
+      case 'counter':
+        return together([
+          this.#chance.permille(700)
+            ? { f: 'incr', key: this.#key('c'), by: this.#chance.between(1, 9) }
+            : { f: 'read', key: this.#key('c') },
+        ]);
+      case 'queue':
+        return this.#queue();
+      case 'set':
+        return together([this.#setStep()]);
+      case 'hash':
+        return together([this.#hashStep()]);
+      case 'expiry':
+        return this.#expiry();
+      case 'any':
+        return this.#mixed();
     }
-    return server.leaderHost();
+  }
+
+  /** Reads all that the history is about. */
+  readAll(): readonly Call[] {
+    const all = (prefix: string, f: 'range' | 'read' | 'smembers' | 'hgetall') =>
+      [...this.#uses]
+        .filter(([name]) => name.startsWith(prefix))
+        .flatMap(([name, uses]) =>
+          Array.from({ length: Math.floor(uses / KEY_USES_MAX) + 1 }, (_, age) =>
+            together([{ f, key: `${name}${age}` }]),
+          ),
+        );
+    return [
+      ...all('t', 'range'),
+      ...all('r', 'read'),
+      ...all('c', 'read'),
+      ...all('q', 'range'),
+      ...all('s', 'smembers'),
+      ...all('h', 'hgetall'),
+    ];
+  }
+
+  /** A key is left for a fresh one after a while, so that no history of one grows too wide. */
+  #key(prefix: string): string {
+    return this.#keyAt(prefix, this.#chance.below(this.#keys));
+  }
+
+  #keyAt(prefix: string, at: number): string {
+    const name = `${prefix}${at}.`;
+    const uses = (this.#uses.get(name) ?? 0) + 1;
+    this.#uses.set(name, uses);
+    return `${name}${Math.floor(uses / KEY_USES_MAX)}`;
+  }
+
+  #value(): string {
+    this.#values += 1;
+    return `v${this.#values}`.padEnd(this.#chance.below(this.#fillerMax + 1), '.');
+  }
+
+  #txn(): Call {
+    if (this.#chance.permille(100)) return this.#pushBoth();
+    const steps = Array.from({ length: this.#chance.between(1, STEPS_MAX) }, (): Step => {
+      const key = this.#key('t');
+      return this.#chance.permille(500)
+        ? { f: 'append', key, value: this.#value() }
+        : { f: 'range', key };
+    });
+    return together(steps);
+  }
+
+  #pushBoth(): Call {
+    const keys = [0, 1].map((at) => this.#keyAt('t', at));
+    const value = this.#value();
+    const steps = keys.map((key): Step => ({ f: 'append', key, value }));
+    return {
+      ...script(steps, ['EVAL', PUSH_BOTH, '2', ...keys, value]),
+      read: ([reply]) => answerOf(reply, () => [undefined, undefined]),
+    };
+  }
+
+  #register(): Call {
+    const key = this.#key('r');
+    const dice = this.#chance.below(10);
+    if (dice < 4) return together([{ f: 'read', key }]);
+    if (dice < 6) return together([{ f: 'write', key, value: this.#value() }]);
+    if (dice < 7) return together([{ f: 'getset', key, value: this.#value() }]);
+    if (dice < 8) return this.#watched(key);
+    return this.#compareAndSet(key);
+  }
+
+  /** Reads first, and then sets by a script if it still is what was read. */
+  #compareAndSet(key: string): Call {
+    const to = this.#value();
+    return {
+      ...together([{ f: 'read', key }]),
+      follow: ([found]) => {
+        if (typeof found !== 'string') return together([{ f: 'cas', key, from: null, to }]);
+        const words = ['EVAL', COMPARE_AND_SET, '1', key, found, to];
+        return {
+          ...script([{ f: 'cas', key, from: found, to }], words),
+          read: ([reply]) => answerOf(reply, (value) => [value === 1]),
+        };
+      },
+    };
+  }
+
+  /** Reads under WATCH, and then sets in a transaction, which fails when somebody was faster. */
+  #watched(key: string): Call {
+    const to = this.#value();
+    return {
+      steps: [{ f: 'read', key }],
+      bytes: encode([
+        ['WATCH', key],
+        ['GET', key],
+      ]),
+      replies: 2,
+      isBinding: true,
+      isBlocking: false,
+      read: ([, reply]) => answerOf(reply, (value) => [textOf(value)]),
+      follow: ([, found]) => {
+        if (found instanceof ErrorReply) return null;
+        const from = textOf(found ?? null);
+        return {
+          ...transaction([{ f: 'cas', key, from, to }], [['SET', key, to]]),
+          // Nil: it was touched meanwhile, and nothing was done.
+          read: (replies) => {
+            const last = replies.at(-1);
+            return last === null ? FAIL : answerOf(last, () => [true]);
+          },
+        };
+      },
+    };
+  }
+
+  #queue(): Call {
+    const key = this.#key('q');
+    const dice = this.#chance.below(10);
+    if (dice < 4) {
+      const f = this.#chance.pick(['append', 'push'] as const);
+      return together([{ f, key, value: this.#value() }]);
+    }
+    if (dice < 6) return together([{ f: this.#chance.pick(['lpop', 'rpop'] as const), key }]);
+    if (dice < 8) return blocking(this.#chance.pick(['blpop', 'brpop'] as const), key);
+    return together([{ f: this.#chance.pick(['len', 'range'] as const), key }]);
+  }
+
+  #setStep(): Step {
+    const key = this.#key('s');
+    const value = `m${this.#chance.below(6)}`;
+    const dice = this.#chance.below(10);
+    if (dice < 3) return { f: 'sadd', key, value };
+    if (dice < 5) return { f: 'srem', key, value };
+    if (dice < 7) return { f: 'sismember', key, value };
+    if (dice < 8) return { f: 'spop', key };
+    return { f: 'smembers', key };
+  }
+
+  #hashStep(): Step {
+    const key = this.#key('h');
+    const field = `f${this.#chance.below(3)}`;
+    const dice = this.#chance.below(10);
+    if (dice < 3) return { f: 'hincr', key, field: `n${field}`, by: this.#chance.between(1, 5) };
+    if (dice < 5) return { f: 'hset', key, field, value: this.#value() };
+    if (dice < 7) return { f: 'hget', key, field };
+    if (dice < 8) return { f: 'hdel', key, field };
+    return { f: 'hgetall', key };
+  }
+
+  /** Several types in one transaction. */
+  #mixed(): Call {
+    const steps: Step[] = [
+      { f: 'incr', key: this.#key('c'), by: 1 },
+      this.#setStep(),
+      { f: 'append', key: this.#key('q'), value: this.#value() },
+      this.#hashStep(),
+    ];
+    return together(this.#chance.shuffled(steps).slice(0, this.#chance.between(2, STEPS_MAX)));
+  }
+
+  /** Keys that end by themselves: no history could say when, but all servers must agree. */
+  #expiry(): Call {
+    const key = this.#key('e');
+    const ms = String(this.#chance.between(1, EXPIRY_MS_MAX));
+    const set = ['SET', key, this.#value(), 'PX', ms];
+    const words = this.#chance.pick([set, set, ['PEXPIRE', key, ms], ['GET', key]]);
+    return { ...script([], words), read: () => ({ kind: 'ok', results: [] }) };
   }
 }

@@ -4,27 +4,27 @@
  * Everything follows from the seed: `simulate` called twice gives the same log, byte for byte.
  */
 import type { Notice } from '../src/core/raft/driver.ts';
-import type { Readiness } from '../src/core/raft/protocol.ts';
 import type { NodeId } from '../src/core/scalars.ts';
+import { Clients, type Door } from './clients.ts';
 import type { Failing } from './disk.ts';
-import { Nemesis, type Plan, planFor, type Targets } from './faults.ts';
+import { Nemesis, type Targets } from './faults.ts';
+import { checkHistory } from './final-check.ts';
+import { Healing } from './healing.ts';
 import { Host, idOn } from './host.ts';
-import { Invariants, must } from './invariants.ts';
-import type { Packet, Sabotage } from './life.ts';
+import { Invariants } from './invariants.ts';
+import type { Packet } from './life.ts';
 import { type Delivery, Network } from './network.ts';
+import { type Plan, planFor } from './plan.ts';
 import type { Promised } from './power.ts';
 import { Report } from './report.ts';
 import type { RotKind } from './rot.ts';
 import type { Shadow } from './shadow.ts';
 import { Chance, Timeline } from './time.ts';
 import type { Figures, Verdict } from './verdict.ts';
-import { type Server, Workload } from './workload.ts';
+import { Workload } from './workload.ts';
 
 /** Events in the phase of faults. */
 export const STEPS_DEFAULT = 15_000;
-/** Virtual time in which a healed deployment must have all nodes level: some forty elections. */
-const HEALED_MAX_US = 60_000_000;
-const PROBE_US = 100_000;
 const TICK_US = 25_000;
 const HINT_MAX_US = 5_000;
 const COPIES_US = 1_000_000;
@@ -35,7 +35,6 @@ export interface SimulateOptions {
   readonly steps: number;
   readonly log?: boolean;
   readonly print?: ((line: string) => void) | null;
-  readonly sabotage?: Sabotage;
 }
 
 interface Envelope {
@@ -68,6 +67,7 @@ class World implements Targets {
   readonly #invariants: Invariants;
   readonly #shadows = new Map<NodeId, Shadow>();
   readonly #hosts = new Map<string, Host>();
+  readonly #clients: Clients;
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
   readonly #chance: Chance;
@@ -75,6 +75,7 @@ class World implements Targets {
   #reigns = 0;
   #installs = 0;
   #healUs = 0;
+  #undecided = 0;
 
   constructor(options: SimulateOptions) {
     const { seed } = options;
@@ -92,14 +93,18 @@ class World implements Targets {
       (delivery) => this.#deliver(delivery),
     );
     this.network = network as Network<unknown>;
-    for (const [at, name] of names.entries())
-      this.#addHost(name, this.#plan.tickUs[at] ?? TICK_US, network);
-    this.#workload = new Workload(
-      () => this.#servers(),
-      this.#timeline,
-      new Chance(seed, 'workload'),
-      this.#plan,
-    );
+    for (const [at, name] of names.entries()) this.#addHost(name, at, network);
+    const { keys, kinds, fillerMax } = this.#plan;
+    this.#workload = new Workload(new Chance(seed, 'workload'), keys, kinds, fillerMax);
+    this.#clients = new Clients({
+      timeline: this.#timeline,
+      chance: new Chance(seed, 'clients'),
+      plan: this.#plan,
+      workload: this.#workload,
+      doors: () => this.#doors(),
+      asked: () => this.#invariants.asked(),
+      hostOf,
+    });
     this.#nemesis = new Nemesis(
       this,
       this.#timeline,
@@ -121,46 +126,49 @@ class World implements Targets {
     this.#note('world', `seed ${this.#options.seed} ${JSON.stringify(this.#plan)}`);
     for (const host of this.#hosts.values()) host.start();
     this.#tellCopiesAlways();
-    this.#workload.begin();
+    this.#clients.begin();
     this.#nemesis.begin();
     while (this.#timeline.ran < steps) this.#timeline.step();
     this.#note('world', 'faults end');
     this.#nemesis.stop();
-    this.#workload.stop();
-    this.#probe();
-    this.#heal();
-    this.#reopenRotten();
+    this.#clients.stop();
+    this.#healUs = new Healing({
+      timeline: this.#timeline,
+      hosts: () => [...this.#hosts.values()],
+      clients: this.#clients,
+      workload: this.#workload,
+      truth: this.#invariants.truth,
+      note: (what) => this.#note('world', what),
+    }).run();
+    this.#undecided = checkHistory(this.#clients.recorder.operations()).undecided;
   }
 
   figures(): Figures {
-    let crashes = 0;
-    let reads = 0;
-    let compactions = 0;
-    for (const host of this.#hosts.values()) {
-      crashes += host.deaths;
-      reads += host.readsDone;
-      compactions += host.compactions;
-    }
+    const sum = (of: (host: Host) => number): number =>
+      [...this.#hosts.values()].reduce((total, host) => total + of(host), 0);
     return {
       events: this.#timeline.ran,
       virtualUs: this.#timeline.nowUs,
-      proposed: this.#workload.proposed,
-      acknowledged: this.#invariants.acknowledged.size,
-      reads,
+      asked: this.#clients.recorder.length,
+      answered: this.#clients.answered,
+      releases: this.#invariants.releases,
+      streamBytes: this.#invariants.truth.length,
       reigns: this.#reigns,
-      crashes,
+      crashes: sum((host) => host.deaths),
+      serverLives: sum((host) => host.serverLives),
       installs: this.#installs,
-      compactions,
+      compactions: sum((host) => host.compactions),
       packetsPeak: this.network.peak,
       checks: this.#invariants.checks,
       healUs: this.#healUs,
+      undecided: this.#undecided,
     };
   }
 
   crash(name: string): void {
     const host = this.#hosts.get(name);
     const dice = this.#chance.below(10);
-    if (dice === 0) host?.stop();
+    if (dice < 2) host?.stop(dice === 0);
     else host?.crash(dice < 8);
   }
 
@@ -174,7 +182,7 @@ class World implements Targets {
 
   leaderHost(): string | null {
     for (const host of this.#hosts.values())
-      if (host.life !== null && host.life.sessions.reign !== null) return host.name;
+      if (host.life?.group.isLeader === true) return host.name;
     return null;
   }
 
@@ -195,19 +203,27 @@ class World implements Targets {
   }
 
   slowDisk(host: string, factor: number): void {
-    this.#hosts.get(host)?.slowDisk(factor);
+    this.#hosts.get(host)?.disk.slow(factor);
   }
 
   fillDisk(host: string): void {
-    this.#hosts.get(host)?.fillDisk();
+    this.#hosts.get(host)?.disk.disk.limit(0);
   }
 
   freeDisk(host: string): void {
-    this.#hosts.get(host)?.freeDisk();
+    this.#hosts.get(host)?.disk.disk.limit(Number.POSITIVE_INFINITY);
+  }
+
+  crashServer(host: string): void {
+    this.#hosts.get(host)?.crashServer();
+  }
+
+  hangServer(host: string, isHung: boolean): void {
+    this.#hosts.get(host)?.hangServer(isHung);
   }
 
   failDisk(host: string, failing: Failing): void {
-    this.#hosts.get(host)?.failDisk(failing);
+    this.#hosts.get(host)?.disk.fail(failing);
   }
 
   wipe(name: string): void {
@@ -222,7 +238,7 @@ class World implements Targets {
 
   /** What is left must be able to form a majority, or nobody could ask for progress. */
   #mayLose(host: Host): boolean {
-    if (!host.isVoter || host.isRotten) return true;
+    if (!host.isVoter || host.disk.isRotten) return true;
     const majority = Math.floor(this.#voters.length / 2) + 1;
     if (this.#voters.length - this.#wipedVoters - 1 < majority) return false;
     this.#wipedVoters += 1;
@@ -232,48 +248,48 @@ class World implements Targets {
   peerLost(host: string, peer: string): void {
     const id = this.#hosts.get(peer)?.id;
     if (id === undefined) return;
-    const kind = this.#chance.permille(500) ? 'peerLost' : 'peerFound';
-    this.#hosts.get(host)?.enter('client', (life) => life.handle({ kind, peer: id }));
-  }
-
-  transfer(host: string, to: string | null): void {
-    const wanted = to === null ? null : (this.#hosts.get(to)?.id ?? null);
-    this.#hosts.get(host)?.enter('client', (life) => {
-      if (this.#chance.permille(200)) life.handle({ kind: 'resignWanted', why: 'nemesis' });
-      else life.handle({ kind: 'transferWanted', to: wanted });
+    const isLost = this.#chance.permille(500);
+    this.#hosts.get(host)?.enter('orders', ({ group }) => {
+      if (isLost) group.peerLost(id);
+      else group.peerFound(id);
     });
   }
 
-  readiness(name: string, readiness: Readiness): void {
-    const host = this.#hosts.get(name);
-    if (host?.isVoter === true)
-      host.enter('client', (life) => life.handle({ kind: 'readinessChanged', readiness }));
+  handOver(host: string, to: string | null): void {
+    const wanted = to === null ? null : (this.#hosts.get(to)?.id ?? null);
+    const isPlanned = this.#chance.permille(800);
+    this.#hosts.get(host)?.enter('orders', ({ group }) => {
+      if (isPlanned)
+        group.handOver(wanted, (ok, why) => this.#note(host, `handed over: ${ok}, ${why}`));
+      else group.resign('nemesis');
+    });
   }
 
   copyJoins(): void {
     const copies = this.#hosts.size - this.#voters.length;
     if (copies >= COPIES_MAX) return;
-    const host = this.#addHost(`c${copies + 1}`, TICK_US, this.network as Network<Envelope>);
+    const host = this.#addHost(`c${copies + 1}`, -1, this.network as Network<Envelope>);
     host.start();
   }
 
-  #addHost(name: string, tickUs: number, network: Network<Envelope>): Host {
-    const { seed, sabotage } = this.#options;
-    const host = new Host({
+  #addHost(name: string, at: number, network: Network<Envelope>): Host {
+    const send = (from: NodeId, to: NodeId, packet: Packet): void =>
+      network.send(name, hostOf(to), { from, to, packet });
+    const host: Host = new Host({
       name,
-      seed,
+      seed: this.#options.seed,
       plan: this.#plan,
-      tickUs,
+      tickUs: this.#plan.tickUs[at] ?? TICK_US,
+      clockMs: this.#plan.clockMs[at] ?? (this.#plan.clockMs[0] as number),
       timeline: this.#timeline,
       invariants: this.#invariants,
       shadows: this.#shadows,
       voters: this.#voters,
-      sabotage: sabotage ?? {},
-      send: (from, to, packet) => network.send(name, hostOf(to), { from, to, packet }),
-      onAlive: (alive) => {
-        this.#tellCopies();
-        if (this.#plan.hints) this.#hint('peerFound', alive.id);
+      send,
+      sendAll: (from, packet) => {
+        for (const { id } of this.#hosts.values()) if (id !== from) send(from, id, packet);
       },
+      onAlive: (alive) => this.#alive(alive),
       onDead: (dead) => {
         if (this.#plan.hints) this.#hint('peerLost', dead.id);
       },
@@ -284,11 +300,19 @@ class World implements Targets {
     return host;
   }
 
+  #alive(alive: Host): void {
+    this.#tellCopies();
+    if (!this.#plan.hints) return;
+    this.#hint('peerFound', alive.id);
+    for (const { life, id } of this.#hosts.values())
+      if (life !== null && id !== alive.id) alive.enter('peer', ({ group }) => group.peerFound(id));
+  }
+
   /** Every node knows every copy that is there: in a deployment the links say so. */
   #tellCopies(): void {
     const copies = [...this.#hosts.values()].filter((host) => !host.isVoter).map(({ id }) => id);
     for (const host of this.#hosts.values())
-      host.enter('peer', (life) => life.handle({ kind: 'copiesKnown', copies }));
+      host.enter('peer', ({ group }) => group.copiesKnown(copies));
   }
 
   /** What is soft is said again: a paused node may have missed it. */
@@ -301,8 +325,8 @@ class World implements Targets {
   #hint(kind: 'peerLost' | 'peerFound', peer: NodeId): void {
     for (const host of this.#hosts.values()) {
       this.#timeline.after(this.#chance.between(100, HINT_MAX_US), () =>
-        host.enter('peer', (life) => {
-          if (life.raft.id !== peer) life.handle({ kind, peer });
+        host.enter('peer', ({ group }) => {
+          if (group.raft.id !== peer) group[kind](peer);
         }),
       );
     }
@@ -313,66 +337,24 @@ class World implements Targets {
     if (host?.id === id) host.enter('peer', (life) => life.receive(from, packet));
   }
 
-  #servers(): readonly Server[] {
+  #doors(): readonly Door[] {
     return [...this.#hosts.values()].map((host) => ({
       host: host.name,
-      leaderHost: () => {
-        const leader = host.life?.raft.leader ?? null;
-        return leader === null ? null : hostOf(leader);
-      },
-      propose: (payloads) => host.enter('client', (life) => life.propose(payloads)),
-      read: () => {
-        const ticket = this.#invariants.readBegins();
-        host.enter('client', (life) => life.read(ticket));
+      admit: (source, client) => {
+        const { life } = host;
+        if (life === null) return null;
+        const session = life.admit(client);
+        // What comes for an earlier life never arrives; its clients find out by waiting.
+        const enter = (run: () => void): void =>
+          host.enter(source, (present) => {
+            if (present === life) run();
+          });
+        return {
+          request: (request) => enter(() => session.request(request)),
+          close: () => enter(() => session.close()),
+        };
       },
     }));
-  }
-
-  /** Liveness, after safety: a leader, new values committed, and every node level with it. */
-  #heal(): void {
-    const begunUs = this.#timeline.nowUs;
-    const before = this.#invariants.acknowledged.size;
-    while (!this.#isLevel(before)) {
-      this.#timeline.step();
-      must(
-        this.#timeline.nowUs - begunUs < HEALED_MAX_US,
-        'a healed deployment is level in time',
-        () => [...this.#hosts.values()].map(picture).join('; '),
-      );
-    }
-    this.#healUs = Math.max(this.#healUs, this.#timeline.nowUs - begunUs);
-    this.#note('world', 'all level');
-    for (const host of this.#hosts.values())
-      this.#invariants.finished(host.id, host.life?.application.rows ?? []);
-  }
-
-  /** What rotted and was not read since must be noticed at the latest now. */
-  #reopenRotten(): void {
-    const rotten = [...this.#hosts.values()].filter((host) => host.isRotten);
-    if (rotten.length === 0) return;
-    for (const host of rotten) {
-      host.crash(false);
-      host.start();
-    }
-    this.#heal();
-  }
-
-  #probe(): void {
-    for (const host of this.#hosts.values()) {
-      // A disk that was full until now may still end its node.
-      host.start();
-      if (host.life?.sessions.reign === null) continue;
-      host.enter('client', (life) => life.propose([this.#workload.fresh()]));
-    }
-    this.#timeline.after(PROBE_US, () => this.#probe());
-  }
-
-  #isLevel(before: number): boolean {
-    if (this.#invariants.acknowledged.size <= before) return false;
-    const goal = this.#invariants.acknowledgedMax;
-    for (const host of this.#hosts.values())
-      if ((host.life?.application.applied ?? 0) < goal) return false;
-    return true;
   }
 
   #count(notice: Notice): void {
@@ -387,12 +369,4 @@ class World implements Targets {
 
 function hostOf(id: NodeId): string {
   return id.slice(0, id.indexOf('@'));
-}
-
-function picture(host: Host): string {
-  const { life } = host;
-  if (life === null) return `${host.id} down`;
-  const { raft, application } = life;
-  const log = `last ${raft.last.index} commit ${raft.committed} applied ${application.applied}`;
-  return `${host.id} ${raft.role} t${raft.term} ${log}`;
 }

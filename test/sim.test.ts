@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
-import { SABOTAGES } from '../sim/sabotage.ts';
 import { pastSeeds, replayCommand } from '../sim/seeds.ts';
 import { STEPS_DEFAULT, simulate } from '../sim/world.ts';
 
 const FRESH_SEEDS = 100;
 const SEED_BASE_MAX = 1_000_000_000;
-/** A sabotage that survives this many seeds shows a hole in the checks. */
-const SABOTAGE_SEEDS_MAX = 200;
-const SABOTAGE_STEPS = 10_000;
 
 function assertSound(seed: number): void {
   const { failure, report } = simulate({ seed, steps: STEPS_DEFAULT });
@@ -38,15 +34,3 @@ test('two seeds give different event logs', () => {
   const [first, second] = [1, 2].map((seed) => simulate({ seed, steps: 1_000, log: true }));
   assert.notEqual(first?.report.text(), second?.report.text());
 });
-
-for (const sabotage of SABOTAGES) {
-  test(`it is caught when ${sabotage.name}`, (t) => {
-    for (let seed = 1; seed <= SABOTAGE_SEEDS_MAX; seed += 1) {
-      const { failure } = simulate({ seed, steps: SABOTAGE_STEPS, sabotage });
-      if (failure === null || !sabotage.caughtBy.test(failure)) continue;
-      t.diagnostic(`seed ${seed}: ${failure.slice(0, 200)}`);
-      return;
-    }
-    assert.fail(`not caught within ${SABOTAGE_SEEDS_MAX} seeds`);
-  });
-}

@@ -1,0 +1,318 @@
+/**
+ * Clients: each asks for one thing after the other, of any node, over connections that are slow,
+ * lose patience, and are kept or dropped; what it was told goes into the history.
+ */
+
+import { ErrorReply, type Reply, ReplyReader } from '../src/core/resp/reply-reader.ts';
+import { errorReply } from '../src/core/resp/writer.ts';
+import type { NodeId } from '../src/core/scalars.ts';
+import { Channel } from './channel.ts';
+import { Recorder } from './check/history.ts';
+import type { Asked } from './invariants.ts';
+import type { Plan } from './plan.ts';
+import type { ClientPort, Request } from './relay.ts';
+import type { Call } from './requests.ts';
+import type { Chance, Timeline } from './time.ts';
+import type { Workload } from './workload.ts';
+
+/** Who only follows hints never meets a deposed leader that thinks it still leads. */
+const STRAY_PERMILLE = 150;
+const KEEP_PERMILLE = 500;
+const REPLY_BYTES_MAX = 1 << 24;
+/** Longer than a blocking pop waits. */
+const BLOCKED_MAX_US = 3_000_000;
+/** Before a client that was refused asks again: events are better spent on what is executed. */
+const REFUSED_MAX_US = 300_000;
+const FINAL_PATIENCE_US = 10_000_000;
+const FINAL_PAUSE_US = 20_000;
+
+/** A node as clients reach it. */
+export interface Door {
+  readonly host: string;
+  /** Null while it is down. Does things in the node's process, in order per connection. */
+  admit(source: string, client: ClientPort): Admitted | null;
+}
+
+export interface Admitted {
+  request(request: Request): void;
+  close(): void;
+}
+
+export interface ClientsOptions {
+  readonly timeline: Timeline;
+  readonly chance: Chance;
+  readonly plan: Plan;
+  readonly workload: Workload;
+  readonly doors: () => readonly Door[];
+  readonly asked: () => Asked;
+  readonly hostOf: (id: NodeId) => string;
+}
+
+export class Clients {
+  readonly #o: ClientsOptions;
+  readonly recorder = new Recorder();
+  #processes = 0;
+  #connections = 0;
+  #isStopped = false;
+  answered = 0;
+
+  constructor(options: ClientsOptions) {
+    this.#o = options;
+  }
+
+  get options(): ClientsOptions {
+    return this.#o;
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  begin(): void {
+    for (let at = 0; at < this.#o.plan.clients; at += 1)
+      new Client(this, this.#o.plan.patienceUs).think();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  /** Asks for each until it is answered. */
+  finally(calls: readonly Call[], done: () => void): void {
+    new Client(this, FINAL_PATIENCE_US).askAll([...calls], done);
+  }
+
+  newProcess(): number {
+    this.#processes += 1;
+    return this.#processes;
+  }
+
+  newSource(): string {
+    this.#connections += 1;
+    return `client ${this.#connections}`;
+  }
+}
+
+interface Pending {
+  readonly call: Call;
+  readonly replies: Reply[];
+  readonly done: (outcome: 'fail' | 'unknown' | readonly Reply[]) => void;
+  isOver: boolean;
+}
+
+class Client {
+  readonly #all: Clients;
+  readonly #patienceUs: number;
+  #process: number;
+  #connection: Connection | null = null;
+  #hint: string | null = null;
+
+  constructor(all: Clients, patienceUs: number) {
+    this.#all = all;
+    this.#patienceUs = patienceUs;
+    this.#process = all.newProcess();
+  }
+
+  think(hasFailed = false): void {
+    const { timeline, chance, plan, workload } = this.#all.options;
+    timeline.after(chance.between(1, hasFailed ? REFUSED_MAX_US : plan.thinkMaxUs), () => {
+      if (this.#all.isStopped) this.#drop();
+      else this.#ask(workload.next(), (isOk) => this.think(!isOk && this.#hint === null));
+    });
+  }
+
+  askAll(calls: Call[], done: () => void): void {
+    const [call] = calls;
+    if (call === undefined) {
+      this.#drop();
+      done();
+      return;
+    }
+    this.#ask(call, (isOk) => {
+      if (isOk) calls.shift();
+      // Not at once: a node that refuses refuses at once.
+      this.#all.options.timeline.after(FINAL_PAUSE_US, () => this.askAll(calls, done));
+    });
+  }
+
+  /** `then` is called once: true when it was answered. */
+  #ask(call: Call, then: (isOk: boolean) => void): void {
+    const { timeline, chance } = this.#all.options;
+    const { recorder } = this.#all;
+    const connection = this.#connect();
+    const id =
+      call.steps.length === 0 ? null : recorder.begin(this.#process, timeline.nowUs, call.steps);
+    const end = (outcome: 'fail' | 'unknown' | readonly Reply[]): void => {
+      const at = timeline.nowUs;
+      const answer = typeof outcome === 'string' ? { kind: outcome } : call.read(outcome);
+      if (id !== null && answer.kind === 'ok') recorder.ok(id, at, answer.results);
+      else if (id !== null && answer.kind === 'fail') recorder.fail(id, at);
+      else if (id !== null && answer.kind === 'unknown') recorder.unknown(id, at);
+      if (answer.kind === 'ok') this.#all.answered += 1;
+      // Whoever does not know what became of it goes on as somebody else.
+      if (answer.kind === 'unknown') this.#process = this.#all.newProcess();
+      const next = typeof outcome === 'string' ? null : (call.follow?.(outcome) ?? null);
+      if (next !== null && this.#connection === connection) this.#ask(next, then);
+      else then(answer.kind === 'ok');
+    };
+    if (connection === null) {
+      timeline.after(chance.between(1, 1_000), () => end('fail'));
+      return;
+    }
+    connection.ask(call, this.#patienceUs, end);
+  }
+
+  /** Somebody who leads, as far as known; null when nobody is there. */
+  #connect(): Connection | null {
+    if (this.#connection?.isOpen === true) return this.#connection;
+    const { chance, doors } = this.#all.options;
+    const all = doors();
+    const isStray = this.#hint === null || chance.permille(STRAY_PERMILLE);
+    const door = all.find(({ host }) => !isStray && host === this.#hint) ?? chance.pick(all);
+    this.#connection = Connection.open(this.#all, door, {
+      onRefused: (host) => {
+        // One that names itself is on its way to a reign, or in trouble.
+        this.#hint = host === door.host || host === NOBODY ? null : host;
+        this.#drop();
+      },
+      onLost: () => {
+        this.#connection = null;
+        this.#hint = null;
+      },
+    });
+    return this.#connection;
+  }
+
+  #drop(): void {
+    this.#connection?.close();
+    this.#connection = null;
+  }
+}
+
+interface Owner {
+  readonly onRefused: (leader: string) => void;
+  readonly onLost: () => void;
+}
+
+/** A connection to one node, over a network of its own. */
+class Connection {
+  readonly #all: Clients;
+  readonly #owner: Owner;
+  readonly #reader = new ReplyReader(REPLY_BYTES_MAX);
+  readonly #pending: Pending[] = [];
+  readonly #requests: Request[] = [];
+  #toNode: Channel | null = null;
+  #isOpen = true;
+
+  private constructor(all: Clients, owner: Owner) {
+    this.#all = all;
+    this.#owner = owner;
+  }
+
+  static open(all: Clients, door: Door, owner: Owner): Connection | null {
+    const { timeline, chance, plan } = all.options;
+    const connection = new Connection(all, owner);
+    const delayMaxUs = chance.pick(plan.lineDelaysUs);
+    const toClient = new Channel({
+      timeline,
+      chance,
+      delayMaxUs,
+      receive: (bytes) => connection.#received(bytes),
+      onEnd: () => connection.#lost(),
+    });
+    const admitted = door.admit(all.newSource(), {
+      reply: (bytes) => void toClient.write(bytes),
+      refused: (leader) => {
+        const host = leader === null ? NOBODY : all.options.hostOf(leader);
+        toClient.write(errorReply(`${REFUSED} ${host}`));
+      },
+      closed: () => toClient.end(),
+    });
+    if (admitted === null) return null;
+    connection.#toNode = new Channel({
+      timeline,
+      chance,
+      delayMaxUs,
+      // A request arrives when its last byte does.
+      receive: () => {
+        const request = connection.#requests.shift();
+        if (request !== undefined) admitted.request(request);
+      },
+      onEnd: () => admitted.close(),
+    });
+    return connection;
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  ask(call: Call, patience: number, done: Pending['done']): void {
+    const { timeline, chance, asked } = this.#all.options;
+    const pending: Pending = { call, replies: [], done, isOver: false };
+    this.#pending.push(pending);
+    const { bytes, isBinding, replies } = call;
+    this.#requests.push({ bytes, isBinding, replies, asked: asked() });
+    this.#toNode?.write(ONE_BYTE);
+    const patienceUs = Math.max(patience, call.isBlocking ? BLOCKED_MAX_US : 0);
+    timeline.after(patienceUs, () => {
+      if (pending.isOver) return;
+      // Its answer may still come; whoever keeps the connection does not listen to it.
+      if (!chance.permille(KEEP_PERMILLE)) this.#giveUp();
+      this.#end(pending, 'unknown');
+    });
+  }
+
+  close(): void {
+    this.#isOpen = false;
+    this.#toNode?.end();
+  }
+
+  #giveUp(): void {
+    this.close();
+    this.#owner.onLost();
+    for (const pending of this.#pending.splice(0)) this.#end(pending, 'unknown');
+  }
+
+  #end(pending: Pending, outcome: 'fail' | 'unknown' | readonly Reply[]): void {
+    if (pending.isOver) return;
+    pending.isOver = true;
+    pending.done(outcome);
+  }
+
+  #received(bytes: Buffer): void {
+    if (!this.#isOpen) return;
+    this.#reader.push(bytes, (reply) => {
+      const pending = this.#pending[0];
+      if (pending === undefined) return;
+      if (reply instanceof ErrorReply && reply.code === REFUSED) {
+        this.#refused(reply.text.slice(REFUSED.length + 1));
+        return;
+      }
+      pending.replies.push(reply);
+      if (pending.replies.length < pending.call.replies) return;
+      this.#pending.shift();
+      this.#end(pending, pending.replies);
+    });
+  }
+
+  /** The oldest request was not taken. */
+  #refused(leader: string): void {
+    const pending = this.#pending.shift();
+    this.#owner.onRefused(leader);
+    if (pending !== undefined) this.#end(pending, 'fail');
+    for (const other of this.#pending.splice(0)) this.#end(other, 'unknown');
+  }
+
+  #lost(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#owner.onLost();
+    for (const pending of this.#pending.splice(0)) this.#end(pending, 'unknown');
+  }
+}
+
+/** Nobody has done it; the leader's name follows. */
+const REFUSED = 'CLUSTERDOWN';
+const NOBODY = 'nobody';
+const ONE_BYTE = Buffer.alloc(1);

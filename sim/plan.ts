@@ -1,0 +1,137 @@
+/**
+ * What a seed decides before the first event: the deployment, its weather and load, and which kinds
+ * of fault it turns on (swarm testing: Groce et al., ISSTA 2012).
+ *
+ * Every seed leaves most kinds of fault out, because a run in which everything breaks at once
+ * rarely gets anywhere interesting.
+ */
+import type { Weather } from './network.ts';
+import type { FlavorName } from './server/flavor.ts';
+import type { Chance } from './time.ts';
+import { KINDS, type Kind } from './workload.ts';
+
+export const FAULT_KINDS = [
+  'crash',
+  'crashAtEffect',
+  'crashAfterPromise',
+  'crashAll',
+  'pause',
+  'isolate',
+  'halves',
+  'oneWay',
+  'oneLink',
+  'ring',
+  'healLinks',
+  'slowDisk',
+  'fullDisk',
+  'failingDisk',
+  'rot',
+  'wipe',
+  'peerLost',
+  'handOver',
+  'copyJoins',
+  'weather',
+  'serverCrash',
+  'serverHang',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** Everything about a run that its seed decides before the first event. */
+export interface Plan {
+  readonly voters: number;
+  readonly weather: Weather;
+  readonly faults: readonly FaultKind[];
+  readonly gapMaxUs: number;
+  readonly outageMaxUs: number;
+  /** One per voter: 25 ms by its own clock. */
+  readonly tickUs: readonly number[];
+  readonly syncMaxUs: number;
+  /** Whether broken connections are noticed at once. */
+  readonly hints: boolean;
+  readonly flavor: FlavorName;
+  /** One per voter: how far its wall clock is off. */
+  readonly clockMs: readonly number[];
+  readonly clients: number;
+  readonly thinkMaxUs: number;
+  /** A client waits so long for an answer. */
+  readonly patienceUs: number;
+  readonly kinds: readonly Kind[];
+  /** Of each kind. */
+  readonly keys: number;
+  readonly fillerMax: number;
+  /** How slow a connection to a server or a client may be: each is given one of them. */
+  readonly lineDelaysUs: readonly number[];
+  /** The log is compacted when it is longer than this. */
+  readonly logLimitBytes: number;
+  readonly segmentBytes: number;
+  readonly logHardBytesMin: number;
+  readonly batchBytes: number;
+  readonly windowBytes: number;
+  readonly uncommittedBytes: number;
+  readonly heldBytes: number;
+  readonly levelSlackBytes: number;
+  readonly chunkBytes: number;
+}
+
+const TICK_US = 25_000;
+/** As the agent divides its limit: compaction drops whole segments. */
+const SEGMENTS_PER_LIMIT = 4;
+const SEGMENT_BYTES_MIN = 1_024;
+/** The wall clock when a run begins: any would do. */
+const CLOCK_MS = 1_000_000_000;
+
+/** A run without faults would not be a test of anything: at least this many kinds are on. */
+const KINDS_MIN = 2;
+const KINDS_MAX = 7;
+
+export function planFor(chance: Chance): Plan {
+  const voters = chance.pick([1, 3, 3, 3, 3, 5, 5, 4]);
+  const drift = chance.pick([0, 20, 100, 300]);
+  const logLimitBytes = chance.pick([2_000, 4_000, 8_000, 40_000, 1_000_000]);
+  return {
+    voters,
+    weather: weatherFor(chance),
+    faults: chance.shuffled(FAULT_KINDS).slice(0, chance.between(KINDS_MIN, KINDS_MAX)),
+    gapMaxUs: chance.pick([200_000, 1_000_000, 1_000_000, 4_000_000]),
+    outageMaxUs: chance.pick([300_000, 2_000_000, 6_000_000]),
+    tickUs: Array.from({ length: voters }, () =>
+      Math.floor((TICK_US * (1000 + chance.between(-drift, drift))) / 1000),
+    ),
+    syncMaxUs: chance.pick([300, 2_000, 20_000]),
+    hints: chance.permille(600),
+    flavor: chance.pick(['redis7', 'valkey8']),
+    clockMs: Array.from({ length: voters }, () => CLOCK_MS + chance.between(-2_000, 2_000)),
+    clients: chance.between(2, 6),
+    thinkMaxUs: chance.pick([2_000, 20_000, 100_000]),
+    patienceUs: chance.pick([100_000, 500_000, 2_000_000]),
+    kinds: chance.shuffled(KINDS).slice(0, chance.between(1, KINDS.length)),
+    keys: chance.between(2, 4),
+    fillerMax: chance.pick([0, 0, 30, 400]),
+    lineDelaysUs: chance.pick([
+      [50, 200],
+      [50, 500, 5_000],
+      [20, 20, 20_000],
+      [100, 2_000, 50_000],
+    ]),
+    logLimitBytes,
+    logHardBytesMin: chance.pick([16_000, 64_000, 1_000_000]),
+    segmentBytes: Math.max(SEGMENT_BYTES_MIN, logLimitBytes / SEGMENTS_PER_LIMIT),
+    batchBytes: chance.pick([256, 4_096, 65_536]),
+    windowBytes: chance.pick([1_024, 16_384, 262_144]),
+    uncommittedBytes: chance.pick([1_024, 4_096, 32_768, 1_048_576]),
+    heldBytes: chance.pick([500, 20_000, 1_000_000]),
+    levelSlackBytes: chance.pick([0, 200, 4_096]),
+    chunkBytes: chance.pick([64, 512, 16_384]),
+  };
+}
+
+export function weatherFor(chance: Chance): Weather {
+  const delayMaxUs = chance.pick([500, 2_000, 2_000, 30_000, 200_000]);
+  return {
+    loss: chance.pick([0, 0, 0, 5, 50, 200]),
+    repeat: chance.pick([0, 0, 20, 150]),
+    delayMinUs: Math.floor(delayMaxUs / chance.pick([2, 10, 50])),
+    delayMaxUs,
+    ordered: chance.permille(500),
+  };
+}

@@ -1,0 +1,187 @@
+/**
+ * One life of the model server: its connections with their delays, its cron, and the ways in which
+ * it stops to execute. What the agent has of it is lines.
+ */
+import { Backlog } from './backlog.ts';
+import { Channel } from './channel.ts';
+import type { ModelServer } from './server/model-server.ts';
+import type { Dial } from './server/primary-link.ts';
+import type { Line, LineEnds } from './server-lines.ts';
+import type { Chance, Timeline } from './time.ts';
+
+const CRON_US = 100_000;
+
+export interface ServerBodyOptions {
+  readonly timeline: Timeline;
+  readonly chance: Chance;
+  /** How slow a connection may be; each gets one of them. */
+  readonly lineDelaysUs: readonly number[];
+  /** Does something in the agent's process, in order per connection. */
+  readonly inAgent: (source: string, run: () => void) => void;
+  readonly build: (dial: Dial) => ModelServer;
+  readonly accept: (line: Line) => FeedEnds;
+}
+
+/** What the agent's feed hears of a server that has dialled it. */
+export interface FeedEnds extends LineEnds {
+  readonly onDrain: () => void;
+}
+
+export interface ReplySeen {
+  readonly bytes: Buffer;
+  /** The server's offset once it had executed what made this reply. */
+  readonly offset: number;
+}
+
+export class ServerBody {
+  readonly model: ModelServer;
+  readonly #o: ServerBodyOptions;
+  readonly #waiting: Backlog;
+  #isHung = false;
+  #isDead = false;
+  #lines = 0;
+  #depth = 0;
+  #unseen: (() => void)[] = [];
+
+  constructor(options: ServerBodyOptions) {
+    this.#o = options;
+    this.#waiting = new Backlog(options.chance);
+    const dial: Dial = (_port, onBytes, onClosed) => this.#dialled(onBytes, onClosed);
+    this.model = options.build(dial);
+    this.#cron();
+  }
+
+  get isHung(): boolean {
+    return this.#isHung;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
+  }
+
+  /** `onReply` hears of each piece of replies, in order, once what made it was executed. */
+  open(ends: LineEnds, onReply: ((reply: ReplySeen) => void) | null = null): Line {
+    const source = this.#newSource();
+    const toAgent = this.#channelToAgent(source, ends);
+    if (this.#isDead) {
+      toAgent.end();
+      return { write: () => true, setPaused: () => undefined, close: () => toAgent.drop() };
+    }
+    const connection = this.model.connect(
+      (bytes) => {
+        if (onReply !== null)
+          this.#unseen.push(() => onReply({ bytes, offset: this.model.offset }));
+        toAgent.write(bytes);
+      },
+      () => toAgent.end(),
+    );
+    const toServer = this.#channel(
+      (bytes) => this.#inServer(source, () => connection.write(bytes)),
+      () => this.#inServer(source, () => connection.close()),
+    );
+    return {
+      write: (bytes) => toServer.write(bytes),
+      setPaused: (isPaused) => toAgent.setPaused(isPaused),
+      close: () => {
+        toAgent.drop();
+        toServer.end();
+      },
+    };
+  }
+
+  /** It executes nothing until told otherwise, and dies all the same when it is killed. */
+  setHung(isHung: boolean): void {
+    if (this.#isHung === isHung) return;
+    this.#isHung = isHung;
+    if (isHung) return;
+    this.#waiting.drain((run) => {
+      this.#enter(run);
+      return !this.#isDead && !this.#isHung;
+    });
+  }
+
+  crash(): void {
+    if (this.#isDead) return;
+    this.#isDead = true;
+    this.#waiting.clear();
+    this.model.crash();
+  }
+
+  /** What is left of it after the machine has gone as well: nothing more comes of anything. */
+  #channelToAgent(source: string, ends: LineEnds): Channel {
+    const { inAgent } = this.#o;
+    const channel = this.#channel(
+      (bytes) => inAgent(source, () => ends.onBytes(bytes)),
+      () => inAgent(source, () => ends.onClosed()),
+    );
+    return channel;
+  }
+
+  #dialled(onBytes: (bytes: Buffer) => void, onClosed: () => void) {
+    const source = this.#newSource();
+    const { inAgent } = this.#o;
+    let ends: FeedEnds | null = null;
+    let isClosed = false;
+    const toServer = this.#channel(
+      (bytes) => this.#inServer(source, () => onBytes(bytes)),
+      () => this.#inServer(source, () => onClosed()),
+      () => inAgent(source, () => ends?.onDrain()),
+    );
+    const toAgent = this.#channel(
+      (bytes) => inAgent(source, () => isClosed || ends?.onBytes(bytes)),
+      () => inAgent(source, () => isClosed || ends?.onClosed()),
+    );
+    inAgent(source, () => {
+      ends = this.#o.accept({
+        write: (bytes) => toServer.write(bytes),
+        setPaused: (isPaused) => toAgent.setPaused(isPaused),
+        close: () => {
+          isClosed = true;
+          toAgent.drop();
+          toServer.end();
+        },
+      });
+    });
+    return {
+      write: (bytes: Buffer) => void toAgent.write(bytes),
+      close: () => {
+        toServer.drop();
+        toAgent.end();
+      },
+    };
+  }
+
+  #channel(receive: (bytes: Buffer) => void, onEnd: () => void, onDrain?: () => void): Channel {
+    const { timeline, chance, lineDelaysUs } = this.#o;
+    const delayMaxUs = chance.pick(lineDelaysUs);
+    const base = { timeline, chance, delayMaxUs, receive, onEnd };
+    return new Channel(onDrain === undefined ? base : { ...base, onDrain });
+  }
+
+  #newSource(): string {
+    this.#lines += 1;
+    return `line ${this.#lines}`;
+  }
+
+  #inServer(source: string, run: () => void): void {
+    if (this.#isDead) return;
+    if (this.#isHung) this.#waiting.add(source, run);
+    else this.#enter(run);
+  }
+
+  #enter(run: () => void): void {
+    this.#depth += 1;
+    run();
+    this.#depth -= 1;
+    if (this.#depth > 0) return;
+    for (const see of this.#unseen.splice(0)) see();
+  }
+
+  #cron(): void {
+    this.#o.timeline.after(CRON_US, () => {
+      if (this.#isDead) return;
+      if (!this.#isHung) this.#enter(() => this.model.cron());
+      this.#cron();
+    });
+  }
+}
