@@ -42,22 +42,29 @@ export function changedFiles(sabotage: Sabotage, root: string): Map<string, stri
   return changed;
 }
 
-/** Yields the copy's directory; `removeCopy` takes it away. Null: a copy as it is. */
-export function sabotagedCopy(sabotage: Sabotage | null): string {
+export interface Copy {
+  readonly directory: string;
+  /** Happens by itself when this process ends. */
+  remove(): void;
+}
+
+/** Null: a copy as it is. */
+export function sabotagedCopy(sabotage: Sabotage | null): Copy {
   const changed = sabotage === null ? new Map<string, string>() : changedFiles(sabotage, ROOT);
-  const copy = mkdtempSync(join(tmpdir(), 'althing-sabotage-'));
+  const directory = mkdtempSync(join(tmpdir(), 'althing-sabotage-'));
+  const remove = (): void => {
+    process.off('exit', remove);
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.on('exit', remove);
   for (const path of sourcePaths()) {
-    const target = join(copy, path);
+    const target = join(directory, path);
     mkdirSync(dirname(target), { recursive: true });
     copyFileSync(join(ROOT, path), target);
   }
-  for (const [path, text] of changed) writeFileSync(join(copy, path), text);
-  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-  return copy;
-}
-
-export function removeCopy(copy: string): void {
-  rmSync(copy, { recursive: true, force: true });
+  for (const [path, text] of changed) writeFileSync(join(directory, path), text);
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+  return { directory, remove };
 }
 
 function sourcePaths(): string[] {

@@ -159,4 +159,9 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) {
+  // So that copies and children are taken away.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => process.exit(1));
+  process.exitCode = await main(process.argv.slice(2));
+}

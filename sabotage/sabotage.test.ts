@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { allSabotages, changedFiles, ROOT, removeCopy, sabotagedCopy } from './copy.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { allSabotages, changedFiles, ROOT, sabotagedCopy } from './copy.ts';
 import { applied, PatchError, parseSabotage, type Sabotage } from './patch.ts';
 import { ruleOf, tryControl, tryOut } from './trial.ts';
 
@@ -48,11 +50,11 @@ test('the tests that sabotages name are there', () => {
 });
 
 test('a copy differs from the tree in what the patch changes, and is gone afterwards', () => {
-  const copy = sabotagedCopy(sabotageNamed('06-'));
+  const { directory: copy, remove } = sabotagedCopy(sabotageNamed('06-'));
   const path = 'src/core/raft/commit.ts';
   assert.notEqual(readFileSync(join(copy, path), 'utf8'), readFileSync(join(ROOT, path), 'utf8'));
   assert.deepEqual(readdirSync(join(copy, 'src/core')), readdirSync(join(ROOT, 'src/core')));
-  removeCopy(copy);
+  remove();
   assert.equal(existsSync(copy), false);
 });
 
@@ -129,6 +131,28 @@ test('a patch that only crashes is a fault of the patch', async () => {
   const options = { from: 1, seedsMax: 1 };
   assert.match((await tryOut(spoilt('  if ('), options)).fault ?? '', /does not run/);
   assert.match((await tryOut(spoilt('  noSuchThing();'), options)).fault ?? '', /patch crashes/);
+});
+
+/** Starts a child that never ends by itself, and says its id. */
+const PARENT = `
+  const { spawn } = require('node:child_process');
+  const args = ['--import', '${join(ROOT, 'sabotage', 'bounded.ts')}', '-e', 'for (;;);'];
+  const env = { ...process.env, ALTHING_SABOTAGE_PARENT: String(process.pid) };
+  const child = spawn(process.execPath, args, { stdio: 'ignore', env });
+  console.log(child.pid);
+`;
+const GONE_MS_MAX = 10_000;
+
+test('a child that loops for ever ends when the runner is killed', async () => {
+  const parent = spawn(process.execPath, ['-e', PARENT], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [pid] = (await once(parent.stdout, 'data')) as [Buffer];
+  const isThere = () => existsSync(`/proc/${pid.toString().trim()}`);
+  assert.equal(isThere(), true);
+  await sleep(500);
+  parent.kill('SIGKILL');
+  const end = Date.now() + GONE_MS_MAX;
+  while (isThere() && Date.now() < end) await sleep(50);
+  assert.equal(isThere(), false);
 });
 
 test('bad usage is told with what there is, and exit code 2', () => {

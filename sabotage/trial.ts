@@ -1,8 +1,9 @@
 /** One sabotage on its copy, until the check that is meant for it has caught it. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { ROOT, removeCopy, sabotagedCopy } from './copy.ts';
+import type { Readable } from 'node:stream';
+import { type Copy, ROOT, sabotagedCopy } from './copy.ts';
 import { PatchError, type Sabotage } from './patch.ts';
 import type { SeedLine } from './seeds.ts';
 
@@ -76,15 +77,15 @@ async function onCopy(
   tally: Tally,
   act: (copy: string) => Promise<void>,
 ): Promise<void> {
-  let copy: string | null = null;
+  let copy: Copy | null = null;
   try {
     copy = sabotagedCopy(sabotage.files.length === 0 ? null : sabotage);
-    await act(copy);
+    await act(copy.directory);
   } catch (error) {
     if (!(error instanceof PatchError)) throw error;
     tally.fault = error.message;
   } finally {
-    if (copy !== null) removeCopy(copy);
+    copy?.remove();
   }
 }
 
@@ -155,7 +156,7 @@ async function runSeeds(
     const { caughtBy, steps } = sabotage;
     const file = join(ROOT, 'sabotage', 'seeds.ts');
     const args = [file, copy, `${next}`, `${end}`, `${steps ?? ''}`, caughtBy.source];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawnBounded(args, ROOT);
     let isHung = false;
     const bound = new Bound(child, SEED_MS_MAX, () => {
       isHung = true;
@@ -181,11 +182,8 @@ async function runSeeds(
 const NOT_OK = /^\s*not ok \d+ - (.*)$/;
 
 async function runTest(file: string, copy: string, tally: Tally): Promise<void> {
-  const args = ['--test', '--test-reporter=tap', file];
-  // A test runner inside a test runner would not run anything.
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const stdio = ['ignore', 'pipe', 'pipe'] as const;
-  const child = spawn(process.execPath, args, { cwd: copy, env, stdio: [...stdio] });
+  const args = ['--test', '--test-isolation=none', '--test-reporter=tap', file];
+  const child = spawnBounded(args, copy);
   const bound = new Bound(child, TEST_MS_MAX, () => tally.failed(`${file} hangs`));
   const ended = endOf(child);
   for await (const line of createInterface({ input: child.stdout })) {
@@ -196,11 +194,28 @@ async function runTest(file: string, copy: string, tally: Tally): Promise<void> 
   bound.clear();
 }
 
+type Child = ChildProcessByStdio<null, Readable, Readable>;
+
+/** One process without children of its own, which ends with this one. */
+function spawnBounded(args: readonly string[], cwd: string): Child {
+  // A test runner inside a test runner would not run anything.
+  const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
+  const env = { ...rest, ALTHING_SABOTAGE_PARENT: `${process.pid}` };
+  const all = ['--import', join(ROOT, 'sabotage', 'bounded.ts'), ...args];
+  const child = spawn(process.execPath, all, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const end = (): void => {
+    child.kill('SIGKILL');
+  };
+  process.on('exit', end);
+  child.on('close', () => process.off('exit', end));
+  return child;
+}
+
 /** Ends a child that says nothing for too long. */
 class Bound {
   readonly #timer: NodeJS.Timeout;
 
-  constructor(child: ChildProcess, ms: number, onOver: () => void) {
+  constructor(child: Child, ms: number, onOver: () => void) {
     this.#timer = setTimeout(() => {
       onOver();
       child.kill('SIGKILL');
@@ -216,9 +231,9 @@ class Bound {
   }
 }
 
-function endOf(child: ChildProcess): Promise<{ code: number | null; told: string }> {
+function endOf(child: Child): Promise<{ code: number | null; told: string }> {
   let told = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
     told = (told + text).slice(-4_000);
   });
   return new Promise((resolve, reject) => {
