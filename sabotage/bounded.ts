@@ -6,12 +6,12 @@ import { Worker } from 'node:worker_threads';
 
 const WATCH_EVERY_MS = 500;
 
+const runner = process.env['ALTHING_SABOTAGE_RUNNER'] ?? '';
+
 const watcher = `
-  const parent = process.ppid;
   setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
+    if (process.ppid !== ${Number(runner)}) process.kill(process.pid, 'SIGKILL');
   }, ${WATCH_EVERY_MS});
 `;
 
-if (process.env['ALTHING_SABOTAGE_PARENT'] === `${process.ppid}`)
-  new Worker(watcher, { eval: true }).unref();
+if (runner !== '') new Worker(watcher, { eval: true }).unref();

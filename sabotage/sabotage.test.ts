@@ -137,7 +137,7 @@ test('a patch that only crashes is a fault of the patch', async () => {
 const PARENT = `
   const { spawn } = require('node:child_process');
   const args = ['--import', '${join(ROOT, 'sabotage', 'bounded.ts')}', '-e', 'for (;;);'];
-  const env = { ...process.env, ALTHING_SABOTAGE_PARENT: String(process.pid) };
+  const env = { ...process.env, ALTHING_SABOTAGE_RUNNER: String(process.pid) };
   const child = spawn(process.execPath, args, { stdio: 'ignore', env });
   console.log(child.pid);
 `;

@@ -200,7 +200,7 @@ type Child = ChildProcessByStdio<null, Readable, Readable>;
 function spawnBounded(args: readonly string[], cwd: string): Child {
   // A test runner inside a test runner would not run anything.
   const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
-  const env = { ...rest, ALTHING_SABOTAGE_PARENT: `${process.pid}` };
+  const env = { ...rest, ALTHING_SABOTAGE_RUNNER: `${process.pid}` };
   const all = ['--import', join(ROOT, 'sabotage', 'bounded.ts'), ...args];
   const child = spawn(process.execPath, all, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const end = (): void => {
