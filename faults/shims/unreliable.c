@@ -91,13 +91,8 @@ struct grave {
 static struct grave grave_list[GRAVES_MAX];
 static int grave_count;
 
-#define REAL(name) ((__typeof__(&name))real(#name))
-
-static void *real(const char *name) {
-  void *found = dlsym(RTLD_NEXT, name);
-  if (found == NULL) abort();
-  return found;
-}
+typedef int (*clock_call)(clockid_t, struct timespec *);
+static clock_call libc_clock;
 
 static const char *setting(const char *name) {
   const char *value = getenv(name);
@@ -105,6 +100,7 @@ static const char *setting(const char *name) {
 }
 
 __attribute__((constructor)) static void begin(void) {
+  libc_clock = (clock_call)dlsym(RTLD_NEXT, "clock_gettime");
   snprintf(directory, sizeof directory, "%s", setting("SHIM_DIRECTORY"));
   snprintf(except, sizeof except, "%s", setting("SHIM_EXCEPT"));
   snprintf(graves, sizeof graves, "%s", setting("SHIM_GRAVES"));
@@ -424,7 +420,7 @@ int openat64(int at, const char *path, int flags, ...) {
 }
 
 int rename(const char *from, const char *to) {
-  if (!concerns(from) || !concerns(to)) return syscall(SYS_rename, from, to);
+  if (!concerns(from) || !concerns(to)) return syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
   pthread_mutex_lock(&lock);
   struct stat found;
   if (is_journaling() && stat(from, &found) == 0) {
@@ -439,7 +435,7 @@ int rename(const char *from, const char *to) {
     }
     append(record, from, to, "");
   }
-  int result = syscall(SYS_rename, from, to);
+  int result = syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
   int kept = errno;
   pthread_mutex_unlock(&lock);
   errno = kept;
@@ -447,7 +443,7 @@ int rename(const char *from, const char *to) {
 }
 
 int unlink(const char *path) {
-  if (!concerns(path)) return syscall(SYS_unlink, path);
+  if (!concerns(path)) return syscall(SYS_unlinkat, AT_FDCWD, path, 0);
   pthread_mutex_lock(&lock);
   struct stat found;
   if (is_journaling() && stat(path, &found) == 0) {
@@ -458,7 +454,7 @@ int unlink(const char *path) {
     bury(path, record.position);
     append(record, path, "", "");
   }
-  int result = syscall(SYS_unlink, path);
+  int result = syscall(SYS_unlinkat, AT_FDCWD, path, 0);
   int kept = errno;
   pthread_mutex_unlock(&lock);
   errno = kept;
@@ -476,46 +472,34 @@ static struct timespec timespec_of(int64_t ns) {
   return time;
 }
 
-typedef int (*clock_call)(clockid_t, struct timespec *);
-
 static int clock_now(clockid_t clock, struct timespec *time) {
-  static clock_call call;
-  /* Whoever asks before libc can be asked for its own (an allocator at its start) asks the kernel. */
-  if (control == NULL) return syscall(SYS_clock_gettime, clock, time);
-  if (call == NULL) call = (clock_call)real("clock_gettime");
-  return call(clock, time);
+  /* Before `begin`, an allocator at its start, say: the kernel itself. */
+  if (libc_clock == NULL) return syscall(SYS_clock_gettime, clock, time);
+  return libc_clock(clock, time);
 }
 
-static int64_t drift_ns(int64_t ppm) {
-  if (ppm == 0) return 0;
-  struct timespec now;
-  clock_now(CLOCK_MONOTONIC, &now);
-  return (ns_of(now) - control->clock_since_ns) / 1000000 * ppm;
+/* `now_ns` is of CLOCK_MONOTONIC. In steps of a microsecond: up to 1000 ppm no clock goes back. */
+static int64_t drift_ns(int64_t now_ns, int64_t ppm) {
+  return ppm == 0 ? 0 : (now_ns - control->clock_since_ns) / 1000 * ppm / 1000;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {
   int result = clock_now(clock, time);
   if (result != 0 || control == NULL) return result;
-  switch (clock) {
-    case CLOCK_REALTIME:
-    case CLOCK_REALTIME_COARSE:
-      *time = timespec_of(ns_of(*time) + control->clock_offset_ns + drift_ns(control->clock_ppm));
-      return 0;
-    case CLOCK_MONOTONIC:
-    case CLOCK_MONOTONIC_COARSE:
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_BOOTTIME:
-      *time = timespec_of(ns_of(*time) + drift_ns(control->monotonic_ppm));
-      return 0;
-    default:
-      return 0;
+  int64_t ns = ns_of(*time);
+  if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) {
+    struct timespec now = {0, 0};
+    if (control->clock_ppm != 0) clock_now(CLOCK_MONOTONIC, &now);
+    *time = timespec_of(ns + control->clock_offset_ns + drift_ns(ns_of(now), control->clock_ppm));
+  } else if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE) {
+    *time = timespec_of(ns + drift_ns(ns, control->monotonic_ppm));
   }
+  return 0;
 }
 
 int gettimeofday(struct timeval *restrict time, void *restrict zone) {
   (void)zone;
   struct timespec now;
-  if (time == NULL) return 0;
   if (clock_gettime(CLOCK_REALTIME, &now) != 0) return -1;
   time->tv_sec = now.tv_sec;
   time->tv_usec = now.tv_nsec / 1000;
