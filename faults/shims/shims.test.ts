@@ -300,7 +300,6 @@ test('a clock drifts as it is told, and never runs back', { skip }, async (t) =>
     const most = Number(last.to - first.from);
     const rate = 1 + ppm / 1e6;
     ok(shown > least * rate - 1e3 && shown < most * rate + 1e3, `${shown} in ${least}..${most}`);
-    ok(ppm > 0 ? shown > least : shown < most, `${shown} in ${least}..${most}`);
   }
 });
 
