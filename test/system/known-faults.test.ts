@@ -37,9 +37,13 @@ async function aFollower(): Promise<number> {
   return ((await deployment.leader()) + 1) % deployment.nodes;
 }
 
-/** Waits until another node than `old` leads, and all serve. */
-async function handOver(): Promise<void> {
-  await deployment.switchover(await aFollower());
+/** A busy machine may need more than one attempt: a hand-over that is late is given up. */
+async function handOver(to?: number): Promise<void> {
+  const heir = to ?? (await aFollower());
+  await until('the hand-over', 30_000, async () => {
+    await deployment.switchover(heir).catch(() => undefined);
+    return (await deployment.leader()) === heir;
+  });
   await deployment.ready();
 }
 
@@ -72,10 +76,11 @@ test('13: one RPUSH through each port is one element on every node, and then the
   }
 });
 
-test('21: a healthy deployment under load keeps its leader and refuses nobody', async () => {
+test('21: a healthy deployment under load keeps its leader and refuses nobody', async (t) => {
   const leader = await deployment.leader();
   const { term } = await deployment.status(leader);
   const writer = new Writer(deployment.ports, 'healthy');
+  t.after(() => writer.stop());
   writer.start();
   await sleep(IS_FULL ? 60_000 : 2_500);
   await writer.stop();
@@ -85,8 +90,9 @@ test('21: a healthy deployment under load keeps its leader and refuses nobody', 
   assert.deepEqual([refused, stale], [[], []]);
 });
 
-test('26: no client gets the reply of another while leaders, servers and agents die', async () => {
+test('26: no client gets the reply of another while leaders, servers and agents die', async (t) => {
   const clients = new TokenClients(deployment.ports, 4);
+  t.after(() => clients.stop());
   clients.start();
   for (let round = 0; round < ROUNDS; round++) {
     await deployment.ready();
@@ -205,8 +211,7 @@ test('H4: who went around the agent to a follower’s server is cut off before t
   const dead = new Wire(socketOf(await deployment.serverPid(i)));
   await around.must('GET', 'once:none');
   await dead.must('SUBSCRIBE', 'around');
-  await deployment.switchover(i);
-  await deployment.ready();
+  await handOver(i);
   await Promise.all([around.closed(CLOSED_MS), dead.closed(CLOSED_MS)]);
   assert.equal(around.unread + dead.unread, 0);
 });
