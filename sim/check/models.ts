@@ -224,23 +224,39 @@ function hashStep(state: Fields, step: HashStep): readonly Fields[] {
 }
 
 /** Several keys at once, for transactions that touch them together. */
-export function together(models: ReadonlyMap<string, Model<unknown>>): Model<readonly unknown[]> {
-  const keys = [...models.keys()];
-  const places = new Map(keys.map((key, place) => [key, place]));
-  const all = [...models.values()];
-  return {
-    name: keys.length === 1 ? (all[0]?.name ?? '') : 'several keys',
-    init: all.map((model) => model.init),
-    step(state, step) {
-      const place = places.get(step.key);
-      const model = place === undefined ? undefined : all[place];
-      if (place === undefined || model === undefined) return [];
-      return model.step(state[place], step).map((next) => state.with(place, next));
-    },
-    hash: (state) => state.map((each, place) => all[place]?.hash(each)).join('\n'),
-    describe: (state) =>
-      keys.map((key, place) => `${key} = ${all[place]?.describe(state[place])}`).join(', '),
-  };
+export class Together implements Model<readonly unknown[]> {
+  readonly name = 'several keys';
+  readonly init: readonly unknown[];
+  readonly #keys: readonly string[];
+  readonly #models: readonly Model<unknown>[];
+  readonly #places: ReadonlyMap<string, number>;
+
+  constructor(models: ReadonlyMap<string, Model<unknown>>) {
+    this.#keys = [...models.keys()];
+    this.#models = [...models.values()];
+    this.#places = new Map(this.#keys.map((key, place) => [key, place]));
+    this.init = this.#models.map((model) => model.init);
+  }
+
+  at(state: readonly unknown[], key: string): unknown {
+    return state[this.#places.get(key) ?? -1];
+  }
+
+  step(state: readonly unknown[], step: Step): readonly (readonly unknown[])[] {
+    const place = this.#places.get(step.key);
+    const model = place === undefined ? undefined : this.#models[place];
+    if (place === undefined || model === undefined) return [];
+    return model.step(state[place], step).map((next) => state.with(place, next));
+  }
+
+  hash(state: readonly unknown[]): string {
+    return state.map((each, place) => this.#models[place]?.hash(each)).join('\n');
+  }
+
+  describe(state: readonly unknown[]): string {
+    const told = state.map((each, place) => this.#models[place]?.describe(each));
+    return this.#keys.map((key, place) => `${key} = ${told[place]}`).join(', ');
+  }
 }
 
 /** The model of one key by what was done to it; null when it was used as more than one type. */

@@ -7,7 +7,7 @@
  * looks at the whole key (P-compositionality: Horn and Kroening, 2015).
  */
 import { keysOf, type Operation, type Step } from './history.ts';
-import { type Model, modelOf, together } from './models.ts';
+import { type Model, modelOf, Together } from './models.ts';
 
 export interface Part {
   /** The key, the keys, or the key with its member or field. */
@@ -108,7 +108,7 @@ function modelOfAll(own: readonly Operation[]): Model<unknown> | null {
     if (model === null) return null;
     models.set(key, model);
   }
-  return together(models) as Model<unknown>;
+  return new Together(models) as Model<unknown>;
 }
 
 function add<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

@@ -4,7 +4,7 @@
  */
 import { Chance } from '../time.ts';
 import { answered, asked, type Operation, type Step, type StepResult } from './history.ts';
-import { type Model, run } from './models.ts';
+import { type Model, Together } from './models.ts';
 
 export interface Wish {
   readonly seed: number;
@@ -87,8 +87,7 @@ function answer(
   let next = state;
   const heard: Step[] = [];
   for (const step of steps) {
-    const held = contents(next);
-    const result = rightResult(step, held, chance);
+    const result = rightResult(step, contents(model, next, step), chance);
     const told = answered(step, result);
     const [after] = model.step(next, told);
     next = after;
@@ -99,8 +98,9 @@ function answer(
 
 type Held = string | null | readonly string[] | readonly (readonly [string, string])[];
 
-function contents(state: unknown): Held {
-  return typeof state === 'number' ? String(state) : (state as Held);
+function contents(model: Model<unknown>, state: unknown, step: Step): Held {
+  const own = model instanceof Together ? model.at(state as readonly unknown[], step.key) : state;
+  return typeof own === 'number' ? String(own) : (own as Held);
 }
 
 function rightResult(step: Step, held: Held, chance: Chance): StepResult {
@@ -153,10 +153,4 @@ function rightResult(step: Step, held: Held, chance: Chance): StepResult {
     default:
       return step satisfies never;
   }
-}
-
-export function isPossible(model: Model<unknown>, line: readonly Operation[]): boolean {
-  let states: readonly unknown[] = [model.init];
-  for (const operation of line) states = states.flatMap((state) => run(model, state, operation));
-  return states.length > 0;
 }
