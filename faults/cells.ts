@@ -8,7 +8,10 @@ export interface Cell {
   readonly logLimit?: '32kb';
 }
 
-const DISKS = ['disk-slow', 'disk-full', 'disk-unsynced'] as const;
+const DISKS = ['disk-slow', 'disk-full', 'disk-failing', 'disk-unsynced'] as const;
+
+/** These need the shim between the processes and their disk and clock. */
+export const SHIMMED: ReadonlySet<FaultKind> = new Set([...DISKS, 'clock']);
 
 export const CELLS: Readonly<Record<string, Cell>> = {
   none: { means: 'no faults at all', kinds: [] },
@@ -22,6 +25,7 @@ export const CELLS: Readonly<Record<string, Cell>> = {
   clock: { means: 'clocks of agents and servers jump and strobe', kinds: ['clock'] },
   'disk-slow': { means: 'every sync takes longer', kinds: ['disk-slow', 'disk-slow', 'kill'] },
   'disk-full': { means: 'no space left, and some again', kinds: ['disk-full'] },
+  'disk-failing': { means: 'writes and syncs fail', kinds: ['disk-failing'] },
   'disk-unsynced': { means: 'a kill loses what was not synced', kinds: ['disk-unsynced'] },
   'restart-storm': { means: 'agents die again and again', kinds: ['restart-storm'] },
   'snapshot-storm': {

@@ -1,13 +1,22 @@
 /** What the checkers say about the history of a run. */
+import { checkHistory } from '../sim/check/check.ts';
 import type { Operation } from '../sim/check/history.ts';
 import type { Finding } from './run.ts';
 
 export interface Checked {
-  /** One line per checker. */
+  /** What was looked at, and what could not be decided. */
   readonly checked: readonly string[];
   readonly anomalies: readonly Finding[];
 }
 
+/** A doubt is no anomaly, but it is told. */
 export function checkRecord(operations: readonly Operation[]): Checked {
-  return { checked: [`nothing of ${operations.length}`], anomalies: [] };
+  const { anomalies, doubts, summary } = checkHistory(operations);
+  return {
+    checked: [summary, ...doubts.map((doubt) => `undecided: ${doubt}`)],
+    anomalies: anomalies.map(({ kind, words }) => ({
+      what: 'history',
+      words: `${kind}: ${words}`,
+    })),
+  };
 }

@@ -40,6 +40,8 @@ export class LiveNode {
   readonly #door: DoorLink;
   #agent: ChildProcess | null = null;
   #isWanted = false;
+  /** How many reasons there are now for it to end by itself. */
+  #excuses = 0;
   #restart: NodeJS.Timeout | null = null;
   readonly #stopped = new Set<number>();
   /** Agents that the run killed: their end is no surprise. */
@@ -131,6 +133,11 @@ export class LiveNode {
     this.#stopped.clear();
   }
 
+  /** While its disk is bad an agent may end by itself; not by a signal, though. */
+  excuse(isExcused: boolean): void {
+    this.#excuses += isExcused ? 1 : -1;
+  }
+
   /** The server's process, found without asking the agent, who may be paused. */
   serverPid(): number | null {
     const agent = this.#agent?.pid;
@@ -152,7 +159,7 @@ export class LiveNode {
   #onExit(child: ChildProcess, how: string): void {
     if (this.#agent === child) this.#agent = null;
     if (!this.#isWanted || this.#killed.has(child)) return;
-    this.#options.onSurprise(how);
+    if (this.#excuses === 0 || !how.startsWith('exit code')) this.#options.onSurprise(how);
     this.#restart = setTimeout(() => this.start(), RESTART_MS);
   }
 }

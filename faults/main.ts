@@ -20,6 +20,7 @@ import { type Report, verdictOf } from './report.ts';
 import { htmlPage } from './report-html.ts';
 import { textLines } from './report-text.ts';
 import { Run } from './run.ts';
+import { buildShims } from './shims/build.ts';
 
 const EXIT = { clean: 0, found: 1, usage: 2 } as const;
 
@@ -52,6 +53,7 @@ async function main(args: readonly string[]): Promise<number> {
   const report = await measured(options, hosts, dir);
   for (const line of textLines(report)) print(line);
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+  if (report.kept !== null) writeFileSync(join(report.kept, 'report.html'), htmlPage(report));
   if (options.html !== null) writeFileSync(options.html, htmlPage(report));
   if (report.kept !== null) print(`kept in ${report.kept}`);
   print(verdictOf(report));
@@ -60,13 +62,19 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function measured(options: FaultsOptions, hosts: Hosts, dir: string): Promise<Report> {
   const { cell, seconds, seed, nodes } = options;
+  const shims = await buildShims();
+  const shim = 'path' in shims ? shims.path : null;
   const begin = performance.now();
   const say = (line: string): void =>
     print(`[${((performance.now() - begin) / 1_000).toFixed(1).padStart(6)} s] ${line}`);
-  const run = new Run({ cell, seconds, seed, hosts, dir, server: options.server, say });
+  const run = new Run({ cell, seconds, seed, hosts, dir, server: options.server, shim, say });
   const record = await run.run().finally(() => run.close());
   say(`checking ${record.operations.length} operations`);
   const { checked, anomalies } = checkRecord(record.operations);
+  const notes = [...checked];
+  if (record.lostWrites > 0)
+    notes.push(`${record.lostWrites} changes that were not synced were lost by power cuts`);
+  if ('skipped' in shims) notes.push(`left out: faults of disks and clocks: ${shims.skipped}`);
   const findings = [...record.findings, ...anomalies];
   let kept: string | null = null;
   if (findings.length > 0 || options.keep) {
@@ -82,7 +90,7 @@ async function measured(options: FaultsOptions, hosts: Hosts, dir: string): Prom
     ...{ cell, seconds, seed, nodes, server: record.version, command },
     figures: figuresOf(seen, bands, untilMs),
     perSecond: perSecond(seen, untilMs),
-    ...{ bands, reigns, queue, healMs, keys, checked, findings, kept },
+    ...{ bands, reigns, queue, healMs, keys, checked: notes, findings, kept },
   };
 }
 

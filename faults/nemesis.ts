@@ -3,10 +3,13 @@
  * what was really done to whom.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Chance } from '../sim/time.ts';
 import type { Hosts } from './hosts.ts';
 import type { LiveNode } from './live-node.ts';
+import type { NodeShim } from './node-shim.ts';
 import { type Cut, cutsOf, majorityOf, startingWith } from './partitions.ts';
 import { type Fault, type FaultKind, type Strike, type Target, wordsFor } from './plan.ts';
+import { RIGHT_CLOCK } from './shims/control.ts';
 
 /** What was done to one node, or to several. Milliseconds since the run began. */
 export interface Band {
@@ -21,12 +24,22 @@ export interface Band {
 
 export interface NemesisOptions {
   readonly nodes: readonly LiveNode[];
+  /** Per node, where there are any. */
+  readonly shims: readonly NodeShim[];
+  /** What a disk loses when its power goes. */
+  readonly chance: Chance;
   readonly hosts: Hosts;
   /** Who leads, as far as somebody knows. */
   readonly leader: () => number | null;
   readonly now: () => number;
   readonly onFinding: (words: string) => void;
 }
+
+const STROBE_MS = 100;
+/** The fastest drift that the shim has, in millionths. */
+const DRIFT_PPM = 1_000;
+/** What a bad disk did to an agent may show a moment after it is well. */
+const EXCUSED_MS = 3_000;
 
 /** What an isolated leader is asked: each of these must not be done, or not be said to be done. */
 const FORBIDDEN_ORDERS: readonly (readonly [path: string, what: string])[] = [
@@ -35,6 +48,8 @@ const FORBIDDEN_ORDERS: readonly (readonly [path: string, what: string])[] = [
 
 export class Nemesis {
   readonly bands: Band[] = [];
+  /** Changes that power cuts took back. */
+  lostWrites = 0;
   readonly #options: NemesisOptions;
   readonly #cuts = new Map<Band, readonly Cut[]>();
   readonly #paused = new Map<number, Band>();
@@ -90,8 +105,12 @@ export class Nemesis {
         return this.#island(fault, forMs);
       case 'restart-storm':
         return this.#storm(fault, forMs);
+      case 'clock':
+        return this.#shiftClock(fault, forMs);
+      case 'disk-unsynced':
+        return this.#losePower(fault, forMs);
       default:
-        throw new Error('not built yet');
+        return this.#spoilDisk(fault, forMs);
     }
   }
 
@@ -176,6 +195,70 @@ export class Nemesis {
       this.#end(band);
       await sleep(fault.gapMs);
     }
+  }
+
+  async #shiftClock(fault: Fault & { kind: 'clock' }, forMs: number): Promise<void> {
+    const { now } = this.#options;
+    const node = this.#node(fault.on);
+    const { control } = this.#shim(node);
+    const band = this.#begin(fault, [node]);
+    const end = now() + forMs;
+    const sign = Math.sign(fault.byMs);
+    const drift = { offsetMs: 0, ppm: sign * DRIFT_PPM, monotonicPpm: sign * DRIFT_PPM };
+    const shifted = { ...RIGHT_CLOCK, offsetMs: fault.byMs };
+    control.setClock(fault.how === 'drift' ? drift : shifted);
+    for (let isRight = true; fault.how === 'strobe' && now() < end; isRight = !isRight) {
+      control.setClock(isRight ? RIGHT_CLOCK : shifted);
+      await sleep(STROBE_MS);
+    }
+    await sleep(Math.max(0, end - now()));
+    control.setClock(RIGHT_CLOCK);
+    this.#end(band);
+  }
+
+  /** The machine's power goes: processes and everything that was not synced. */
+  async #losePower(fault: Fault & { kind: 'disk-unsynced' }, forMs: number): Promise<void> {
+    const nodes = fault.on === 'all' ? [...this.#options.nodes] : [this.#node(fault.on)];
+    const band = this.#begin(fault, nodes);
+    await Promise.all(nodes.map((node) => node.kill('both')));
+    for (const node of nodes) {
+      const { writes, names } = this.#shim(node).losePower(this.#options.chance);
+      this.lostWrites += writes + names;
+    }
+    await sleep(forMs);
+    for (const node of nodes) node.start();
+    this.#end(band);
+  }
+
+  async #spoilDisk(
+    fault: Fault & { kind: 'disk-slow' | 'disk-full' | 'disk-failing' },
+    forMs: number,
+  ): Promise<void> {
+    const node = this.#node(fault.on);
+    const { control } = this.#shim(node);
+    const band = this.#begin(fault, [node]);
+    if (fault.kind === 'disk-slow') control.slowDisk(fault.byMs);
+    else {
+      // An agent that cannot write stops, and says why.
+      node.excuse(true);
+      control.failDisk(
+        fault.kind === 'disk-full' ? 'ENOSPC' : 'EIO',
+        fault.kind === 'disk-full' ? null : 'EIO',
+      );
+    }
+    await sleep(forMs);
+    control.slowDisk(0);
+    control.failDisk(null, null);
+    this.#end(band);
+    if (fault.kind === 'disk-slow') return;
+    await sleep(EXCUSED_MS);
+    node.excuse(false);
+  }
+
+  #shim(node: LiveNode): NodeShim {
+    const shim = this.#options.shims[node.index];
+    if (shim === undefined) throw new Error('there is no shim');
+    return shim;
   }
 
   #applyCuts(): Promise<void> {

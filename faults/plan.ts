@@ -24,13 +24,13 @@ export type Fault =
   | { readonly kind: 'island' }
   | {
       readonly kind: 'clock';
-      readonly how: 'jump' | 'strobe';
-      readonly part: Part;
+      /** `jump`: ahead or behind at once. `strobe`: to and fro. `drift`: faster or slower. */
+      readonly how: 'jump' | 'strobe' | 'drift';
       readonly on: Target;
       readonly byMs: number;
     }
   | { readonly kind: 'disk-slow'; readonly on: Target; readonly byMs: number }
-  | { readonly kind: 'disk-full'; readonly on: Target }
+  | { readonly kind: 'disk-full' | 'disk-failing'; readonly on: Target }
   | { readonly kind: 'disk-unsynced'; readonly on: Target | 'all' }
   | { readonly kind: 'restart-storm'; readonly victims: readonly number[]; readonly gapMs: number };
 
@@ -60,6 +60,7 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [least: number, most: number
   clock: [1_000, 8_000],
   'disk-slow': [1_000, 6_000],
   'disk-full': [1_000, 5_000],
+  'disk-failing': [200, 3_000],
   'disk-unsynced': [0, 3_000],
   'restart-storm': [4_000, 10_000],
 };
@@ -103,11 +104,12 @@ function draw(kind: FaultKind, chance: Chance, nodes: number): Fault {
     case 'clock': {
       const size = chance.pick([100, 1_000, 10_000, 300_000]);
       const byMs = chance.between(1, size) * (chance.permille(500) ? 1 : -1);
-      return { kind, how: chance.permille(300) ? 'strobe' : 'jump', part, on, byMs };
+      return { kind, how: chance.pick(['jump', 'jump', 'strobe', 'drift'] as const), on, byMs };
     }
     case 'disk-slow':
       return { kind, on, byMs: chance.pick([5, 50, 300, 1_500]) };
     case 'disk-full':
+    case 'disk-failing':
       return { kind, on };
     case 'disk-unsynced':
       return { kind, on: chance.permille(400) ? 'all' : on };

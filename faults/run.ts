@@ -6,14 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Operation, Recorder } from '../sim/check/history.ts';
 import { Chance } from '../sim/time.ts';
 import { until } from '../test/system/processes.ts';
-import { CELLS, type Cell } from './cells.ts';
+import { CELLS, type Cell, SHIMMED } from './cells.ts';
 import { Client, type Notebook } from './client.ts';
 import { comparedData } from './compare.ts';
 import type { Hosts } from './hosts.ts';
 import { LiveNode, portFlags } from './live-node.ts';
 import { panicsIn } from './logs.ts';
 import { type Band, Nemesis } from './nemesis.ts';
-import { planOf } from './plan.ts';
+import { NodeShim } from './node-shim.ts';
+import { type FaultKind, planOf } from './plan.ts';
 import { QueueLog, type QueueVerdict } from './queue.ts';
 import { Oddities, type Seen } from './tally.ts';
 import { type Reign, Watch } from './watch.ts';
@@ -26,6 +27,8 @@ export interface RunOptions {
   readonly hosts: Hosts;
   readonly dir: string;
   readonly server: string | null;
+  /** The library between processes and their disk and clock; null: faults that need it are left out. */
+  readonly shim: string | null;
   readonly say: (line: string) => void;
 }
 
@@ -50,6 +53,8 @@ export interface RunRecord {
   readonly keys: number;
   /** Of the servers, as the first node says. */
   readonly version: string;
+  /** Changes that power cuts took back. */
+  readonly lostWrites: number;
 }
 
 const READY_MS = 60_000;
@@ -67,6 +72,8 @@ const QUEUES = ['queue:a', 'queue:b'];
 export class Run {
   readonly #options: RunOptions;
   readonly #cell: Cell;
+  readonly #kinds: readonly FaultKind[];
+  readonly #shims: NodeShim[];
   readonly #nodes: LiveNode[];
   readonly #findings: Finding[] = [];
   readonly #book: Notebook;
@@ -81,6 +88,10 @@ export class Run {
     this.#options = options;
     this.#cell = CELLS[options.cell] as Cell;
     const now = (): number => performance.now() - this.#begin;
+    const { shim } = options;
+    this.#kinds = this.#cell.kinds.filter((kind) => shim !== null || !SHIMMED.has(kind));
+    this.#shims =
+      shim !== null && this.#kinds.some((kind) => SHIMMED.has(kind)) ? this.#makeShims(shim) : [];
     this.#nodes = this.#makeNodes();
     this.#book = {
       recorder: new Recorder(),
@@ -93,6 +104,8 @@ export class Run {
     this.#watch = new Watch(this.#nodes, now);
     this.#nemesis = new Nemesis({
       nodes: this.#nodes,
+      shims: this.#shims,
+      chance: new Chance(options.seed, 'power'),
       hosts: options.hosts,
       leader: () => this.#watch.leader,
       now,
@@ -126,7 +139,9 @@ export class Run {
     const operations = this.#book.recorder.operations();
     const findings = this.#findings;
     const version = this.#watch.answers[0]?.status?.server.version ?? '';
-    return { operations, seen, bands, reigns, queue, findings, untilMs, healMs, keys, version };
+    const { lostWrites } = this.#nemesis;
+    const ends = { untilMs, healMs, keys, version, lostWrites };
+    return { operations, seen, bands, reigns, queue, findings, ...ends };
   }
 
   async close(): Promise<void> {
@@ -149,15 +164,29 @@ export class Run {
       (index) =>
         new LiveNode({
           index,
-          dir: join(dir, `n${index + 1}`),
+          dir: this.#nodeDir(index),
           logPath: this.#logPath(index),
           on: hosts.on(index),
           flags,
-          environment: {},
+          environment: this.#shims[index]?.environment ?? {},
           onSurprise: (how) =>
             this.#find('crash', `node${index + 1}'s agent ended by itself: ${how}`),
         }),
     );
+  }
+
+  #makeShims(library: string): NodeShim[] {
+    const { hosts, dir } = this.#options;
+    const hasPowerCuts = this.#kinds.includes('disk-unsynced');
+    return hosts.indices.map((i) => {
+      const shim = new NodeShim(library, this.#nodeDir(i), join(dir, `shim${i + 1}`));
+      shim.control.journal(hasPowerCuts);
+      return shim;
+    });
+  }
+
+  #nodeDir(index: number): string {
+    return join(this.#options.dir, `n${index + 1}`);
   }
 
   #logPath(index: number): string {
@@ -195,7 +224,7 @@ export class Run {
   async #disturb(): Promise<void> {
     const { seed, seconds, hosts } = this.#options;
     const chance = new Chance(seed, 'nemesis');
-    await this.#nemesis.run(planOf(this.#cell.kinds, { chance, nodes: hosts.count, seconds }));
+    await this.#nemesis.run(planOf(this.#kinds, { chance, nodes: hosts.count, seconds }));
   }
 
   /** Heals, waits until all serve again, and lets the clients finish. */

@@ -23,6 +23,7 @@ export const COLORS: Readonly<Record<FaultKind, string>> = {
   clock: '#00798c',
   'disk-slow': '#a4683d',
   'disk-full': '#6b4226',
+  'disk-failing': '#3d2b1f',
   'disk-unsynced': '#c08457',
   'restart-storm': '#e07a9b',
 };

@@ -1,7 +1,8 @@
 import { equal, match, ok } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import fs, { mkdtempSync, rmSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { type TestContext, test } from 'node:test';
 import { LOCK_OPTIONS, lockDirectory } from './lock.ts';
@@ -53,4 +54,25 @@ test('a directory that is not there is an error that names it', () => {
   const result = lockDirectory('/nonexistent/directory');
   ok(!result.ok);
   match(result.error.message, /\/nonexistent\/directory\/lock/);
+});
+
+test('a disk on which nothing can be written is an error with its way out, and no obstacle to a release', (t) => {
+  const directory = directoryFor(t);
+  const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+  const taken = lockDirectory(directory);
+  ok(taken.ok);
+  t.mock.method(fs, 'ftruncateSync', () => {
+    throw full;
+  });
+  syncBuiltinESMExports();
+  taken.lock.release();
+  const refused = lockDirectory(directory);
+  t.mock.reset();
+  syncBuiltinESMExports();
+  ok(!refused.ok);
+  equal(refused.error.code, 'DISK_FULL');
+  match(refused.error.message, /lock file cannot be written: ENOSPC/);
+  const again = lockDirectory(directory);
+  ok(again.ok, 'what was refused holds no lock');
+  again.lock.release();
 });

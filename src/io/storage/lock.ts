@@ -40,8 +40,7 @@ export function lockDirectory(directory: string, options: LockOptions = LOCK_OPT
   try {
     fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, FILE_MODE);
   } catch (cause) {
-    const text = `the lock file cannot be opened: ${(cause as Error).message}`;
-    return { ok: false, error: new StorageError('DISK_FAILED', { path, text }, { cause }) };
+    return failed(path, 'opened', cause as NodeJS.ErrnoException);
   }
   const holder = fs.readFileSync(path, 'utf8').trim();
   const { flock, flockMsMax } = options;
@@ -57,14 +56,29 @@ export function lockDirectory(directory: string, options: LockOptions = LOCK_OPT
     const text = `in use by process ${pid === '' ? 'unknown' : pid}`;
     return { ok: false, error: new StorageError('DIRECTORY_LOCKED', { path: directory, text }) };
   }
-  fs.ftruncateSync(fd, 0);
-  fs.writeSync(fd, `${process.pid} ${startOf(process.pid) ?? 0}\n`, 0);
+  try {
+    fs.ftruncateSync(fd, 0);
+    fs.writeSync(fd, `${process.pid} ${startOf(process.pid) ?? 0}\n`, 0);
+  } catch (cause) {
+    fs.closeSync(fd);
+    return failed(path, 'written', cause as NodeJS.ErrnoException);
+  }
   return { ok: true, lock: { how, release: () => release(fd) } };
+}
+
+function failed(path: string, what: string, cause: NodeJS.ErrnoException): LockResult {
+  const code = cause.code === 'ENOSPC' ? 'DISK_FULL' : 'DISK_FAILED';
+  const text = `the lock file cannot be ${what}: ${cause.message}`;
+  return { ok: false, error: new StorageError(code, { path, text }, { cause }) };
 }
 
 /** The file stays: removing it would let a third process lock another file of the same name. */
 function release(fd: number): void {
-  fs.ftruncateSync(fd, 0);
+  try {
+    fs.ftruncateSync(fd, 0);
+  } catch {
+    // On a disk that fails the name of a process stays that ends now: nobody takes it for alive.
+  }
   fs.closeSync(fd);
 }
 
