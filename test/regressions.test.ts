@@ -1,0 +1,157 @@
+/** The list of known faults in `docs/RELIABILITY.md` and the tests that it names. */
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+
+const ROOT = join(import.meta.dirname, '..');
+const DOCUMENT = readFileSync(join(ROOT, 'docs/RELIABILITY.md'), 'utf8');
+const HOLES = Array.from({ length: 12 }, (_, i) => `H${i + 1}`);
+const TWENTY_ONE = [
+  ...['13', '14', '17', '18', '19', '21', '23', '25', '26', '28', '30'],
+  ...['42', '43', '44', '48', '49', '50', '51', '52', '53', '54'],
+];
+/** In the order of the source. */
+const PITFALLS = [
+  'Single-server change bug',
+  'No no-op at term start',
+  'Disruptive rejoin',
+  'PreVote is not enough',
+  'Stickiness alone can block',
+  'PreVote vs CheckQuorum corner cases',
+  'Lease with drift, pause, VM stop',
+  'ReadIndex misuse',
+  'fsync failure',
+  'Lazy or batched fsync',
+  'Torn tail vs corruption',
+  'Term/vote and log ordering',
+  'Term/vote lost on log rewrite',
+  'Snapshot install not atomic',
+  'Install over conflicting log',
+  'Config in snapshot',
+  'Learner promotion',
+  'Removing the leader',
+  'Leadership transfer races',
+  'Same id after data loss',
+  'Unbounded uncommitted tail',
+  'Two leaders share a term / double vote',
+  'Apply twice / skip',
+  'Partial write to follower',
+  'Clock steps',
+  'Slow disk (gray failure)',
+  'Head-of-line: Node event loop or GC pause',
+];
+/** Rows about what does not exist yet; nothing else may wait. */
+const MAY_WAIT = [
+  ...['H5', 'H10', 'H11', 'H12', 'smaller', '17'],
+  ...['Single-server change bug', 'Learner promotion', 'Removing the leader'],
+];
+/** Fewer words would be found in many a name. */
+const NAME_CHARACTERS_MIN = 12;
+
+interface Row {
+  readonly id: string;
+  readonly tests: string;
+  readonly failsWhen: string;
+}
+
+function rowsUnder(heading: string): Row[] {
+  const section = DOCUMENT.split(/^### /m).find((part) => part.startsWith(heading));
+  ok(section, `a section ${heading}`);
+  const lines = section.split('\n').filter((line) => line.startsWith('|'));
+  return lines.slice(2).map((line) => {
+    const cells = line.split('|').map((cell) => cell.trim());
+    equal(cells.length, 6, `four columns: ${line}`);
+    const [, id = '', , tests = '', failsWhen = ''] = cells;
+    return { id, tests, failsWhen };
+  });
+}
+
+const SECTIONS = {
+  holes: rowsUnder('Holes found in the design'),
+  twentyOne: rowsUnder('The 21 of RedisRaft'),
+  pitfalls: rowsUnder('Pitfalls of Raft'),
+  users: rowsUnder('What others’ users lost'),
+};
+
+function pathOf(name: string): string | null {
+  const places = ['src', 'test', '.'].map((folder) => join(ROOT, folder, name));
+  return places.find((path) => existsSync(path)) ?? null;
+}
+
+/** The names of a file's tests; what is filled in at run time is left as it stands. */
+function titlesOf(path: string): string[] {
+  const titles = readFileSync(path, 'utf8').matchAll(
+    /\b(?:test|it)(?:\.\w+)?\(\s*(['"`])((?:\\.|(?!\1)[\s\S])*)\1/g,
+  );
+  return [...titles].map(([, , title = '']) => title.replaceAll('\\', ''));
+}
+
+/** Rules are texts of the simulator's own; cells are keys of the table of the live faults. */
+function isRuleOrCell(kind: string, name: string): boolean {
+  const files = kind === 'sim' ? globSync('sim/*.ts', { cwd: ROOT }) : ['faults/cells.ts'];
+  const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
+  if (kind === 'sim') return text.includes(`'${name}'`);
+  return text.includes(`\n  ${name}: {`) || text.includes(`\n  '${name}': {`);
+}
+
+test('every known fault is listed: the holes, the twenty-one, the pitfalls', () => {
+  const ids = (rows: readonly Row[]): string[] => [...new Set(rows.map(({ id }) => id))];
+  deepEqual(
+    ids(SECTIONS.holes).filter((id) => id !== 'smaller'),
+    HOLES,
+  );
+  deepEqual(ids(SECTIONS.twentyOne), TWENTY_ONE);
+  deepEqual(ids(SECTIONS.pitfalls), PITFALLS);
+});
+
+test('every test that the list names is there, and every row names one or waits', () => {
+  const wrong: string[] = [];
+  for (const { id, tests } of Object.values(SECTIONS).flat()) {
+    if (tests.startsWith('*waits for*')) {
+      if (!MAY_WAIT.includes(id)) wrong.push(`${id} waits`);
+      continue;
+    }
+    const named = [...tests.matchAll(/`([^`]+)`(?: "([^"]+)")?/g)];
+    if (named.length === 0) wrong.push(`${id} names no test`);
+    for (const [, file = '', name] of named) {
+      if (file === 'sim' || file === 'faults') {
+        if (!isRuleOrCell(file, name ?? '')) wrong.push(`${id}: no "${name}" in ${file}`);
+        continue;
+      }
+      const path = pathOf(file);
+      if (path === null) wrong.push(`${id}: no file ${file}`);
+      else if (file.endsWith('.test.ts')) {
+        const isThere =
+          name !== undefined &&
+          name.length >= NAME_CHARACTERS_MIN &&
+          titlesOf(path).some((title) => title.includes(name));
+        if (!isThere) wrong.push(`${id}: no test "${name}" in ${file}`);
+      } else if (!file.endsWith('.trace')) wrong.push(`${id}: ${file} is no test`);
+    }
+  }
+  deepEqual(wrong, []);
+});
+
+test('every sabotage that the list names is there', () => {
+  const numbers = readdirSync(join(ROOT, 'sabotage')).map((file) => file.slice(0, 2));
+  const named = Object.values(SECTIONS)
+    .flat()
+    .flatMap(({ failsWhen }) => failsWhen.match(/\bS\d\d\b/g) ?? []);
+  ok(named.length > 0);
+  deepEqual(
+    named.filter((each) => !numbers.includes(each.slice(1))),
+    [],
+  );
+});
+
+test('Clock steps: nothing that decides asks the wall clock', () => {
+  const files = globSync('src/{core,io,agent}/**/*.ts', { cwd: ROOT })
+    // Lines for people carry the time; tests and trials have deadlines.
+    .filter((path) => !/\.test\.ts$|\/trial[^/]*\.ts$|^src\/agent\/journal\.ts$/.test(path));
+  ok(files.length > 100);
+  const asking = files.filter((path) =>
+    /\bDate\b(?=[.(])/.test(readFileSync(join(ROOT, path), 'utf8')),
+  );
+  deepEqual(asking, []);
+});
