@@ -136,6 +136,7 @@ export class ModelServer {
     return this.#engine.keyspace.size;
   }
 
+  /** When it is over, `onClosed` is called before this returns. */
   connect(onBytes: (bytes: Buffer) => void, onClosed: () => void): ModelConnection {
     this.#lastClient += 1;
     const isOpen = this.#options.clientPassword === null;

@@ -7,7 +7,10 @@ import { encodeCommand } from '../../src/core/resp/writer.ts';
 
 /** One end of a connection; the other is the server's. */
 export interface Wire {
+  /** However they are cut on the way. */
   write(bytes: Buffer): void;
+  /** In one piece, as far as that can be had. */
+  writeWhole(bytes: Buffer): void;
   close(): void;
 }
 
@@ -19,6 +22,8 @@ export interface ServerBed {
   /** Plays a primary: whoever dials is `take`n. */
   listen(): Promise<Listening>;
   sleep(ms: number): Promise<void>;
+  /** Its clock. */
+  readonly nowMs: number;
   /** Waits, with a bound, and fails then. */
   until(what: string, isTrue: () => boolean): Promise<void>;
 }
@@ -69,6 +74,10 @@ export class Talk {
 
   sendBytes(bytes: Uint8Array | string): void {
     this.#wire.write(Buffer.from(bytes as string));
+  }
+
+  sendWhole(bytes: Buffer): void {
+    this.#wire.writeWhole(bytes);
   }
 
   close(): void {

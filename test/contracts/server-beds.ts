@@ -91,6 +91,10 @@ class RealBed implements ServerBed {
     await sleep(ms);
   }
 
+  get nowMs(): number {
+    return performance.now();
+  }
+
   async until(what: string, isTrue: () => boolean): Promise<void> {
     const end = performance.now() + PATIENCE_MS;
     while (!isTrue()) {
@@ -102,6 +106,7 @@ class RealBed implements ServerBed {
   #talkOver(socket: Socket): Talk {
     const talk = new Talk(this, {
       write: (bytes) => socket.write(bytes),
+      writeWhole: (bytes) => socket.write(bytes),
       close: () => socket.destroy(),
     });
     socket.on('data', (bytes: Buffer) => talk.received(bytes));
@@ -126,7 +131,7 @@ class ModelBed implements ServerBed {
   readonly #chance: Chance;
   readonly #listening = new Map<number, Callers>();
   readonly #servers: ModelServer[] = [];
-  #nowMs = 1_800_000_000_000;
+  nowMs = 1_800_000_000_000;
 
   constructor(flavor: FlavorName, seed: number) {
     this.flavor = flavor;
@@ -138,7 +143,7 @@ class ModelBed implements ServerBed {
     const server = new ModelServer({
       flavor: this.flavor,
       entropy: () => this.#chance.uint32(),
-      nowMs: () => this.#nowMs,
+      nowMs: () => this.nowMs,
       dial: (port, onBytes, onClosed) => this.#dialed(port, onBytes, onClosed),
       feed: feed === null ? null : { port: feed.port, ...FEEDER },
       agent: AGENT,
@@ -159,6 +164,7 @@ class ModelBed implements ServerBed {
         );
         const talk: Talk = new Talk(this, {
           write: (bytes) => this.#inPieces(bytes, (piece) => connection.write(piece)),
+          writeWhole: (bytes) => connection.write(bytes),
           close: () => connection.close(),
         });
         return talk;
@@ -188,7 +194,7 @@ class ModelBed implements ServerBed {
   }
 
   #cron(ms: number): void {
-    this.#nowMs += ms;
+    this.nowMs += ms;
     for (const server of this.#servers) server.cron();
   }
 
@@ -196,6 +202,7 @@ class ModelBed implements ServerBed {
     const callers = this.#listening.get(port);
     const talk: Talk = new Talk(this, {
       write: (bytes) => this.#inPieces(bytes, onBytes),
+      writeWhole: onBytes,
       close: () => onClosed(),
     });
     callers?.add(talk);

@@ -129,7 +129,13 @@ async function demotion(bed: ServerBed): Promise<void> {
   // Promoted in the middle of that, its old primary hears no more.
   equal(await agent.call('REPLICAOF', 'NO', 'ONE'), '+OK');
   await next.closed();
-  equal(await infoOf(agent, 'second_repl_offset'), String(offset + more.length + 1));
+  const end = offset + more.length;
+  equal(await infoOf(agent, 'second_repl_offset'), String(end + 1));
+  // It says its database again, though it was in it when it was a primary before.
+  const later = await follow(life, HISTORY, end + 1);
+  match(await later.line(), /^\+CONTINUE /);
+  await agent.call('SET', 'c', 1);
+  equal(await later.reply(), '["SELECT" "0"]');
 }
 
 const LACKING = '-NOREPLICAS Not enough good replicas to write.';
@@ -166,6 +172,25 @@ async function minReplicas(bed: ServerBed): Promise<void> {
 async function afterLine(talk: Talk): Promise<Talk> {
   await talk.line();
   return talk;
+}
+
+async function lag(bed: ServerBed): Promise<void> {
+  const { agent, capture } = await startReign(bed);
+  const limits = ['min-replicas-to-write', 1, 'min-replicas-max-lag', 1];
+  equal(await agent.call('CONFIG', 'SET', ...limits), '+OK');
+  equal(await agent.call('SET', 'k', 'v'), '+OK');
+  await bed.sleep(3_300);
+  equal(await agent.call('SET', 'k', 'v'), LACKING);
+  capture.send('REPLCONF', 'ACK', START);
+  await bed.sleep(1_200);
+  equal(await agent.call('SET', 'k', 'v'), '+OK');
+}
+
+async function silence(bed: ServerBed): Promise<void> {
+  const { agent, capture } = await startReign(bed);
+  equal(await agent.call('CONFIG', 'SET', 'repl-timeout', 1), '+OK');
+  await capture.closed();
+  equal((await roleOf(agent)).rest, '[]');
 }
 
 async function roleInsideMulti(bed: ServerBed): Promise<void> {
@@ -253,8 +278,11 @@ async function killsClients(bed: ServerBed): Promise<void> {
   for (const guest of [...guests, blocked]) await guest.closed();
   equal(capture.isClosed, false);
   equal(await agent.call('CLIENT', 'KILL', 'USER', 'default'), ':0');
-  equal(await agent.call('RPUSH', 'l', 'x'), ':1');
-  equal(await agent.call('LLEN', 'l'), ':1');
+  // Never oneself.
+  const last = await agentOf(life);
+  equal(await last.call('CLIENT', 'KILL', 'USER', 'althing'), ':2');
+  equal(await last.call('RPUSH', 'l', 'x'), ':1');
+  equal(await last.call('LLEN', 'l'), ':1');
 }
 
 async function beatsOfALoadingReplica(bed: ServerBed): Promise<void> {
@@ -274,6 +302,8 @@ export const LEADING: Readonly<Record<string, (bed: ServerBed) => Promise<void>>
   'PSYNC is refused while an answer is outstanding': wantsNothingPending,
   'demoted it hangs up on who waits, asks with its own id and offset, and adopts': demotion,
   'min-replicas-to-write refuses at once, and an RDB-only connection does not count': minReplicas,
+  'min-replicas-max-lag is looked at once a second': lag,
+  'a replica that says nothing for repl-timeout is hung up on': silence,
   'ROLE inside MULTI does not count what the transaction did': roleInsideMulti,
   'an ACK is shown, and does not go back': acknowledged,
   'a replica that the backlog has outrun starts over': outrun,

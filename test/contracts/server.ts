@@ -3,6 +3,7 @@ import { equal } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type MakeBed, startReign } from './server-bed.ts';
 import { FOLLOWING } from './server-following.ts';
+import { FULL_SYNC } from './server-full-sync.ts';
 import { LEADING } from './server-leading.ts';
 import { play, readScripts } from './server-scripts.ts';
 import { SNAPSHOTS } from './server-snapshots.ts';
@@ -19,7 +20,7 @@ export function testServer(name: string, make: MakeBed): void {
         equal(await play(bed, reign, script.steps), script.expected(bed.flavor));
       });
     }
-    for (const claims of [FOLLOWING, LEADING, SNAPSHOTS]) {
+    for (const claims of [FOLLOWING, FULL_SYNC, LEADING, SNAPSHOTS]) {
       for (const [claim, check] of Object.entries(claims)) test(claim, (t) => check(make(t)));
     }
   });
