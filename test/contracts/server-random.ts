@@ -64,6 +64,7 @@ export function randomSteps(seed: number): string[] {
   const chance = new Chance(seed, 'commands');
   return Array.from({ length: STEPS }, () => {
     const words = chance.pick(COMMANDS)(chance);
-    return `${chance.pick(CLIENTS)} ${words.map((word) => (/^\S+$/.test(word) ? word : `"${word}"`)).join(' ')}`;
+    const said = words.map((word) => (/^\S+$/.test(word) ? word : `"${word}"`));
+    return `${chance.pick(CLIENTS)} ${said.join(' ')}`;
   });
 }

@@ -3,7 +3,8 @@
  * servers: `server-effects.txt`.
  *
  * A step is `a WORDS`: connection `a` says it, and its reply is waited for. `a! WORDS` waits for
- * none, `a?` for one that is due, `a~ WORDS` for what comes by itself soon, `= MS` lets time pass. Words with spaces stand in double quotes.
+ * none, `a?` for one that is due, `a~ WORDS` also for what comes by itself soon, `= MS` lets time
+ * pass. Words with spaces stand in double quotes.
  * Under it, indented, stand the reply and, after `>`, the commands that came in the stream.
  * `[redis7]` and `[valkey8]` are for one server only; `{DEL}` is what it calls a lazy deletion.
  */

@@ -11,7 +11,7 @@ import { randomSteps } from '../contracts/server-random.ts';
 import { play } from '../contracts/server-scripts.ts';
 import { IS_FULL } from './figures.ts';
 
-const SEEDS = IS_FULL ? 400 : 6;
+const SEEDS = IS_FULL ? 400 : 4;
 
 function isRecorded({ product, major, minor }: Flavor): boolean {
   return product === 'redis' ? major === 7 && minor === 0 : major === 8 && minor === 0;
