@@ -17,7 +17,8 @@ export interface FaultsOptions {
 export const USAGE = [
   'npm run faults -- --cell CELL --seconds N [--seed S] [--nodes 3] [--json FILE] [--html FILE]',
   '                  [--server PATH] [--keep]',
-  '--cell list: what there is. Exits with 0 when clean, 1 when something was found, 2 on bad usage.',
+  '--cell list: what there is.',
+  'Exits with 0 when clean, 1 when something was found, 2 when it cannot be run.',
 ].join('\n');
 
 const SECONDS_MAX = 24 * 60 * 60;

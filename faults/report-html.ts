@@ -4,20 +4,29 @@ import { verdictOf } from './report.ts';
 import { escapeHtml, legendHtml, timelineSvg } from './timeline.ts';
 
 const STYLE = `
-body { font: 15px/1.45 system-ui, sans-serif; color: #1d2433; margin: 2rem auto; max-width: 1160px; padding: 0 1rem; }
-h1 { font-size: 1.35rem; margin: 0 0 .3rem; } h2 { font-size: 1.05rem; margin: 1.8rem 0 .5rem; }
+body { font: 15px/1.45 system-ui, sans-serif; color: #1d2433; }
+body { margin: 2rem auto; max-width: 1160px; padding: 0 1rem; }
+h1 { font-size: 1.35rem; margin: 0 0 .3rem; }
+h2 { font-size: 1.05rem; margin: 1.8rem 0 .5rem; }
 .verdict { padding: .6rem .9rem; border-radius: 6px; font-weight: 600; overflow-wrap: anywhere; }
-.clean { background: #e2f3e8; } .found { background: #fbdcdc; }
+.clean { background: #e2f3e8; }
+.found { background: #fbdcdc; }
 code { background: #f0f2f6; padding: .1rem .3rem; border-radius: 3px; overflow-wrap: anywhere; }
 .figures { display: flex; flex-wrap: wrap; gap: .8rem 2.2rem; margin: 1rem 0; }
-.figures b { display: block; font-size: 1.3rem; color: #1d2433; } .figures span { color: #5a6478; }
-svg { width: 100%; height: auto; } svg .name { font-size: 11px; fill: #1d2433; }
-svg .time { font-size: 10px; fill: #5a6478; } svg .band { font-size: 10px; fill: #fff; } svg .mark { stroke: #e3e7ee; }
-.swatch { margin-right: 1rem; white-space: nowrap; } .swatch i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; border-radius: 2px; }
-.legend { color: #5a6478; font-size: .85rem; line-height: 1.8; }
-table { border-collapse: collapse; } th { text-align: left; font-weight: 600; } td, th { padding: .2rem 1.2rem .2rem 0; border-bottom: 1px solid #e3e7ee; }
+.figures b { display: block; font-size: 1.3rem; color: #1d2433; }
+.figures span, .legend { color: #5a6478; }
+svg { width: 100%; height: auto; }
+svg .name { font-size: 11px; fill: #1d2433; }
+svg .time { font-size: 10px; fill: #5a6478; }
+svg .band { font-size: 10px; fill: #fff; }
+svg .mark { stroke: #e3e7ee; }
+.legend { font-size: .85rem; line-height: 1.8; }
+.swatch { margin-right: 1rem; white-space: nowrap; }
+.swatch i { display: inline-block; width: .8em; height: .8em; margin-right: .35em; }
+table { border-collapse: collapse; margin-bottom: 1rem; }
+td, th { padding: .2rem 1.2rem .2rem 0; border-bottom: 1px solid #e3e7ee; text-align: left; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-li { overflow-wrap: anywhere; }
+li { overflow-wrap: anywhere; white-space: pre-wrap; }
 `;
 
 export function htmlPage(report: Report): string {
@@ -81,7 +90,7 @@ function requestTable({ figures }: Report): string {
   const reasons = figures.reasons.map(([why, count]) => [why, String(count)]);
   return (
     table(['what', '#ok', '#failed', '#unknown'], rows) +
-    (reasons.length === 0 ? '' : `<p></p>${table(['why not ok', '#times'], reasons)}`)
+    (reasons.length === 0 ? '' : table(['why not ok', '#times'], reasons))
   );
 }
 

@@ -7,7 +7,8 @@ export function textLines(report: Report): string[] {
   const { p50, p99, max } = figures.latencyMs;
   const gap = figures.longestGap;
   const lines = [
-    `cell ${report.cell}, ${report.seconds} s, seed ${report.seed}, ${report.nodes} nodes, ${report.server}`,
+    `cell ${report.cell}, ${report.seconds} s, seed ${report.seed}, ${report.nodes} nodes, ` +
+      report.server,
     `operations  ${figures.operations}: ${ok} ok, ${fail} failed, ${unknown} unknown`,
   ];
   for (const [name, of] of Object.entries(figures.byWorkload))

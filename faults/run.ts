@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly hosts: Hosts;
   readonly dir: string;
   readonly server: string | null;
-  /** The library between processes and their disk and clock; null: faults that need it are left out. */
+  /** The library before disk and clock; null: faults that need it are left out. */
   readonly shim: string | null;
   readonly say: (line: string) => void;
 }

@@ -123,9 +123,7 @@ function axis(endMs: number, x: Scale, bottom: number): string[] {
   const step = (steps.find((each) => endMs / 1_000 / each <= 20) ?? 7_200) * 1_000;
   const marks: string[] = [];
   for (let ms = 0; ms <= endMs; ms += step) {
-    marks.push(
-      `<line x1="${n(x(ms))}" x2="${n(x(ms))}" y1="${BARS_TOP - 4}" y2="${n(bottom)}" class="mark"/>`,
-    );
+    marks.push(`<path d="M${n(x(ms))} ${BARS_TOP - 4}V${n(bottom)}" class="mark"/>`);
     if (x(ms) < WIDTH - 30) marks.push(text(x(ms) + 2, 12, `${ms / 1_000} s`, 'time'));
   }
   return marks;
@@ -164,7 +162,8 @@ function span(from: number, to: number): string {
 function rect(x: number, y: number, w: number, h: number, color: string, tip: string): string {
   if (w <= 0 || h <= 0) return '';
   const title = tip === '' ? '' : `<title>${escapeHtml(tip)}</title>`;
-  return `<rect x="${n(x)}" y="${n(y)}" width="${n(w)}" height="${n(h)}" fill="${color}">${title}</rect>`;
+  const place = `x="${n(x)}" y="${n(y)}" width="${n(w)}" height="${n(h)}"`;
+  return `<rect ${place} fill="${color}">${title}</rect>`;
 }
 
 function text(x: number, y: number, words: string, kind: string): string {
