@@ -18,6 +18,8 @@ import type { Workload } from './workload.ts';
 /** Who only follows hints never meets a deposed leader that thinks it still leads. */
 const STRAY_PERMILLE = 150;
 const KEEP_PERMILLE = 500;
+const BURST_PERMILLE = 200;
+const BURST_MAX = 3;
 const REPLY_BYTES_MAX = 1 << 24;
 /** Longer than a blocking pop waits. */
 const BLOCKED_MAX_US = 3_000_000;
@@ -103,22 +105,44 @@ interface Pending {
 class Client {
   readonly #all: Clients;
   readonly #patienceUs: number;
-  #process: number;
+  /** One for each call that it may have under way. */
+  readonly #processes: number[];
   #connection: Connection | null = null;
   #hint: string | null = null;
 
   constructor(all: Clients, patienceUs: number) {
     this.#all = all;
     this.#patienceUs = patienceUs;
-    this.#process = all.newProcess();
+    this.#processes = Array.from({ length: BURST_MAX }, () => all.newProcess());
   }
 
   think(hasFailed = false): void {
-    const { timeline, chance, plan, workload } = this.#all.options;
+    const { timeline, chance, plan } = this.#all.options;
     timeline.after(chance.between(1, hasFailed ? REFUSED_MAX_US : plan.thinkMaxUs), () => {
       if (this.#all.isStopped) this.#drop();
-      else this.#ask(workload.next(), (isOk) => this.think(!isOk && this.#hint === null));
+      else this.#askSome();
     });
+  }
+
+  /** One call, or several at once, whose answers can be told apart. */
+  #askSome(): void {
+    const { chance, workload } = this.#all.options;
+    const isBurst = chance.permille(BURST_PERMILLE);
+    const calls = Array.from({ length: isBurst ? chance.between(2, BURST_MAX) : 1 }, () =>
+      isBurst ? workload.tagged() : workload.next(),
+    );
+    let left = calls.length;
+    let hasFailed = false;
+    for (const [lane, call] of calls.entries())
+      this.#ask(
+        call,
+        (isOk) => {
+          left -= 1;
+          hasFailed ||= !isOk && this.#hint === null;
+          if (left === 0) this.think(hasFailed);
+        },
+        lane,
+      );
   }
 
   askAll(calls: Call[], done: () => void): void {
@@ -136,12 +160,14 @@ class Client {
   }
 
   /** `then` is called once: true when it was answered. */
-  #ask(call: Call, then: (isOk: boolean) => void): void {
+  #ask(call: Call, then: (isOk: boolean) => void, lane = 0): void {
     const { timeline, chance } = this.#all.options;
     const { recorder } = this.#all;
     const connection = this.#connect();
     const id =
-      call.steps.length === 0 ? null : recorder.begin(this.#process, timeline.nowUs, call.steps);
+      call.steps.length === 0
+        ? null
+        : recorder.begin(this.#processes[lane] as number, timeline.nowUs, call.steps);
     const end = (outcome: 'fail' | 'unknown' | readonly Reply[]): void => {
       const at = timeline.nowUs;
       const answer = typeof outcome === 'string' ? { kind: outcome } : call.read(outcome);
@@ -150,9 +176,9 @@ class Client {
       else if (id !== null && answer.kind === 'unknown') recorder.unknown(id, at);
       if (answer.kind === 'ok') this.#all.answered += 1;
       // Whoever does not know what became of it goes on as somebody else.
-      if (answer.kind === 'unknown') this.#process = this.#all.newProcess();
+      if (answer.kind === 'unknown') this.#processes[lane] = this.#all.newProcess();
       const next = typeof outcome === 'string' ? null : (call.follow?.(outcome) ?? null);
-      if (next !== null && this.#connection === connection) this.#ask(next, then);
+      if (next !== null && this.#connection === connection) this.#ask(next, then, lane);
       else then(answer.kind === 'ok');
     };
     if (connection === null) {

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { pastSeeds, replayCommand } from './seeds.ts';
-import type { Verdict } from './verdict.ts';
+import type { Outcome } from './verdict.ts';
+import { simulateAll } from './workers.ts';
 import { STEPS_DEFAULT, simulate } from './world.ts';
 
 const USAGE = 'sim --seed N | --seeds N [--from K] [--steps N] [--json FILE] [--verbose]';
@@ -15,7 +16,7 @@ function count(text: string | undefined, what: string): number | undefined {
   process.exit(2);
 }
 
-function say(verdict: Verdict): void {
+function say(verdict: Outcome): void {
   const { seed, failure } = verdict;
   const {
     events,
@@ -27,24 +28,24 @@ function say(verdict: Verdict): void {
     serverLives,
     installs,
     compactions,
+    undecided,
   } = verdict.figures;
   const load = `answered ${answered} of ${asked}`;
   const trouble = `reigns ${reigns}  crashes ${crashes}  servers ${serverLives}`;
-  const snapshots = `installs ${installs}  compactions ${compactions}`;
+  const snapshots = `installs ${installs}  compactions ${compactions}  undecided ${undecided}`;
   const size = `events ${events}  virtual ${(virtualUs / 1e6).toFixed(1)} s`;
-  console.log(
-    `seed ${seed}  ${failure === null ? 'ok' : 'FAILED'}  ${size}  ${load}  ${trouble}  ${snapshots}`,
-  );
+  const word = failure === null ? 'ok' : 'FAILED';
+  console.log(`seed ${seed}  ${word}  ${size}  ${load}  ${trouble}  ${snapshots}`);
 }
 
-function explain(verdict: Verdict, steps: number): void {
+function explain(verdict: Outcome, steps: number): void {
   const again = simulate({ seed: verdict.seed, steps, log: true });
   console.log(again.report.tail().join('\n'));
   console.log(`seed ${verdict.seed}: ${verdict.failure}`);
   console.log(`replay: ${replayCommand(verdict.seed, steps)} --verbose`);
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       seed: { type: 'string' },
@@ -61,17 +62,19 @@ function main(): void {
   const from = count(values.from, '--from') ?? 1;
   const range = Array.from({ length: many }, (_, at) => from + at);
   const seeds = single === undefined ? [...pastSeeds(), ...range] : [single];
-  const print = values.verbose ? (line: string) => console.log(line) : null;
-  const verdicts: Verdict[] = [];
+  const verdicts: Outcome[] = [];
   const begun = process.hrtime.bigint();
   let virtualUs = 0;
-  for (const seed of seeds) {
-    const verdict = simulate({ seed, steps, log: values.verbose, print });
+  const tell = (verdict: Outcome): void => {
     virtualUs += verdict.figures.virtualUs;
     verdicts.push(verdict);
-    if (seeds.length <= 100 || verdict.failure !== null) say(verdict);
+    if (seeds.length <= 200 || verdict.failure !== null) say(verdict);
     if (verdict.failure !== null) explain(verdict, steps);
-  }
+  };
+  if (values.verbose) {
+    const print = (line: string): void => console.log(line);
+    for (const seed of seeds) tell(simulate({ seed, steps, log: true, print }));
+  } else await simulateAll(seeds, steps, tell);
   const failed = verdicts.filter((each) => each.failure !== null).map((each) => each.seed);
   const wallSeconds = Number(process.hrtime.bigint() - begun) / 1e9;
   if (values.json !== undefined) {
@@ -90,4 +93,4 @@ function main(): void {
   process.exitCode = failed.length === 0 ? 0 : 1;
 }
 
-if (import.meta.main) main();
+if (import.meta.main) await main();

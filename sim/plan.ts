@@ -118,7 +118,7 @@ export function planFor(chance: Chance): Plan {
     segmentBytes: Math.max(SEGMENT_BYTES_MIN, logLimitBytes / SEGMENTS_PER_LIMIT),
     batchBytes: chance.pick([256, 4_096, 65_536]),
     windowBytes: chance.pick([1_024, 16_384, 262_144]),
-    uncommittedBytes: chance.pick([1_024, 4_096, 32_768, 1_048_576]),
+    uncommittedBytes: chance.pick([256, 1_024, 4_096, 32_768, 1_048_576]),
     heldBytes: chance.pick([500, 20_000, 1_000_000]),
     levelSlackBytes: chance.pick([0, 200, 4_096]),
     chunkBytes: chance.pick([64, 512, 16_384]),

@@ -72,10 +72,14 @@ export function together(steps: readonly Step[]): Call {
   }
   return {
     ...transaction(steps, steps.map(commandOf)),
-    read: (replies) =>
-      answerOf(replies.at(-1), (values) =>
+    read: (replies) => {
+      const last = replies.at(-1);
+      // A WATCH from before, whose answer nobody waited for: nothing was done.
+      if (last === null) return FAIL;
+      return answerOf(last, (values) =>
         steps.map((step, at) => resultOf(step, (values as readonly Reply[])[at] ?? null)),
-      ),
+      );
+    },
   };
 }
 

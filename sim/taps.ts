@@ -25,6 +25,7 @@ export interface TapOptions {
   readonly power: Power;
   readonly shadow: Shadow;
   readonly invariants: Invariants;
+  readonly voters: readonly NodeId[];
   readonly onCompacted: () => void;
   readonly note: ((what: string) => void) | null;
 }
@@ -58,6 +59,7 @@ export class TappedLog implements ShardLog {
     const { power, shadow, note, onCompacted } = this.#o;
     power.effect();
     const { last } = snapshot;
+    this.#namesVoters(snapshot);
     this.#log.compactTo(snapshot, keepBytes, done);
     shadow.compacted(this.#log.base, last);
     note?.(`compact to ${last.index}/${last.term}, base ${this.#log.base.index}`);
@@ -102,8 +104,18 @@ export class TappedLog implements ShardLog {
     power.effect();
     const { last } = snapshot;
     note?.(`install ${last.index}/${last.term}${keepSuffix ? ' keeping what follows' : ''}`);
+    this.#namesVoters(snapshot);
     shadow.installAsked(last, keepSuffix);
     this.#log.installSnapshot(snapshot, keepSuffix, this.#hear(done, 'installed'));
+  }
+
+  /** Whoever is restored from it must know them all. */
+  #namesVoters({ id, configuration }: SnapshotMeta): void {
+    const { voters } = this.#o;
+    const isWhole =
+      configuration.voters.length === voters.length &&
+      voters.every((voter) => configuration.voters.includes(voter));
+    must(isWhole, 'a snapshot names all voters', () => `${id}: ${configuration.voters.join()}`);
   }
 
   #hear(done: Done, what: string): Done {

@@ -24,11 +24,14 @@ export interface Figures {
   readonly undecided: number;
 }
 
-export interface Verdict {
+export interface Outcome {
   readonly seed: number;
   /** In one sentence, or null. */
   readonly failure: string | null;
-  readonly stack: string | null;
   readonly figures: Figures;
+}
+
+export interface Verdict extends Outcome {
+  readonly stack: string | null;
   readonly report: Report;
 }

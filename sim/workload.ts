@@ -18,6 +18,7 @@ import {
 } from './requests.ts';
 import { COMPARE_AND_SET, PUSH_BOTH } from './server/scripts.ts';
 import type { Chance } from './time.ts';
+import { must } from './violation.ts';
 
 export const KINDS = [
   'txn',
@@ -32,7 +33,9 @@ export const KINDS = [
 export type Kind = (typeof KINDS)[number];
 
 const STEPS_MAX = 4;
-const KEY_USES_MAX = 60;
+/** A key is left for a fresh one after so many, so that no history of one grows too wide. */
+const KEY_USES_MAX = 40;
+const GROUP_USES_MAX = 12;
 const EXPIRY_MS_MAX = 3_000;
 
 export class Workload {
@@ -42,6 +45,7 @@ export class Workload {
   readonly #fillerMax: number;
   readonly #uses = new Map<string, number>();
   #values = 0;
+  #groups = 0;
 
   /** `keys` of each kind; values are padded by up to `fillerMax` bytes. */
   constructor(chance: Chance, keys: number, kinds: readonly Kind[], fillerMax: number) {
@@ -78,6 +82,26 @@ export class Workload {
     }
   }
 
+  /** With an ECHO before it: whoever gets another's answer knows. */
+  tagged(): Call {
+    let call = this.next();
+    // What goes on over the same connection needs it for itself.
+    while (call.follow !== undefined) call = this.next();
+    this.#values += 1;
+    const tag = `tag${this.#values}`;
+    return {
+      ...call,
+      bytes: Buffer.concat([encode([['ECHO', tag]]), call.bytes]),
+      replies: call.replies + 1,
+      read: ([echo, ...replies]) => {
+        must(echo === tag, 'answers come in the order of their commands', () => {
+          return `${JSON.stringify(echo)} in place of ${tag}`;
+        });
+        return call.read(replies);
+      },
+    };
+  }
+
   /** Reads all that the history is about. */
   readAll(): readonly Call[] {
     const all = (prefix: string, f: 'range' | 'read' | 'smembers' | 'hgetall') =>
@@ -98,7 +122,6 @@ export class Workload {
     ];
   }
 
-  /** A key is left for a fresh one after a while, so that no history of one grows too wide. */
   #key(prefix: string): string {
     return this.#keyAt(prefix, this.#chance.below(this.#keys));
   }
@@ -193,6 +216,7 @@ export class Workload {
   #queue(): Call {
     const key = this.#key('q');
     const dice = this.#chance.below(10);
+    if (this.#chance.permille(100)) return this.#mistaken(key);
     if (dice < 4) {
       const f = this.#chance.pick(['append', 'push'] as const);
       return together([{ f, key, value: this.#value() }]);
@@ -200,6 +224,11 @@ export class Workload {
     if (dice < 6) return together([{ f: this.#chance.pick(['lpop', 'rpop'] as const), key }]);
     if (dice < 8) return blocking(this.#chance.pick(['blpop', 'brpop'] as const), key);
     return together([{ f: this.#chance.pick(['len', 'range'] as const), key }]);
+  }
+
+  /** The error tells that there is a list: an answer like any other. */
+  #mistaken(key: string): Call {
+    return { ...script([], ['GET', key]), read: () => ({ kind: 'ok', results: [] }) };
   }
 
   #setStep(): Step {
@@ -224,13 +253,15 @@ export class Workload {
     return { f: 'hgetall', key };
   }
 
-  /** Several types in one transaction. */
+  /** Several types in one transaction: its keys make one object together, so there are few uses. */
   #mixed(): Call {
+    this.#groups += 1;
+    const group = Math.floor(this.#groups / GROUP_USES_MAX);
     const steps: Step[] = [
-      { f: 'incr', key: this.#key('c'), by: 1 },
-      this.#setStep(),
-      { f: 'append', key: this.#key('q'), value: this.#value() },
-      this.#hashStep(),
+      { f: 'incr', key: `mc${group}`, by: 1 },
+      { ...this.#setStep(), key: `ms${group}` },
+      { f: 'append', key: `mq${group}`, value: this.#value() },
+      { ...this.#hashStep(), key: `mh${group}` },
     ];
     return together(this.#chance.shuffled(steps).slice(0, this.#chance.between(2, STEPS_MAX)));
   }

@@ -8,7 +8,7 @@ import type { NodeId } from '../src/core/scalars.ts';
 import { Clients, type Door } from './clients.ts';
 import type { Failing } from './disk.ts';
 import { Nemesis, type Targets } from './faults.ts';
-import { checkHistory } from './final-check.ts';
+import { judge } from './final-check.ts';
 import { Healing } from './healing.ts';
 import { Host, idOn } from './host.ts';
 import { Invariants } from './invariants.ts';
@@ -140,7 +140,7 @@ class World implements Targets {
       truth: this.#invariants.truth,
       note: (what) => this.#note('world', what),
     }).run();
-    this.#undecided = checkHistory(this.#clients.recorder.operations()).undecided;
+    this.#undecided = judge(this.#clients.recorder.operations());
   }
 
   figures(): Figures {
