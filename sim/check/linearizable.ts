@@ -16,6 +16,7 @@ import { EventList } from './event-list.ts';
 import { type Foresight, foresightOf } from './foresight.ts';
 import { asked, type Operation } from './history.ts';
 import { changesNothing, type Model, run } from './models.ts';
+import { isStranded } from './prospects.ts';
 
 export interface Stuck {
   /** Place of the operation that fits nowhere, in what was given to `linearize`. */
@@ -241,10 +242,11 @@ class Search<S> {
         continue;
       if (this.#isUnknown(operation)) continue;
       this.#tried += 1;
-      const [next] = run(this.#model, this.#state, this.#operations[operation] as Operation);
+      const [next] = run(this.#model, this.#state, this.#at(operation));
       if (next !== undefined) return [{ operation, next }];
     }
     this.#remember();
+    if (this.#isStranded(open)) return [];
     const isNarrow = this.#foresight.isNarrow;
     if (!isNarrow && this.#wasMet(open)) return [];
     const choices: Choice<S>[] = [];
@@ -257,13 +259,36 @@ class Search<S> {
       for (const next of this.#nexts(operation)) choices.push({ operation, next });
     }
     if (isNarrow && choices.length > 1 && this.#wasMet(open)) return [];
-    return choices;
+    return isNarrow ? choices : this.#helpfulFirst(choices);
+  }
+
+  #isStranded(open: readonly number[]): boolean {
+    const { due } = this.#events;
+    const others = open.filter((operation) => operation !== due).map((each) => this.#at(each));
+    return isStranded(this.#model.name, this.#state, this.#at(due), others);
+  }
+
+  /** What must be done next goes first, then whatever makes it possible. */
+  #helpfulFirst(choices: Choice<S>[]): Choice<S>[] {
+    // Where the state is one small value, trying is cheaper than looking ahead.
+    if (choices.length < 2 || !Array.isArray(this.#state)) return choices;
+    const { due } = this.#events;
+    const helps = choices.map(({ operation, next }) => {
+      if (operation === due) return 0;
+      this.#tried += 1;
+      return run(this.#model, next, this.#at(due)).length > 0 ? 1 : 2;
+    });
+    return [0, 1, 2].flatMap((group) => choices.filter((_, at) => helps[at] === group));
+  }
+
+  #at(operation: number): Operation {
+    return this.#operations[operation] as Operation;
   }
 
   #nexts(operation: number): readonly S[] {
     if (this.#foresight.isHopeless(this.#state, operation)) return [];
     this.#tried += 1;
-    const nexts = run(this.#model, this.#state, this.#operations[operation] as Operation);
+    const nexts = run(this.#model, this.#state, this.#at(operation));
     if (nexts.length === 0) return nexts;
     this.#foresight.place(operation);
     const alive = nexts.filter((next) => !this.#foresight.isDead(this.#state, operation, next));

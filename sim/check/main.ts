@@ -43,7 +43,7 @@ function historyIn(file: string): Operation[] {
 function main(): void {
   const { values, positionals } = asked();
   const [file] = positionals;
-  if (file === undefined || positionals.length !== 1) return fail('one file is wanted');
+  if (file === undefined || positionals.length !== 1) fail('one file is wanted');
   const operations = historyIn(file);
   if (values.elle !== undefined) writeFileSync(values.elle, toElle(operations));
   if (values.porcupine !== undefined) {
