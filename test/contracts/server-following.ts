@@ -16,6 +16,7 @@ import {
   startFed,
   untilRole,
 } from './server-bed.ts';
+import { endOfPayload } from './server-snapshots.ts';
 
 export const OTHER = 'e'.repeat(40);
 
@@ -111,6 +112,8 @@ async function movesAtBoundaries(bed: ServerBed): Promise<void> {
   // A snapshot taken now stands at the boundary.
   const snapshot = await follow(life, '?', -1, ['REPLCONF', 'rdb-only', '1']);
   equal(await snapshot.line(), `+FULLRESYNC ${HISTORY} ${START + before.length}`);
+  match(await endOfPayload(snapshot), /^REDIS00(10|11)/);
+  await snapshot.closed();
   // Cut off, it asks from before MULTI, and continues in the database before it.
   wire.close();
   const again = await feed.take();
