@@ -21,6 +21,7 @@ const { availableServers } = (await import(serversScript)) as {
 
 /** Runs each line that it is told, and prints what came of it. */
 const PROGRAM = `
+  import * as cp from 'node:child_process';
   import * as fs from 'node:fs';
   import { createInterface } from 'node:readline';
   const call = (name, ...args) => new Promise((resolve) =>
@@ -247,6 +248,24 @@ test('files elsewhere, and those of the server, are left alone', { skip }, async
   it.shims.control.failDisk('EIO', 'EIO');
   for (const path of [it.path('server/x'), it.path('../x'), it.path('../data-not')])
     await it.all(`globalThis.fd = await call('open', ${path}, 'w+')`, `call('write', fd, 'x', 0)`);
+});
+
+test('a socket that has the number of a closed file is no file', { skip }, async (t) => {
+  const it = subject(t);
+  it.shims.control.journal(true);
+  await it.all(
+    `globalThis.fd = await call('open', ${it.path('log')}, 'w+')`,
+    `call('close', fd)`,
+    // Pipes take the lowest numbers that are free.
+    `void (globalThis.pipes = Array.from({ length: 3 }, () => cp.spawn('cat')))`,
+  );
+  it.shims.control.failDisk('ENOSPC', null);
+  const echo = (n: number): string =>
+    `new Promise((resolve) => { pipes[${n}].stdin.on('error', (e) => resolve(e.code));
+      pipes[${n}].stdout.on('data', (text) => resolve(String(text))); pipes[${n}].stdin.write('x'); })`;
+  for (const n of [0, 1, 2]) equal(await it.does(echo(n).replaceAll('\n', ' ')), 'x');
+  await it.kill();
+  deepEqual(it.shims.loseUnsynced(), { writes: 0, names: 1 });
 });
 
 test('the time of day is shifted for Node, and its timers are not', { skip }, async (t) => {

@@ -79,7 +79,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct tracked {
   int is_tracked;
-  uint64_t inode;
+  uint64_t device, inode;
   char *directory_path; /* of a directory that was opened, to be synced */
 };
 static struct tracked tracked[FDS_MAX];
@@ -124,10 +124,6 @@ static int concerns(const char *path) {
   return control != NULL && path != NULL && is_below(path, directory) && !is_below(path, except);
 }
 
-static struct tracked *of(int fd) {
-  return fd >= 0 && fd < FDS_MAX && tracked[fd].is_tracked ? &tracked[fd] : NULL;
-}
-
 static char *parent_of(const char *path) {
   char *copy = strdup(path);
   char *slash = copy == NULL ? NULL : strrchr(copy, '/');
@@ -138,16 +134,28 @@ static char *parent_of(const char *path) {
 static void track(int fd, const char *path) {
   struct stat found;
   if (fd < 0 || fd >= FDS_MAX || fstat(fd, &found) != 0) return;
+  tracked[fd].device = found.st_dev;
   tracked[fd].inode = found.st_ino;
   tracked[fd].directory_path = S_ISDIR(found.st_mode) ? strdup(path) : NULL;
   tracked[fd].is_tracked = 1;
 }
 
 static void untrack(int fd) {
-  if (of(fd) == NULL) return;
+  if (fd < 0 || fd >= FDS_MAX || !tracked[fd].is_tracked) return;
   tracked[fd].is_tracked = 0;
   free(tracked[fd].directory_path);
   tracked[fd].directory_path = NULL;
+}
+
+/* Not everybody closes through libc, and then the number may be of a socket by now. */
+static struct tracked *of(int fd) {
+  struct stat found;
+  if (fd < 0 || fd >= FDS_MAX || !tracked[fd].is_tracked) return NULL;
+  struct tracked *file = &tracked[fd];
+  if (fstat(fd, &found) == 0 && found.st_ino == file->inode && found.st_dev == file->device)
+    return file;
+  untrack(fd);
+  return NULL;
 }
 
 /* ---- the journal; all of it under the lock ---- */

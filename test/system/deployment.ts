@@ -44,6 +44,8 @@ export interface DeploymentOptions {
   readonly isPlain?: boolean;
   /** A program and its first arguments, before the agent's own: of one node, by its index. */
   readonly wrap?: (index: number) => readonly string[];
+  /** Over the environment of the test, for the agent of one node and what it starts. */
+  readonly environmentOf?: (index: number, deployment: Deployment) => Record<string, string>;
   /** Where node `index` reaches the others, when that is not at their own ports. */
   readonly peersOf?: (index: number, deployment: Deployment) => readonly string[];
 }
@@ -172,7 +174,7 @@ export class Deployment {
     // An agent whose standard input is a pipe ends with it.
     const child = spawn(program, args, {
       stdio: ['pipe', log, log],
-      env: Object.fromEntries(environment),
+      env: { ...Object.fromEntries(environment), ...this.#options.environmentOf?.(i, this) },
     });
     child.stdin?.on('error', () => undefined);
     closeSync(log);
