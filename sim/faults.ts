@@ -48,7 +48,19 @@ export interface Targets {
   hangServer(host: string, isHung: boolean): void;
 }
 
-/** Breaks things at random moments until told to stop. */
+/** Something that is to happen, by time or by events, whichever comes first. */
+interface Due {
+  readonly afterEvents: number;
+  readonly act: () => void;
+  isDone: boolean;
+}
+
+/**
+ * Breaks things at random moments until told to stop.
+ *
+ * Moments are counted in time and in events: a fast deployment spends all its events within a
+ * second or two, and a slow one sees hours with few of them.
+ */
 export class Nemesis {
   readonly #targets: Targets;
   readonly #timeline: Timeline;
@@ -56,6 +68,8 @@ export class Nemesis {
   readonly #plan: Plan;
   readonly #note: (what: string) => void;
   #stopped = false;
+  #dues: Due[] = [];
+  #dueFirst = Number.POSITIVE_INFINITY;
 
   constructor(
     targets: Targets,
@@ -72,10 +86,24 @@ export class Nemesis {
   }
 
   begin(): void {
-    this.#later(this.#chance.between(0, this.#plan.gapMaxUs), () => {
-      this.#break(this.#chance.pick(this.#plan.faults));
-      this.begin();
-    });
+    const { gapMaxUs, gapEventsMax } = this.#plan;
+    this.#later(
+      this.#chance.between(0, gapMaxUs),
+      () => {
+        this.#break(this.#chance.pick(this.#plan.faults));
+        this.begin();
+      },
+      gapEventsMax,
+    );
+  }
+
+  /** To be called after every event. */
+  stepped(): void {
+    if (this.#timeline.ran < this.#dueFirst) return;
+    const dues = this.#dues.filter(({ afterEvents }) => afterEvents <= this.#timeline.ran);
+    this.#dues = this.#dues.filter(({ afterEvents }) => afterEvents > this.#timeline.ran);
+    this.#noteFirst();
+    for (const due of dues) this.#perform(due);
   }
 
   /** Ends the fault phase: everything works again and stays so. */
@@ -95,10 +123,27 @@ export class Nemesis {
     }
   }
 
-  #later(delayUs: number, act: () => void): void {
+  #later(delayUs: number, act: () => void, eventsMax = this.#plan.outageEventsMax): void {
+    const afterEvents = this.#timeline.ran + this.#chance.between(1, eventsMax);
+    const due: Due = { afterEvents, act, isDone: false };
+    this.#dues.push(due);
+    this.#noteFirst();
     this.#timeline.after(delayUs, () => {
-      if (!this.#stopped) act();
+      this.#dues = this.#dues.filter((other) => other !== due);
+      this.#perform(due);
     });
+  }
+
+  #perform(due: Due): void {
+    if (this.#stopped || due.isDone) return;
+    due.isDone = true;
+    due.act();
+  }
+
+  #noteFirst(): void {
+    this.#dueFirst = Number.POSITIVE_INFINITY;
+    for (const { afterEvents } of this.#dues)
+      if (afterEvents < this.#dueFirst) this.#dueFirst = afterEvents;
   }
 
   #outageUs(): number {

@@ -43,6 +43,9 @@ export interface Plan {
   readonly faults: readonly FaultKind[];
   readonly gapMaxUs: number;
   readonly outageMaxUs: number;
+  /** The same in events. */
+  readonly gapEventsMax: number;
+  readonly outageEventsMax: number;
   /** One per voter: 25 ms by its own clock. */
   readonly tickUs: readonly number[];
   readonly syncMaxUs: number;
@@ -94,6 +97,8 @@ export function planFor(chance: Chance): Plan {
     faults: chance.shuffled(FAULT_KINDS).slice(0, chance.between(KINDS_MIN, KINDS_MAX)),
     gapMaxUs: chance.pick([200_000, 1_000_000, 1_000_000, 4_000_000]),
     outageMaxUs: chance.pick([300_000, 2_000_000, 6_000_000]),
+    gapEventsMax: chance.pick([500, 1_000, 3_000]),
+    outageEventsMax: chance.pick([500, 2_000, 6_000]),
     tickUs: Array.from({ length: voters }, () =>
       Math.floor((TICK_US * (1000 + chance.between(-drift, drift))) / 1000),
     ),

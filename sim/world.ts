@@ -128,7 +128,10 @@ class World implements Targets {
     this.#tellCopiesAlways();
     this.#clients.begin();
     this.#nemesis.begin();
-    while (this.#timeline.ran < steps) this.#timeline.step();
+    while (this.#timeline.ran < steps) {
+      this.#timeline.step();
+      this.#nemesis.stepped();
+    }
     this.#note('world', 'faults end');
     this.#nemesis.stop();
     this.#clients.stop();
