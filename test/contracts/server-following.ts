@@ -185,6 +185,7 @@ async function losesPatience(bed: ServerBed): Promise<void> {
   const fed = await startFed(bed);
   equal(await fed.agent.call('CONFIG', 'SET', 'repl-timeout', 1), '+OK');
   await fed.wire.closed();
+  equal(await fed.agent.call('CONFIG', 'SET', 'repl-timeout', 300), '+OK');
   equal((await shakeHands(await fed.feed.take())).at(-1), `PSYNC ${HISTORY} ${START + 1}`);
 }
 
