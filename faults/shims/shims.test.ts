@@ -220,7 +220,11 @@ test('a sync takes as long as it is told, a write does not', { skip }, async (t)
   ok((await took(`call('fdatasync', fd)`)) >= 300);
   it.shims.control.slowDisk(0, 300);
   ok((await took(`call('write', fd, 'one', 0)`)) >= 300);
-  it.shims.control.slowDisk(0);
+  it.shims.control.slowDisk(60_000);
+  const stalled = took(`call('fdatasync', fd)`);
+  setTimeout(() => it.shims.control.slowDisk(0), 300);
+  const tookMs = await stalled;
+  ok(tookMs >= 300 && tookMs < 5_000, `${tookMs} ms`);
   ok((await took(`call('fdatasync', fd)`)) < 250);
 });
 

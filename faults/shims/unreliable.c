@@ -247,15 +247,41 @@ static void empty_graves(const char *directory_path, int64_t up_to) {
 
 /* ---- delays and failures ---- */
 
-static void wait_ms(int64_t ms) {
-  if (ms <= 0) return;
-  struct timespec pause = {ms / 1000, (ms % 1000) * 1000000};
-  while (syscall(SYS_nanosleep, &pause, &pause) != 0 && errno == EINTR) continue;
+static int64_t ns_of(struct timespec time) {
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static struct timespec timespec_of(int64_t ns) {
+  struct timespec time = {ns / 1000000000, ns % 1000000000};
+  return time;
+}
+
+static int clock_now(clockid_t clock, struct timespec *time) {
+  /* Before `begin`, an allocator at its start, say: the kernel itself. */
+  if (libc_clock == NULL) return syscall(SYS_clock_gettime, clock, time);
+  return libc_clock(clock, time);
+}
+
+static int64_t now_ns(void) {
+  struct timespec now = {0, 0};
+  clock_now(CLOCK_MONOTONIC, &now);
+  return ns_of(now);
+}
+
+/* The delay can be taken back while it lasts. */
+static void wait_for(const volatile int64_t *delay_ms) {
+  int64_t begun_ns = now_ns();
+  struct timespec slice = {0, 2000000};
+  while (now_ns() - begun_ns < *delay_ms * 1000000) {
+    int64_t left_ns = *delay_ms * 1000000 - (now_ns() - begun_ns);
+    struct timespec pause = left_ns < slice.tv_nsec ? timespec_of(left_ns) : slice;
+    if (left_ns > 0) syscall(SYS_nanosleep, &pause, NULL);
+  }
 }
 
 /* True when the write must fail; errno says why. */
 static int fails_to_write(void) {
-  wait_ms(control->write_delay_ms);
+  wait_for(&control->write_delay_ms);
   if (control->write_errno == 0) return 0;
   errno = (int)control->write_errno;
   return 1;
@@ -334,7 +360,7 @@ static int sync_with(int fd, long call) {
   pthread_mutex_lock(&lock);
   int64_t covered = is_journaling() ? journal_end() : 0;
   pthread_mutex_unlock(&lock);
-  wait_ms(control->sync_delay_ms);
+  wait_for(&control->sync_delay_ms);
   if (control->sync_errno != 0) {
     errno = (int)control->sync_errno;
     return -1;
@@ -471,24 +497,9 @@ int unlink(const char *path) {
 
 /* ---- clocks ---- */
 
-static int64_t ns_of(struct timespec time) {
-  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static struct timespec timespec_of(int64_t ns) {
-  struct timespec time = {ns / 1000000000, ns % 1000000000};
-  return time;
-}
-
-static int clock_now(clockid_t clock, struct timespec *time) {
-  /* Before `begin`, an allocator at its start, say: the kernel itself. */
-  if (libc_clock == NULL) return syscall(SYS_clock_gettime, clock, time);
-  return libc_clock(clock, time);
-}
-
-/* `now_ns` is of CLOCK_MONOTONIC. In steps of a microsecond: up to 1000 ppm no clock goes back. */
-static int64_t drift_ns(int64_t now_ns, int64_t ppm) {
-  return ppm == 0 ? 0 : (now_ns - control->clock_since_ns) / 1000 * ppm / 1000;
+/* `at_ns` is of CLOCK_MONOTONIC. In steps of a microsecond: up to 1000 ppm no clock goes back. */
+static int64_t drift_ns(int64_t at_ns, int64_t ppm) {
+  return ppm == 0 ? 0 : (at_ns - control->clock_since_ns) / 1000 * ppm / 1000;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *time) {

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildShims } from '../../faults/shims/build.ts';
 import { NodeShims } from '../../faults/shims/node-shims.ts';
@@ -16,48 +16,48 @@ import { missingAt, Writer } from './writer.ts';
 const built = await buildShims();
 const skip = 'skipped' in built ? built.skipped : false;
 
-const ROUNDS = IS_FULL ? 15 : 3;
+const ROUNDS = IS_FULL ? 15 : 2;
 const SYNC_MS = 15;
 /** Much longer than the disk may keep a leader waiting. */
 const STALL_MS = 15_000;
 const HAND_OVER_MS = 8_000;
 const NAMED_MS = 15_000;
 
-interface Trial {
-  readonly deployment: Deployment;
-  readonly shims: NodeShims[];
-}
+const shims: NodeShims[] = [];
+const written: string[] = [];
+const scope: (() => Promise<void>)[] = [];
+let deployment: Deployment;
 
-async function trial(t: TestContext): Promise<Trial> {
-  const shims: NodeShims[] = [];
+before(async () => {
+  if (skip !== false) return;
+  deployment = await Deployment.agents(
+    { after: (fn) => void scope.unshift(fn) },
+    { flags: ['--log-limit', '256kb'], environmentOf },
+  );
+});
+
+after(async () => {
+  for (const fn of scope) await fn();
+});
+
+function environmentOf(i: number, { dir }: Deployment): Record<string, string> {
   const library = 'path' in built ? built.path : '';
-  const deployment = await Deployment.prepare(t, {
-    flags: ['--log-limit', '256kb'],
-    environmentOf: (i, { dir }) => {
-      const scratch = join(dir, `shim${i + 1}`);
-      shims[i] ??= new NodeShims({ library, dataDirectory: join(dir, `node${i + 1}`), scratch });
-      shims[i].control.journal(true);
-      return shims[i].environment;
-    },
-  });
-  deployment.startAll();
-  await deployment.ready();
-  return { deployment, shims };
+  const dataDirectory = join(dir, `node${i + 1}`);
+  shims[i] ??= new NodeShims({ library, dataDirectory, scratch: join(dir, `shim${i + 1}`) });
+  shims[i].control.journal(true);
+  return { ...shims[i].environment };
 }
 
-async function allIsThere({ deployment }: Trial, acknowledged: readonly string[]): Promise<void> {
+async function allIsThere(): Promise<void> {
   await deployment.ready();
   await deployment.assertIdentical();
   for (const i of deployment.indices)
-    assert.deepEqual(await missingAt(await deployment.serverSocket(i), acknowledged), []);
+    assert.deepEqual(await missingAt(await deployment.serverSocket(i), written), []);
 }
 
 test('a power cut of one node or of all loses nothing that was acknowledged', {
   skip,
-}, async (t) => {
-  const it = await trial(t);
-  const { deployment, shims } = it;
-  const acknowledged: string[] = [];
+}, async () => {
   const lost = { writes: 0, names: 0 };
   // So that the power goes between a write and its sync more often than not.
   for (const { control } of shims) control.slowDisk(SYNC_MS);
@@ -80,19 +80,18 @@ test('a power cut of one node or of all loses nothing that was acknowledged', {
     if (victims.length === 1) await writer.stop();
     assert.ok(writer.acknowledged.length > 50, `${writer.acknowledged.length} were acknowledged`);
     assert.deepEqual(writer.stale, []);
-    acknowledged.push(...writer.acknowledged);
-    await allIsThere(it, acknowledged);
+    written.push(...writer.acknowledged);
+    await allIsThere();
   }
-  figures('power-cuts', { rounds: ROUNDS, acknowledged: acknowledged.length, ...lost });
+  for (const { control } of shims) control.slowDisk(0);
+  figures('power-cuts', { rounds: ROUNDS, acknowledged: written.length, ...lost });
   assert.ok(lost.writes + lost.names > 0, 'something was not synced when the power went');
 });
 
-test('a leader whose disk stalls hands over, and is back when the disk is', { skip }, async (t) => {
-  const it = await trial(t);
-  const { deployment, shims } = it;
+test('a leader whose disk stalls hands over, and is back when the disk is', { skip }, async () => {
   const leader = await deployment.leader();
   const others = deployment.ports.filter((_, i) => i !== leader);
-  const writer = new Writer(others, 'w');
+  const writer = new Writer(others, 'stalled');
   writer.start();
   await sleep(500);
   const begunMs = performance.now();
@@ -105,7 +104,8 @@ test('a leader whose disk stalls hands over, and is back when the disk is', { sk
   await writer.stop();
   assert.match(deployment.log(leader), /disk\.stalled/);
   figures('stalled-disk', { tookMs, gapMs, longestGapMs: writer.longestGapMs });
-  await allIsThere(it, writer.acknowledged);
+  written.push(...writer.acknowledged);
+  await allIsThere();
   assert.equal(deployment.exitOf(leader), null);
 });
 
@@ -114,13 +114,11 @@ for (const [what, writes, syncs, named] of [
   ['a leader whose writes fail ends by name', 'EIO', null, /DISK_FAILED: write.*EIO/],
   ['a leader without room on its disk ends by name', 'ENOSPC', null, /DISK_FULL: write.*ENOSPC/],
 ] as const)
-  test(`${what}, and comes back`, { skip }, async (t) => {
-    const it = await trial(t);
-    const { deployment, shims } = it;
+  test(`${what}, and comes back`, { skip }, async () => {
     const leader = await deployment.leader();
     const writer = new Writer(
       deployment.ports.filter((_, i) => i !== leader),
-      'w',
+      what,
     );
     writer.start();
     await sleep(500);
@@ -137,5 +135,6 @@ for (const [what, writes, syncs, named] of [
     // What a failed sync left in the kernel's cache is not on the disk.
     shims[leader]?.loseUnsynced();
     deployment.startNode(leader);
-    await allIsThere(it, writer.acknowledged);
+    written.push(...writer.acknowledged);
+    await allIsThere();
   });
