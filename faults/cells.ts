@@ -23,10 +23,13 @@ export const CELLS: Readonly<Record<string, Cell>> = {
   },
   island: { means: 'the leader alone, asked for what it must not do', kinds: ['island'] },
   clock: { means: 'clocks of agents and servers jump and strobe', kinds: ['clock'] },
-  'disk-slow': { means: 'every sync takes longer', kinds: ['disk-slow', 'disk-slow', 'kill'] },
+  'disk-slow': { means: 'syncs take longer, and leaders die meanwhile', kinds: ['disk-slow'] },
   'disk-full': { means: 'no space left, and some again', kinds: ['disk-full'] },
   'disk-failing': { means: 'writes and syncs fail', kinds: ['disk-failing'] },
-  'disk-unsynced': { means: 'a kill loses what was not synced', kinds: ['disk-unsynced'] },
+  'disk-unsynced': {
+    means: 'the power goes, with everything that was not synced',
+    kinds: ['disk-unsynced'],
+  },
   'restart-storm': { means: 'agents die again and again', kinds: ['restart-storm'] },
   'snapshot-storm': {
     means: 'compaction never rests, with kills, pauses and partitions',

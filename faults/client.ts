@@ -22,6 +22,8 @@ const REST_MS = { least: 5, most: 45 };
 const AGAIN_MS = 150;
 /** Half of the clients are patient; the others give up while a failover may still succeed. */
 const PATIENCE_MS = [10_000, 2_500] as const;
+/** A reader that waits no longer asks a node that is stopped or cut off again and again. */
+const READER_PATIENCE_MS = 300;
 /** Tries another node after a failed connection, so often of 1000. */
 const WANDER_PERMILLE = 300;
 
@@ -52,7 +54,8 @@ export class Client {
   readonly #style: 'raw' | 'library';
   readonly #chance: Chance;
   readonly #book: Notebook;
-  readonly #patienceMs: number;
+  #patienceMs: number;
+  #wandersPermille = WANDER_PERMILLE;
   #node: number;
   #session: Session | null = null;
   #process: number;
@@ -81,6 +84,18 @@ export class Client {
   async run(workload: Workload): Promise<void> {
     while (this.#isOn) {
       await this.ask(workload.name, workload.next(this.#chance));
+      await sleep(this.#chance.between(REST_MS.least, REST_MS.most));
+    }
+    this.#session?.close();
+  }
+
+  /** Reads at its own node only, whatever happens to it: old values show there if anywhere. */
+  async keepReading(workloads: readonly Workload[]): Promise<void> {
+    this.#patienceMs = READER_PATIENCE_MS;
+    this.#wandersPermille = 0;
+    while (this.#isOn) {
+      const steps = [this.#chance.pick(workloads).read(this.#chance)];
+      await this.ask('reader', { manner: 'one', steps });
       await sleep(this.#chance.between(REST_MS.least, REST_MS.most));
     }
     this.#session?.close();
@@ -261,7 +276,7 @@ export class Client {
           ? new RawSession(socket, this.#patienceMs, pace)
           : new LibrarySession(socket, this.#patienceMs);
     } catch {
-      if (this.#chance.permille(WANDER_PERMILLE))
+      if (this.#chance.permille(this.#wandersPermille))
         this.#node = this.#chance.below(this.#nodes.length);
     }
     return this.#session;

@@ -35,6 +35,8 @@ export interface NemesisOptions {
   readonly onFinding: (words: string) => void;
 }
 
+/** A power cut comes when so many slow syncs have been waited for. */
+const SYNCS_BEFORE = 3;
 const STROBE_MS = 100;
 /** The fastest drift that the shim has, in millionths. */
 const DRIFT_PPM = 1_000;
@@ -109,6 +111,8 @@ export class Nemesis {
         return this.#shiftClock(fault, forMs);
       case 'disk-unsynced':
         return this.#losePower(fault, forMs);
+      case 'disk-slow':
+        return this.#slowDisks(fault, forMs);
       default:
         return this.#spoilDisk(fault, forMs);
     }
@@ -220,7 +224,10 @@ export class Nemesis {
   async #losePower(fault: Fault & { kind: 'disk-unsynced' }, forMs: number): Promise<void> {
     const nodes = fault.on === 'all' ? [...this.#options.nodes] : [this.#node(fault.on)];
     const band = this.#begin(fault, nodes);
+    for (const node of nodes) this.#shim(node).control.slowDisk(fault.syncMs);
+    await sleep(fault.syncMs * SYNCS_BEFORE);
     await Promise.all(nodes.map((node) => node.kill('both')));
+    for (const node of nodes) this.#shim(node).control.slowDisk(0);
     for (const node of nodes) {
       const { writes, names } = this.#shim(node).losePower(this.#options.chance);
       this.lostWrites += writes + names;
@@ -230,27 +237,33 @@ export class Nemesis {
     this.#end(band);
   }
 
+  async #slowDisks(fault: Fault & { kind: 'disk-slow' }, forMs: number): Promise<void> {
+    const nodes = fault.on === 'all' ? [...this.#options.nodes] : [this.#node(fault.on)];
+    const band = this.#begin(fault, nodes);
+    for (const node of nodes) this.#shim(node).control.slowDisk(fault.byMs);
+    await sleep(forMs / 2);
+    const victim = fault.kills ? this.#node('leader') : null;
+    await victim?.kill('both');
+    await sleep(forMs / 2);
+    for (const node of nodes) this.#shim(node).control.slowDisk(0);
+    victim?.start();
+    this.#end(band);
+  }
+
+  /** An agent that cannot write stops, and says why. */
   async #spoilDisk(
-    fault: Fault & { kind: 'disk-slow' | 'disk-full' | 'disk-failing' },
+    fault: Fault & { kind: 'disk-full' | 'disk-failing' },
     forMs: number,
   ): Promise<void> {
     const node = this.#node(fault.on);
     const { control } = this.#shim(node);
     const band = this.#begin(fault, [node]);
-    if (fault.kind === 'disk-slow') control.slowDisk(fault.byMs);
-    else {
-      // An agent that cannot write stops, and says why.
-      node.excuse(true);
-      control.failDisk(
-        fault.kind === 'disk-full' ? 'ENOSPC' : 'EIO',
-        fault.kind === 'disk-full' ? null : 'EIO',
-      );
-    }
+    node.excuse(true);
+    if (fault.kind === 'disk-full') control.failDisk('ENOSPC', null);
+    else control.failDisk('EIO', 'EIO');
     await sleep(forMs);
-    control.slowDisk(0);
     control.failDisk(null, null);
     this.#end(band);
-    if (fault.kind === 'disk-slow') return;
     await sleep(EXCUSED_MS);
     node.excuse(false);
   }

@@ -29,9 +29,20 @@ export type Fault =
       readonly on: Target;
       readonly byMs: number;
     }
-  | { readonly kind: 'disk-slow'; readonly on: Target; readonly byMs: number }
+  | {
+      readonly kind: 'disk-slow';
+      readonly on: Target | 'all';
+      readonly byMs: number;
+      /** The leader dies while what it said may still be on its way to disks. */
+      readonly kills: boolean;
+    }
   | { readonly kind: 'disk-full' | 'disk-failing'; readonly on: Target }
-  | { readonly kind: 'disk-unsynced'; readonly on: Target | 'all' }
+  | {
+      readonly kind: 'disk-unsynced';
+      readonly on: Target | 'all';
+      /** Syncs take so long before the power goes: there is more to lose. */
+      readonly syncMs: number;
+    }
   | { readonly kind: 'restart-storm'; readonly victims: readonly number[]; readonly gapMs: number };
 
 export type FaultKind = Fault['kind'];
@@ -106,13 +117,15 @@ function draw(kind: FaultKind, chance: Chance, nodes: number): Fault {
       const byMs = chance.between(1, size) * (chance.permille(500) ? 1 : -1);
       return { kind, how: chance.pick(['jump', 'jump', 'strobe', 'drift'] as const), on, byMs };
     }
-    case 'disk-slow':
-      return { kind, on, byMs: chance.pick([5, 50, 300, 1_500]) };
+    case 'disk-slow': {
+      const byMs = chance.pick([5, 50, 300, 1_500]);
+      return { kind, on: chance.permille(300) ? 'all' : on, byMs, kills: chance.permille(400) };
+    }
     case 'disk-full':
     case 'disk-failing':
       return { kind, on };
     case 'disk-unsynced':
-      return { kind, on: chance.permille(400) ? 'all' : on };
+      return { kind, on: chance.permille(500) ? 'all' : on, syncMs: chance.pick([0, 30, 200]) };
     case 'restart-storm': {
       const victims = Array.from({ length: STORM_VICTIMS }, () => chance.below(nodes));
       return { kind, victims, gapMs: chance.between(400, 3_000) };

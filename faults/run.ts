@@ -66,6 +66,7 @@ const APPENDERS = 7;
 const REGISTERS = 3;
 const STRUCTURES = 3;
 const CONSUMERS = 2;
+/** For the reads at the end. */
 const READERS = 8;
 const QUEUES = ['queue:a', 'queue:b'];
 
@@ -202,6 +203,8 @@ export class Run {
     start(APPENDERS, (client) => client.run(appends));
     start(REGISTERS, (client) => client.run(registers));
     start(STRUCTURES, (client) => client.run(structures));
+    // One for every node: clients go to node after node.
+    start(this.#nodes.length, (client) => client.keepReading([appends, registers, structures]));
     start(1, (client, i) => client.produce(QUEUES, `p${i}`));
     start(CONSUMERS, (client) => client.consume(QUEUES));
     return Promise.all(asking);

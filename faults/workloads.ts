@@ -11,6 +11,8 @@ export interface Request {
 export interface Workload {
   readonly name: string;
   next(chance: Chance): Request;
+  /** A read of something that is being written. */
+  read(chance: Chance): Step;
   /** Reads that tell at the end what every key holds. */
   finalReads(): Step[];
 }
@@ -83,12 +85,16 @@ export class Appends implements Workload {
     return { manner: chance.permille(750) ? 'transaction' : 'script', steps };
   }
 
+  read(chance: Chance): Step {
+    return { f: 'range', key: this.#keys.read(chance) };
+  }
+
   finalReads(): Step[] {
     return this.#keys.all().map((key) => ({ f: 'range', key }));
   }
 
   #step(chance: Chance): Step {
-    if (chance.permille(500)) return { f: 'range', key: this.#keys.read(chance) };
+    if (chance.permille(500)) return this.read(chance);
     const { key, count } = this.#keys.write(chance);
     return { f: 'append', key, value: String(count) };
   }
@@ -103,7 +109,7 @@ export class Registers implements Workload {
 
   next(chance: Chance): Request {
     const draw = chance.below(100);
-    if (draw < 35) return { manner: 'one', steps: [{ f: 'read', key: this.#keys.read(chance) }] };
+    if (draw < 35) return { manner: 'one', steps: [this.read(chance)] };
     const { key, count } = this.#keys.write(chance);
     const from = this.#latest.get(key) ?? null;
     const value = `v${count}`;
@@ -112,6 +118,10 @@ export class Registers implements Workload {
     if (draw < 70) return { manner: 'one', steps: [{ f: 'getset', key, value }] };
     const cas: Step = { f: 'cas', key, from, to: value };
     return { manner: draw < 85 ? 'one' : 'watch', steps: [cas] };
+  }
+
+  read(chance: Chance): Step {
+    return { f: 'read', key: this.#keys.read(chance) };
   }
 
   finalReads(): Step[] {
@@ -131,6 +141,10 @@ export class Structures implements Workload {
     const draw = [this.#counter, this.#set, this.#hash, this.#list];
     const step = chance.pick(draw).call(this, chance);
     return { manner: chance.permille(850) ? 'one' : 'script', steps: [step] };
+  }
+
+  read(chance: Chance): Step {
+    return { f: 'read', key: this.#counters.read(chance) };
   }
 
   finalReads(): Step[] {
