@@ -148,7 +148,8 @@ export class Life {
   }
 
   #released(offset: number, asked: Asked): void {
-    const { id, invariants, isAgreed } = this.#o;
+    const { id, invariants, isAgreed, note } = this.#o;
+    note?.(`answers from ${offset}`);
     const term = this.#leads;
     must(term !== null, 'only a leader answers', () => id);
     invariants.released(id, term, offset, isAgreed(offset), asked);

@@ -101,6 +101,7 @@ export class SimServer implements GroupServer {
 
   start(life: number): void {
     this.#life = life;
+    this.#o.note?.(`starts its server, life ${life}`);
     this.#later(this.#o.chance.between(1_000, START_US_MAX), () => {
       if (life === this.#life && this.#body === null) this.#begin(life);
     });
@@ -136,12 +137,14 @@ export class SimServer implements GroupServer {
   }
 
   promote(life: number): void {
+    this.#o.note?.('promotes its server');
     this.#ask(life, promotion(), ({ replid, offset }) =>
       this.#events?.promoted(life, replid, offset),
     );
   }
 
   demote(life: number): void {
+    this.#o.note?.('demotes its server');
     this.#ask(life, demotion(), () => this.#events?.demoted(life));
   }
 

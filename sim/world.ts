@@ -24,7 +24,7 @@ import type { Figures, Verdict } from './verdict.ts';
 import { Workload } from './workload.ts';
 
 /** Events in the phase of faults. */
-export const STEPS_DEFAULT = 15_000;
+export const STEPS_DEFAULT = 10_000;
 const TICK_US = 25_000;
 const HINT_MAX_US = 5_000;
 const COPIES_US = 1_000_000;
