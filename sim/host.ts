@@ -152,7 +152,9 @@ export class Host {
       });
     };
     this.enter('orders', () => {
-      if (isPlanned && life.isOpen) life.group.handOver(null, stop);
+      // Whoever is told goes on when the node has done what it was doing.
+      const later = (): void => this.#o.timeline.after(1, stop);
+      if (isPlanned && life.isOpen) life.group.handOver(null, later);
       else stop();
     });
   }
