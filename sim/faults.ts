@@ -11,6 +11,8 @@ const LEADER_PERMILLE = 400;
 const SUPERVISE_MAX_US = 300_000;
 const PAUSE_LONG_MIN_US = 1_500_000;
 const PAUSE_LONG_MAX_US = 4_000_000;
+/** About the time after which a leader that hears nobody steps down. */
+const THAW_MAX_US = 1_000_000;
 const RESTARTS = 40;
 const ROT_CRASH_PERMILLE = 400;
 const FAILINGS = ['reads', 'writes', 'syncs', 'writes and syncs'] as const;
@@ -181,6 +183,9 @@ export class Nemesis {
         this.#targets.pause(host);
         this.#later(this.#pauseUs(), () => this.#targets.resume(host));
         return;
+      case 'freeze':
+        this.#freeze(host);
+        return;
       case 'wipe':
         this.#note(`wipe ${host}`);
         this.#targets.wipe(host);
@@ -213,6 +218,17 @@ export class Nemesis {
         this.#breakLinks(kind, host);
         return;
     }
+  }
+
+  /** As a machine that is moved: it stands still, and its network comes back after it. */
+  #freeze(host: string): void {
+    this.#note(`freeze ${host}`);
+    for (const each of this.#targets.hosts) this.#targets.network.cutBoth(host, each);
+    this.#targets.pause(host);
+    this.#later(this.#chance.between(PAUSE_LONG_MIN_US, PAUSE_LONG_MAX_US), () => {
+      this.#targets.resume(host);
+      this.#later(this.#chance.between(1, THAW_MAX_US), () => this.#targets.network.heal());
+    });
   }
 
   #startLater(host: string): void {

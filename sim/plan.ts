@@ -16,6 +16,7 @@ export const FAULT_KINDS = [
   'crashAfterPromise',
   'crashAll',
   'pause',
+  'freeze',
   'isolate',
   'halves',
   'oneWay',

@@ -33,6 +33,43 @@ export interface ReplySeen {
   readonly offset: number;
 }
 
+/** What came to a process that stood still is read only as far as it wants to read when it goes on. */
+class PausableReader implements LineEnds {
+  readonly #ends: LineEnds;
+  readonly #unread: Buffer[] = [];
+  #isClosed = false;
+  isPaused = false;
+
+  constructor(ends: LineEnds) {
+    this.#ends = ends;
+  }
+
+  readonly onBytes = (bytes: Buffer): void => {
+    this.#unread.push(bytes);
+    this.go();
+  };
+
+  readonly onClosed = (): void => {
+    this.#isClosed = true;
+    this.go();
+  };
+
+  drop(): void {
+    this.isPaused = true;
+  }
+
+  go(): void {
+    while (!this.isPaused) {
+      const bytes = this.#unread.shift();
+      if (bytes === undefined) break;
+      this.#ends.onBytes(bytes);
+    }
+    if (!this.#isClosed || this.#unread.length > 0) return;
+    this.#isClosed = false;
+    this.#ends.onClosed();
+  }
+}
+
 export class ServerBody {
   readonly model: ModelServer;
   readonly #o: ServerBodyOptions;
@@ -62,7 +99,8 @@ export class ServerBody {
   /** `onReply` hears of each piece of replies, in order, once what made it was executed. */
   open(ends: LineEnds, onReply: ((reply: ReplySeen) => void) | null = null): Line {
     const source = this.#newSource();
-    const toAgent = this.#channelToAgent(source, ends);
+    const reader = new PausableReader(ends);
+    const toAgent = this.#channelToAgent(source, reader);
     if (this.#isDead) {
       toAgent.end();
       return { write: () => true, setPaused: () => undefined, close: () => toAgent.drop() };
@@ -81,8 +119,13 @@ export class ServerBody {
     );
     return {
       write: (bytes) => toServer.write(bytes),
-      setPaused: (isPaused) => toAgent.setPaused(isPaused),
+      setPaused: (isPaused) => {
+        toAgent.setPaused(isPaused);
+        reader.isPaused = isPaused;
+        if (!isPaused) this.#o.timeline.after(1, () => this.#o.inAgent(source, () => reader.go()));
+      },
       close: () => {
+        reader.drop();
         toAgent.drop();
         toServer.end();
       },
