@@ -45,17 +45,26 @@ function explain(verdict: Outcome, steps: number): void {
   console.log(`replay: ${replayCommand(verdict.seed, steps)} --verbose`);
 }
 
+const OPTIONS = {
+  seed: { type: 'string' },
+  seeds: { type: 'string' },
+  from: { type: 'string' },
+  steps: { type: 'string' },
+  json: { type: 'string' },
+  verbose: { type: 'boolean', default: false },
+} as const;
+
+function readArguments() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\nusage: ${USAGE}`);
+    process.exit(2);
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: 'string' },
-      seeds: { type: 'string' },
-      from: { type: 'string' },
-      steps: { type: 'string' },
-      json: { type: 'string' },
-      verbose: { type: 'boolean', default: false },
-    },
-  });
+  const values = readArguments();
   const steps = count(values.steps, '--steps') ?? STEPS_DEFAULT;
   const single = count(values.seed, '--seed');
   const many = count(values.seeds, '--seeds') ?? (single === undefined ? 100 : 0);
@@ -81,7 +90,7 @@ async function main(): Promise<void> {
     const runs = verdicts.map(({ seed, failure, figures }) => ({ seed, failure, figures }));
     writeFileSync(
       values.json,
-      `${JSON.stringify({ steps, wallSeconds, failed, runs }, null, 2)}\n`,
+      `${JSON.stringify({ steps, wallSeconds, virtualSeconds: virtualUs / 1e6, failed, runs }, null, 2)}\n`,
     );
   }
   const time = `${(virtualUs / 3.6e9).toFixed(2)} h of virtual time in ${wallSeconds.toFixed(1)} s`;
