@@ -88,10 +88,8 @@ async function main(): Promise<void> {
   const wallSeconds = Number(process.hrtime.bigint() - begun) / 1e9;
   if (values.json !== undefined) {
     const runs = verdicts.map(({ seed, failure, figures }) => ({ seed, failure, figures }));
-    writeFileSync(
-      values.json,
-      `${JSON.stringify({ steps, wallSeconds, virtualSeconds: virtualUs / 1e6, failed, runs }, null, 2)}\n`,
-    );
+    const details = { steps, wallSeconds, virtualSeconds: virtualUs / 1e6, failed, runs };
+    writeFileSync(values.json, `${JSON.stringify(details, null, 2)}\n`);
   }
   const time = `${(virtualUs / 3.6e9).toFixed(2)} h of virtual time in ${wallSeconds.toFixed(1)} s`;
   console.log(
