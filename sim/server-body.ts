@@ -33,7 +33,7 @@ export interface ReplySeen {
   readonly offset: number;
 }
 
-/** What came to a process that stood still is read only as far as it wants to read when it goes on. */
+/** What came to a process that stood still is read only as far as it wants to read. */
 class PausableReader implements LineEnds {
   readonly #ends: LineEnds;
   readonly #unread: Buffer[] = [];
