@@ -13,9 +13,11 @@
  * happen at all; and `Foresight` leaves what cannot end well.
  */
 import { EventList } from './event-list.ts';
-import { type Foresight, foresightOf } from './foresight.ts';
+import type { Foresight } from './foresight.ts';
+import { foresightOf } from './foresight-choice.ts';
 import { asked, type Operation } from './history.ts';
 import { changesNothing, type Model, run } from './models.ts';
+import { isOccasion } from './occasions.ts';
 import { isStranded } from './prospects.ts';
 
 export interface Stuck {
@@ -96,7 +98,14 @@ function explained<S>(
   cut: number,
   triesMax: number,
 ): Stuck {
-  const culprit = operations.findIndex((each) => each.outcome === 'ok' && each.return === cut);
+  const suspects = [...operations.keys()].filter((place) => {
+    const { outcome, return: end } = operations[place] as Operation;
+    return outcome === 'ok' && end === cut;
+  });
+  // Several may have returned at that moment.
+  const culprit =
+    suspects.find((place) => isRight(model, until(operations, cut, place), triesMax)) ??
+    (suspects[0] as number);
   const { call } = operations[culprit] as Operation;
   const called = [...operations.keys()].filter((place) => (operations[place]?.call ?? 0) <= cut);
   const rest = called.filter((place) => place !== culprit);
@@ -120,6 +129,10 @@ function explained<S>(
     ),
     called: called.length,
   };
+}
+
+function isRight<S>(model: Model<S>, part: readonly Operation[], triesMax: number): boolean {
+  return new Search(model, part, foresightOf(model.name, part), triesMax).run() === 'ok';
 }
 
 function isOpen({ outcome, return: end }: Operation, at: number): boolean {
@@ -256,7 +269,7 @@ class Search<S> {
       if (this.#isStill[operation] || likes.has(like)) continue;
       likes.add(like);
       if (this.#isUnknown(operation) && this.#foresight.isIdle(operation)) continue;
-      for (const next of this.#nexts(operation)) choices.push({ operation, next });
+      for (const next of this.#nexts(operation, open)) choices.push({ operation, next });
     }
     if (isNarrow && choices.length > 1 && this.#wasMet(open)) return [];
     return isNarrow ? choices : this.#helpfulFirst(choices);
@@ -285,7 +298,7 @@ class Search<S> {
     return this.#operations[operation] as Operation;
   }
 
-  #nexts(operation: number): readonly S[] {
+  #nexts(operation: number, open: readonly number[]): readonly S[] {
     if (this.#foresight.isHopeless(this.#state, operation)) return [];
     this.#tried += 1;
     const nexts = run(this.#model, this.#state, this.#at(operation));
@@ -293,7 +306,17 @@ class Search<S> {
     this.#foresight.place(operation);
     const alive = nexts.filter((next) => !this.#foresight.isDead(this.#state, operation, next));
     this.#foresight.lift(operation);
-    return alive;
+    if (!this.#isUnknown(operation) || alive.length === 0) return alive;
+    const known = open.filter((each) => !this.#isUnknown(each)).map((each) => this.#at(each));
+    const others = open
+      .filter((each) => each !== operation && this.#isUnknown(each))
+      .map((each) => this.#at(each));
+    const modelName = this.#model.name;
+    const unknown = this.#at(operation);
+    const before = this.#state;
+    return alive.filter((after) =>
+      isOccasion({ modelName, unknown, before, after, known, others }),
+    );
   }
 
   #isUnknown(operation: number): boolean {
