@@ -25,6 +25,12 @@ export interface Judgement {
 
 /** An append-only object with more operations than this is left to `list-append` alone. */
 const SECOND_OPINION_MAX = 2_000;
+/** More keys or operations in one object: the append-only keys are taken out of it. */
+const TOGETHER_KEYS_MAX = 8;
+const TOGETHER_OPERATIONS_MAX = 500;
+/** All objects share this many times the tries of one, and each gets a share at least. */
+const OBJECTS_TRIED_MAX = 4;
+const LEAST_SHARE = 20;
 
 export function checkHistory(
   operations: readonly Operation[],
@@ -33,7 +39,8 @@ export function checkHistory(
   const appends = checkListAppend(operations);
   const anomalies: Anomaly[] = [...appends.anomalies];
   const doubts: string[] = [];
-  const parts = partitioned(operations);
+  const parts = objectsOf(operations, appends.keys);
+  let left = triesMax * OBJECTS_TRIED_MAX;
   for (const part of parts) {
     if (part.model === null) {
       doubts.push(`${part.name} was used as more than one type: it cannot be judged`);
@@ -41,15 +48,53 @@ export function checkHistory(
     }
     const isSecond = part.keys.every((key) => appends.keys.has(key));
     if (isSecond && (part.keys.length > 1 || part.places.length > SECOND_OPINION_MAX)) continue;
-    const own = part.places.map((place) => operations[place] as Operation);
-    const found = linearize(part.model, own, triesMax);
+    const share = Math.min(triesMax, Math.max(left, triesMax / LEAST_SHARE));
+    // States of many keys cost in proportion.
+    const tries = Math.ceil(share / part.keys.length);
+    const found = linearize(part.model, part.operations, tries);
+    left -= found.tried;
     if (found.verdict === 'violated') anomalies.push(anomalyOf(operations, part, found));
     if (found.verdict === 'undecided' && !isSecond)
-      doubts.push(`${part.name}: no answer within ${triesMax} tries (${own.length} operations)`);
+      doubts.push(
+        `${part.name}: undecided after ${tries} tries (${part.places.length} operations)`,
+      );
   }
   const verdict = anomalies.length > 0 ? 'violated' : doubts.length > 0 ? 'undecided' : 'ok';
   const summary = summaryOf(operations, parts.length, appends, anomalies, doubts);
   return { verdict, anomalies, doubts, summary };
+}
+
+interface JudgedPart extends Part {
+  readonly operations: readonly Operation[];
+}
+
+/**
+ * What must be linearizable by itself. Transactions tie keys together; where they tie too many,
+ * the append-only ones, which `list-append` ties as well, are left to it.
+ */
+function objectsOf(
+  operations: readonly Operation[],
+  appendKeys: ReadonlySet<string>,
+): JudgedPart[] {
+  return partitioned(operations).flatMap((part) => {
+    const own = part.places.map((place) => operations[place] as Operation);
+    const whole = [{ ...part, operations: own }];
+    const isLarge =
+      part.keys.length > TOGETHER_KEYS_MAX || part.places.length > TOGETHER_OPERATIONS_MAX;
+    const others = part.keys.filter((key) => !appendKeys.has(key));
+    if (part.keys.length === 1 || others.length === 0 || !isLarge) return whole;
+    if (others.length === part.keys.length) return whole;
+    const kept = own.flatMap((operation, at) => {
+      const steps = operation.steps.filter(({ key }) => !appendKeys.has(key));
+      return steps.length === 0 ? [] : [{ place: part.places[at] as number, operation, steps }];
+    });
+    const rest = kept.map(({ operation, steps }) => ({ ...operation, steps }));
+    return partitioned(rest).map((smaller) => ({
+      ...smaller,
+      places: smaller.places.map((place) => kept[place]?.place as number),
+      operations: smaller.places.map((place) => rest[place] as Operation),
+    }));
+  });
 }
 
 function anomalyOf(
