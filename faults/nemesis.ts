@@ -229,6 +229,8 @@ export class Nemesis {
     await Promise.all(nodes.map((node) => node.kill('both')));
     for (const node of nodes) this.#shim(node).control.slowDisk(0);
     for (const node of nodes) {
+      // Another strike may have started it again while the others were still dying.
+      if (node.isRunning) continue;
       const { writes, names } = this.#shim(node).losePower(this.#options.chance);
       this.lostWrites += writes + names;
     }

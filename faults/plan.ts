@@ -125,7 +125,7 @@ function draw(kind: FaultKind, chance: Chance, nodes: number): Fault {
     case 'disk-failing':
       return { kind, on };
     case 'disk-unsynced':
-      return { kind, on: chance.permille(500) ? 'all' : on, syncMs: chance.pick([0, 30, 200]) };
+      return { kind, on: chance.permille(500) ? 'all' : on, syncMs: chance.pick([15, 30, 200]) };
     case 'restart-storm': {
       const victims = Array.from({ length: STORM_VICTIMS }, () => chance.below(nodes));
       return { kind, victims, gapMs: chance.between(400, 3_000) };
