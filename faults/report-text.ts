@@ -29,7 +29,7 @@ export function textLines(report: Report): string[] {
         `${ms(gapMsMedian)} (median), ${ms(gapMsMax)} (worst)`,
     );
   lines.push(`leaders     ${report.reigns.length} reigns seen`);
-  lines.push(`data        ${report.keys} keys, the same on every server`);
+  lines.push(`data        ${report.keys} keys on every server compared`);
   lines.push(...report.checked.map((line) => `checked     ${line}`));
   for (const { what, words } of findings) lines.push(`FOUND ${what}: ${words}`);
   return lines;
