@@ -26,6 +26,7 @@ const BLOCKED_MAX_US = 3_000_000;
 /** Before a client that was refused asks again: events are better spent on what is executed. */
 const REFUSED_MAX_US = 300_000;
 const FINAL_PATIENCE_US = 10_000_000;
+const PROBE_MAX_US = 100_000;
 const FINAL_PAUSE_US = 20_000;
 
 /** A node as clients reach it. */
@@ -71,8 +72,12 @@ export class Clients {
   }
 
   begin(): void {
-    for (let at = 0; at < this.#o.plan.clients; at += 1)
-      new Client(this, this.#o.plan.patienceUs).think();
+    const { plan, doors } = this.#o;
+    for (let at = 0; at < plan.clients; at += 1) new Client(this, plan.patienceUs).think();
+    // One that asks everybody again and again: who was deposed and does not know it has little time
+    // to be caught.
+    if (plan.probes)
+      for (const { host } of doors()) new Client(this, plan.patienceUs, host).probe();
   }
 
   stop(): void {
@@ -105,13 +110,16 @@ interface Pending {
 class Client {
   readonly #all: Clients;
   readonly #patienceUs: number;
+  /** The only one that it goes to. */
+  readonly #host: string | null;
   /** One for each call that it may have under way. */
   readonly #processes: number[];
   #connection: Connection | null = null;
   #hint: string | null = null;
 
-  constructor(all: Clients, patienceUs: number) {
+  constructor(all: Clients, patienceUs: number, host: string | null = null) {
     this.#all = all;
+    this.#host = host;
     this.#patienceUs = patienceUs;
     this.#processes = Array.from({ length: BURST_MAX }, () => all.newProcess());
   }
@@ -143,6 +151,15 @@ class Client {
         },
         lane,
       );
+  }
+
+  /** Reads, and goes on reading. */
+  probe(): void {
+    const { timeline, chance, workload } = this.#all.options;
+    timeline.after(chance.between(1, PROBE_MAX_US), () => {
+      if (this.#all.isStopped) this.#drop();
+      else this.#ask(workload.probe(), () => this.probe());
+    });
   }
 
   askAll(calls: Call[], done: () => void): void {
@@ -193,8 +210,9 @@ class Client {
     if (this.#connection?.isOpen === true) return this.#connection;
     const { chance, doors } = this.#all.options;
     const all = doors();
+    const own = all.find(({ host }) => host === this.#host);
     const isStray = this.#hint === null || chance.permille(STRAY_PERMILLE);
-    const door = all.find(({ host }) => !isStray && host === this.#hint) ?? chance.pick(all);
+    const door = own ?? all.find(({ host }) => !isStray && host === this.#hint) ?? chance.pick(all);
     this.#connection = Connection.open(this.#all, door, {
       onRefused: (host) => {
         // One that names itself is on its way to a reign, or in trouble.

@@ -56,6 +56,8 @@ export interface Plan {
   /** One per voter: how far its wall clock is off. */
   readonly clockMs: readonly number[];
   readonly clients: number;
+  /** Whether somebody reads from every node all the time. */
+  readonly probes: boolean;
   readonly thinkMaxUs: number;
   /** A client waits so long for an answer. */
   readonly patienceUs: number;
@@ -108,6 +110,7 @@ export function planFor(chance: Chance): Plan {
     flavor: chance.pick(['redis7', 'valkey8']),
     clockMs: Array.from({ length: voters }, () => CLOCK_MS + chance.between(-2_000, 2_000)),
     clients: chance.between(2, 6),
+    probes: chance.permille(500),
     thinkMaxUs: chance.pick([2_000, 20_000, 100_000]),
     patienceUs: chance.pick([100_000, 500_000, 2_000_000]),
     kinds: chance.shuffled(KINDS).slice(0, chance.between(1, KINDS.length)),

@@ -255,6 +255,8 @@ export class SimServer implements GroupServer {
   #goneBy(life: number, why: string): void {
     if (life !== this.#life) return;
     this.#life = 0;
+    // One that was killed while it started may have come to life since.
+    this.#body?.crash();
     this.#body = null;
     this.#admin?.close();
     this.#admin = null;

@@ -82,6 +82,11 @@ export class Workload {
     }
   }
 
+  /** A read for its own sake: what it must have seen is known when it is asked. */
+  probe(): Call {
+    return { ...script([], ['GET', 'probe']), read: () => ({ kind: 'ok', results: [] }) };
+  }
+
   /** With an ECHO before it: whoever gets another's answer knows. */
   tagged(): Call {
     let call = this.next();
