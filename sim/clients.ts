@@ -27,6 +27,7 @@ const BLOCKED_MAX_US = 3_000_000;
 const REFUSED_MAX_US = 300_000;
 const FINAL_PATIENCE_US = 10_000_000;
 const PROBE_MAX_US = 100_000;
+const PROBE_PATIENCE_US = 300_000;
 const FINAL_PAUSE_US = 20_000;
 
 /** A node as clients reach it. */
@@ -77,7 +78,7 @@ export class Clients {
     // One that asks everybody again and again: who was deposed and does not know it has little time
     // to be caught.
     if (plan.probes)
-      for (const { host } of doors()) new Client(this, plan.patienceUs, host).probe();
+      for (const { host } of doors()) new Client(this, PROBE_PATIENCE_US, host).probe();
   }
 
   stop(): void {

@@ -12,6 +12,7 @@ const SUPERVISE_MAX_US = 300_000;
 const PAUSE_LONG_MIN_US = 1_500_000;
 const PAUSE_LONG_MAX_US = 4_000_000;
 /** About the time after which a leader that hears nobody steps down. */
+const EVENTS_NEVER = Number.POSITIVE_INFINITY;
 const THAW_MAX_US = 1_000_000;
 const RESTARTS = 40;
 const ROT_CRASH_PERMILLE = 400;
@@ -115,6 +116,7 @@ export class Nemesis {
     network.heal();
     network.weather = FAIR_WEATHER;
     for (const host of hosts) {
+      network.setIsolated(host, false);
       this.#targets.disarm(host);
       this.#targets.freeDisk(host);
       this.#targets.failDisk(host, 'nothing');
@@ -126,7 +128,10 @@ export class Nemesis {
   }
 
   #later(delayUs: number, act: () => void, eventsMax = this.#plan.outageEventsMax): void {
-    const afterEvents = this.#timeline.ran + this.#chance.between(1, eventsMax);
+    const afterEvents =
+      eventsMax === EVENTS_NEVER
+        ? Number.POSITIVE_INFINITY
+        : this.#timeline.ran + this.#chance.between(1, eventsMax);
     const due: Due = { afterEvents, act, isDone: false };
     this.#dues.push(due);
     this.#noteFirst();
@@ -221,14 +226,17 @@ export class Nemesis {
   }
 
   /** As a machine that is moved: it stands still, and its network comes back after it. */
-  #freeze(host: string): void {
+  /** By time alone: the others must be able to elect somebody before it wakes up. */
+  #freeze(other: string): void {
+    const { network } = this.#targets;
+    const host = this.#targets.leaderHost() ?? other;
     this.#note(`freeze ${host}`);
-    for (const each of this.#targets.hosts) this.#targets.network.cutBoth(host, each);
+    network.setIsolated(host, true);
     this.#targets.pause(host);
-    this.#later(this.#chance.between(PAUSE_LONG_MIN_US, PAUSE_LONG_MAX_US), () => {
-      this.#targets.resume(host);
-      this.#later(this.#chance.between(1, THAW_MAX_US), () => this.#targets.network.heal());
-    });
+    const pauseUs = this.#chance.between(PAUSE_LONG_MIN_US, PAUSE_LONG_MAX_US);
+    this.#later(pauseUs, () => this.#targets.resume(host), EVENTS_NEVER);
+    const thawUs = pauseUs + this.#chance.between(1, THAW_MAX_US);
+    this.#later(thawUs, () => network.setIsolated(host, false), EVENTS_NEVER);
   }
 
   #startLater(host: string): void {

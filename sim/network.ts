@@ -37,6 +37,8 @@ export class Network<Packet> {
   readonly #cut = new Set<string>();
   /** When the last packet of a direction arrives: what keeps an ordered link in order. */
   readonly #lastArrivalUs = new Map<string, number>();
+  /** Hosts that nothing reaches or leaves, whatever is healed meanwhile. */
+  readonly #isolated = new Set<string>();
   #inFlight = 0;
   #peak = 0;
 
@@ -77,8 +79,13 @@ export class Network<Packet> {
     this.#cut.clear();
   }
 
+  setIsolated(host: string, isIsolated: boolean): void {
+    if (isIsolated) this.#isolated.add(host);
+    else this.#isolated.delete(host);
+  }
+
   isCut(from: string, to: string): boolean {
-    return this.#cut.has(`${from}>${to}`);
+    return this.#cut.has(`${from}>${to}`) || this.#isolated.has(from) || this.#isolated.has(to);
   }
 
   #launch(delivery: Delivery<Packet>): void {
@@ -95,7 +102,7 @@ export class Network<Packet> {
     this.#timeline.after(delayUs, () => {
       this.#inFlight -= 1;
       // A cut takes what is under way, too: a packet that waited it out would be a delay.
-      if (!this.#cut.has(way)) this.#deliver(delivery);
+      if (!this.isCut(delivery.from, delivery.to)) this.#deliver(delivery);
     });
   }
 }

@@ -89,6 +89,7 @@ const CLOCK_MS = 1_000_000_000;
 /** A run without faults would not be a test of anything: at least this many kinds are on. */
 const KINDS_MIN = 2;
 const KINDS_MAX = 7;
+const FREEZE_PERMILLE = 250;
 
 export function planFor(chance: Chance): Plan {
   const voters = chance.pick([1, 3, 3, 3, 3, 5, 5, 4]);
@@ -97,7 +98,7 @@ export function planFor(chance: Chance): Plan {
   return {
     voters,
     weather: weatherFor(chance),
-    faults: chance.shuffled(FAULT_KINDS).slice(0, chance.between(KINDS_MIN, KINDS_MAX)),
+    faults: faultsFor(chance),
     gapMaxUs: chance.pick([200_000, 1_000_000, 1_000_000, 4_000_000]),
     outageMaxUs: chance.pick([300_000, 2_000_000, 6_000_000]),
     gapEventsMax: chance.pick([500, 1_000, 3_000]),
@@ -132,6 +133,13 @@ export function planFor(chance: Chance): Plan {
     levelSlackBytes: chance.pick([0, 200, 4_096]),
     chunkBytes: chance.pick([64, 512, 16_384]),
   };
+}
+
+/** A leader that was deposed in its sleep is what most rules are about. */
+function faultsFor(chance: Chance): FaultKind[] {
+  const kinds = chance.shuffled(FAULT_KINDS).slice(0, chance.between(KINDS_MIN, KINDS_MAX));
+  if (chance.permille(FREEZE_PERMILLE) && !kinds.includes('freeze')) kinds.push('freeze');
+  return kinds;
 }
 
 export function weatherFor(chance: Chance): Weather {
