@@ -40,6 +40,8 @@ export type Linearized =
 
 /** Tries until the search gives up: a few seconds, and some hundred megabytes of memory. */
 export const TRIES_MAX = 1_000_000;
+/** Situations after a step back that are worth remembering. */
+const REMEMBER_FOR = 32;
 const STATES_MAX = 6;
 const LINE_MAX = 6;
 
@@ -181,6 +183,7 @@ class Search<S> {
   /** Of the unknown operations, those in the line. */
   #used = 0n;
   #tried = 0;
+  #rememberFor = 0;
   #furthest = -1;
   #furthestDue = -1;
 
@@ -340,14 +343,22 @@ class Search<S> {
       this.#state = frame.before;
       this.#used = frame.usedBefore;
       const other = frame.others.shift();
+      this.#rememberFor = REMEMBER_FOR;
       if (other === undefined) continue;
       this.#go(other, frame.others);
       return true;
     }
   }
 
-  /** Exact: the first return and the calls open before it tell which operations are in the line. */
+  /**
+   * A line that never had to be taken back needs no memory, and most histories are such lines. So
+   * situations are remembered only for a while after the search last went back.
+   *
+   * Exact: the first return and the calls open before it tell which operations are in the line.
+   */
   #wasMet(open: readonly number[]): boolean {
+    if (this.#rememberFor === 0) return false;
+    this.#rememberFor -= 1;
     const hash = this.#model.hash(this.#state);
     const id = this.#stateIds.get(hash) ?? this.#stateIds.size;
     this.#stateIds.set(hash, id);
