@@ -209,6 +209,39 @@ test('the shortest wrong part is exact: without its last return all is well', ()
   );
 });
 
+test('the shortest wrong part is exact in longer histories as well', () => {
+  fc.assert(
+    fc.property(fc.nat(1e6), fc.nat(119), fc.nat(60), (seed, late, early) => {
+      const history = linearizableHistory(register as Model<unknown>, {
+        seed,
+        operations: 120,
+        processes: 5,
+        unknownPermille: 50,
+        failPermille: 0,
+        ask: (chance, number) => [
+          chance.permille(600)
+            ? { f: 'read', key: KEY }
+            : { f: 'write', key: KEY, value: `${number}` },
+        ],
+      });
+      const found = linearize(register, swapped(history, late, early));
+      if (found.verdict !== 'violated') return;
+      const cut = swapped(history, late, early)[found.stuck.operation]?.return as number;
+      const known = (last: number) =>
+        swapped(history, late, early)
+          .filter(({ call }) => call <= cut)
+          .map((each) =>
+            each.return !== null && each.return > last
+              ? { ...each, outcome: 'unknown' as const, steps: each.steps.map(withoutResult) }
+              : each,
+          );
+      equal(linearize(register, known(cut)).verdict, 'violated');
+      equal(linearize(register, known(cut - 1)).verdict, 'ok');
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test('a model gives no state for an impossible answer and one for a possible one', () => {
   const operation = { process: 0, call: 0, return: 1, outcome: 'ok' } as const;
   equal(

@@ -68,6 +68,29 @@ const GOOD: readonly Case[] = [
     [at(0, 5, append('a')), at(0, 5, append('b')), at(6, 7, lpop('b')), at(8, 9, lpop('a'))],
   ],
   [
+    'a queue whose pops touch: the one that returned may be the later one',
+    [at(0, 1, append('a')), at(2, 3, append('b')), at(6, 9, lpop('a')), at(5, 6, lpop('b'))],
+  ],
+  [
+    'a swap that was not answered, and an unknown write that calls for it',
+    [
+      at(0, 9, { f: 'cas', key, from: '1', to: '3' }),
+      at(0, 9, { f: 'getset', key, value: '1', result: '3' }),
+      at(0, null, write('1')),
+    ],
+  ],
+  [
+    'a pop that was not answered took what an unknown add had brought',
+    [
+      at(0, 1, sadd('a', true)),
+      at(2, null, { f: 'sadd', key, value: 'b' }),
+      at(4, 9, { f: 'spop', key }),
+      at(4, 9, smembers('a')),
+      at(10, 11, { f: 'srem', key, value: 'a', result: true }),
+      at(12, 13, smembers()),
+    ],
+  ],
+  [
     'members of a set in any order',
     [at(0, 1, sadd('a', true)), at(2, 3, sadd('b', true)), at(4, 5, smembers('b', 'a'))],
   ],
@@ -230,9 +253,9 @@ for (const [name, model, ask] of LARGE) {
       ask,
     };
     const history = linearizableHistory(model, wish).filter(({ outcome }) => outcome !== 'fail');
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     equal(linearize(model, history).verdict, 'ok');
-    ok(performance.now() - begun < 15_000);
+    ok(process.cpuUsage(begun).user < 15e6);
   });
 }
 

@@ -210,7 +210,8 @@ test('100000 transactions of a serial order are judged within ten seconds', () =
       steps: [step, other],
     });
   }
-  const begun = performance.now();
+  // Of this process alone: other tests run at the same time.
+  const begun = globalThis.process.cpuUsage();
   deepEqual(checkListAppend(history).anomalies, []);
-  ok(performance.now() - begun < 10_000);
+  ok(globalThis.process.cpuUsage(begun).user < 10e6);
 });
