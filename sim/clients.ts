@@ -135,7 +135,11 @@ class Client {
 
   /** One call, or several at once, whose answers can be told apart. */
   #askSome(): void {
-    const { chance, workload } = this.#all.options;
+    const { chance, workload, plan } = this.#all.options;
+    if (!chance.permille(plan.writePermille)) {
+      this.#ask(workload.probe(), (isOk) => this.think(!isOk && this.#hint === null));
+      return;
+    }
     const isBurst = chance.permille(BURST_PERMILLE);
     const calls = Array.from({ length: isBurst ? chance.between(2, BURST_MAX) : 1 }, () =>
       isBurst ? workload.tagged() : workload.next(),

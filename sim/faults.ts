@@ -13,6 +13,8 @@ const PAUSE_LONG_MIN_US = 1_500_000;
 const PAUSE_LONG_MAX_US = 4_000_000;
 /** About the time after which a leader that hears nobody steps down. */
 const EVENTS_NEVER = Number.POSITIVE_INFINITY;
+/** Awake, and nobody has told it yet. */
+const THAW_MIN_US = 200_000;
 const THAW_MAX_US = 1_000_000;
 const RESTARTS = 40;
 const ROT_CRASH_PERMILLE = 400;
@@ -71,6 +73,7 @@ export class Nemesis {
   readonly #plan: Plan;
   readonly #note: (what: string) => void;
   #stopped = false;
+  #isFrozen = false;
   #dues: Due[] = [];
   #dueFirst = Number.POSITIVE_INFINITY;
 
@@ -230,13 +233,20 @@ export class Nemesis {
   #freeze(other: string): void {
     const { network } = this.#targets;
     const host = this.#targets.leaderHost() ?? other;
+    // One at a time, and as long as it was meant to be.
+    if (this.#isFrozen) return;
+    this.#isFrozen = true;
     this.#note(`freeze ${host}`);
     network.setIsolated(host, true);
     this.#targets.pause(host);
     const pauseUs = this.#chance.between(PAUSE_LONG_MIN_US, PAUSE_LONG_MAX_US);
     this.#later(pauseUs, () => this.#targets.resume(host), EVENTS_NEVER);
-    const thawUs = pauseUs + this.#chance.between(1, THAW_MAX_US);
-    this.#later(thawUs, () => network.setIsolated(host, false), EVENTS_NEVER);
+    const thawUs = pauseUs + this.#chance.between(THAW_MIN_US, THAW_MAX_US);
+    const thaw = (): void => {
+      this.#isFrozen = false;
+      network.setIsolated(host, false);
+    };
+    this.#later(thawUs, thaw, EVENTS_NEVER);
   }
 
   #startLater(host: string): void {

@@ -176,8 +176,9 @@ export class Host {
     });
   }
 
-  crashServer(): void {
-    this.#server?.crash('died');
+  crashServer(isAtFence: boolean): void {
+    if (isAtFence) this.#server?.crashAtFence();
+    else this.#server?.crash('died');
   }
 
   hangServer(isHung: boolean): void {

@@ -73,6 +73,11 @@ export class Life {
       ...options,
       onCompacted: () => {
         this.compactions += 1;
+        const offset = Number(opened.snapshots.latest?.extra['offset'] ?? 0);
+        const { length } = options.invariants.truth;
+        must(offset <= length, 'a snapshot covers only what is committed', () => {
+          return `${id} has one at ${offset} of ${length}`;
+        });
       },
     };
     this.relay = new SimRelay({

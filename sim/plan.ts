@@ -56,6 +56,8 @@ export interface Plan {
   /** One per voter: how far its wall clock is off. */
   readonly clockMs: readonly number[];
   readonly clients: number;
+  /** The others only read: under writes a deposed leader answers nobody, whatever it believes. */
+  readonly writePermille: number;
   /** Whether somebody reads from every node all the time. */
   readonly probes: boolean;
   readonly thinkMaxUs: number;
@@ -111,6 +113,7 @@ export function planFor(chance: Chance): Plan {
     flavor: chance.pick(['redis7', 'valkey8']),
     clockMs: Array.from({ length: voters }, () => CLOCK_MS + chance.between(-2_000, 2_000)),
     clients: chance.between(2, 6),
+    writePermille: chance.pick([1000, 1000, 20]),
     probes: chance.permille(500),
     thinkMaxUs: chance.pick([2_000, 20_000, 100_000]),
     patienceUs: chance.pick([100_000, 500_000, 2_000_000]),

@@ -63,6 +63,7 @@ export class SimServer implements GroupServer {
   #fence: FenceLine | null = null;
   #capture: ReplicaLine | null = null;
   #isFenceDue = false;
+  #diesAtFence = false;
   readonly #feed: FeedDoor;
   #isGone = false;
   readonly rdbHeadBytes = 9;
@@ -114,6 +115,11 @@ export class SimServer implements GroupServer {
     this.#later(this.#o.chance.between(1, KILL_US_MAX), () => {
       if (life === this.#life) this.crash('was killed');
     });
+  }
+
+  /** It is to die when it is asked next how far it is. */
+  crashAtFence(): void {
+    this.#diesAtFence = true;
   }
 
   /** It dies by itself, or by somebody else's hand. */
@@ -174,6 +180,9 @@ export class SimServer implements GroupServer {
       if (this.#fence === null || this.#events?.isFenceWanted !== true) return;
       this.#events.fenceSent();
       this.#fence.ask();
+      if (!this.#diesAtFence) return;
+      this.#diesAtFence = false;
+      this.crash('died with a question on its way');
     });
   }
 
@@ -233,6 +242,7 @@ export class SimServer implements GroupServer {
   }
 
   #begin(life: number): void {
+    this.#diesAtFence = false;
     const { timeline, chance, lineDelaysUs, inAgent, build } = this.#o;
     this.#body = new ServerBody({
       timeline,

@@ -218,7 +218,7 @@ class World implements Targets {
   }
 
   crashServer(host: string): void {
-    this.#hosts.get(host)?.crashServer();
+    this.#hosts.get(host)?.crashServer(this.#chance.permille(500));
   }
 
   hangServer(host: string, isHung: boolean): void {
