@@ -75,7 +75,8 @@ function cyclesOf(
   const least = [...found, ...found.map((cycle) => shortcut(cycle, operations))].reduce(
     (best, each) => (each.length < best.length ? each : best),
   );
-  return least.length < hardest.length ? [hardest, least] : [hardest];
+  if (least.length === hardest.length) return [hardest];
+  return kindOf(least) === kindOf(hardest) ? [least] : [hardest, least];
 }
 
 /** The graph leaves out what follows from other edges of time; to a reader it is shorter. */

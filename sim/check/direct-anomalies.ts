@@ -208,7 +208,7 @@ function internalOf(
 
 function agrees({ known, appended }: Expected, read: readonly string[]): boolean {
   const start = read.length - appended.length;
-  if (start < 0 || appended.some((value, at) => read[start + at] !== value)) return false;
+  if (appended.some((value, at) => read[start + at] !== value)) return false;
   if (known === null) return true;
   return known.length === start && known.every((value, at) => value === read[at]);
 }

@@ -175,6 +175,20 @@ test('the shortest cycle is told, not the first', () => {
   deepEqual(cycles.map(({ operations }) => operations.length).sort(), [2, 4]);
 });
 
+test('what returned long before is told as such, not through what ran in between', () => {
+  const history = [at(0, 1, 'ax5'), at(2, 3, 'ry'), at(4, 5, 'rx'), at(6, 7, 'rx5')];
+  const cycles = checkListAppend(history).anomalies;
+  deepEqual(
+    cycles.map(({ operations }) => operations.length),
+    [2],
+  );
+});
+
+test('of one knot the hardest kind is told and the shortest cycle', () => {
+  const history = together('rv aw1 ax1', 'rw av1 ay1', 'rx1 ry', 'rx ry1');
+  deepEqual(kinds(history), ['G-nonadjacent', 'G2-item']);
+});
+
 test('a key that is also popped is not judged here, the others are', () => {
   const pop: Operation = {
     process: 99,
