@@ -230,6 +230,7 @@ function shardLimits(plan: Plan): ShardLimits {
     diskWaitTicksMax: 40,
     diskHandOverRetryTicks: 100,
     snapshotReadsMax: CHUNKS_AHEAD,
+    snapshotAloneTicks: plan.aloneTicks,
     logHardFactor: 8,
     logHardBytesMin: plan.logHardBytesMin,
   };

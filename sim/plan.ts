@@ -73,6 +73,8 @@ export interface Plan {
   readonly logLimitBytes: number;
   readonly segmentBytes: number;
   readonly logHardBytesMin: number;
+  /** A leader waits so long for a follower's snapshot. */
+  readonly aloneTicks: number;
   readonly batchBytes: number;
   readonly windowBytes: number;
   readonly uncommittedBytes: number;
@@ -128,6 +130,7 @@ export function planFor(chance: Chance): Plan {
     ]),
     logLimitBytes,
     logHardBytesMin: chance.pick([16_000, 64_000, 1_000_000]),
+    aloneTicks: chance.pick([0, 10, 100]),
     segmentBytes: Math.max(SEGMENT_BYTES_MIN, logLimitBytes / SEGMENTS_PER_LIMIT),
     batchBytes: chance.pick([256, 4_096, 65_536]),
     windowBytes: chance.pick([1_024, 16_384, 262_144]),

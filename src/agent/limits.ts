@@ -52,6 +52,8 @@ export const LIMITS = {
   segmentsPerLimit: 4,
   /** Chunks of snapshots being read for peers, of 1 MiB each. */
   snapshotReadsMax: 16,
+  /** A leader over --log-limit waits so long for a follower's snapshot. */
+  snapshotAloneTicks: 200,
   tailCacheBytes: 32 * MIB,
   /** The log may grow to this multiple of --log-limit (and at least 64 MiB) before writes wait. */
   logHardFactor: 8,
@@ -83,6 +85,7 @@ const WHY: Readonly<Record<keyof typeof LIMITS, string>> = {
   segmentBytes: 'size of a log file: what compaction removes at a time',
   segmentBytesMin: 'a small --log-limit has smaller files, but not tiny ones',
   snapshotReadsMax: 'what peers ask for beyond is dropped, and asked for again',
+  snapshotAloneTicks: 'then a leader takes one itself, though that costs it memory and time',
   segmentsPerLimit: 'so many log files fit into --log-limit',
   tailCacheBytes: 'recent entries in memory, for peers and the feed',
   logHardFactor: 'log over --log-limit times this: writes wait for compaction',

@@ -232,6 +232,7 @@ export class DataGroup {
       {
         logLimitBytes,
         logHardBytes: Math.max(logLimitBytes * limits.logHardFactor, limits.logHardBytesMin),
+        aloneTicks: limits.snapshotAloneTicks,
       },
       {
         take: (done) => this.#snapshots.take(done),

@@ -86,6 +86,7 @@ export interface ShardLimits
     Omit<RaftLimits, 'windowBytesMax' | 'uncommittedBytesMax'> {
   readonly appendWindowBytes: number;
   readonly snapshotReadsMax: number;
+  readonly snapshotAloneTicks: number;
   readonly diskWaitTicksMax: number;
   readonly diskHandOverRetryTicks: number;
   readonly logHardFactor: number;

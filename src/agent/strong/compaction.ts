@@ -13,6 +13,8 @@ import type { NodeId } from '../../core/scalars.ts';
 export interface CompactionLimits {
   readonly logLimitBytes: number;
   readonly logHardBytes: number;
+  /** A leader waits so long for a follower's snapshot. */
+  readonly aloneTicks: number;
 }
 
 export interface CompactionPorts {
@@ -39,8 +41,6 @@ export interface CompactionSight {
   readonly snapshotBytes: number;
 }
 
-/** A leader waits so long for a follower's snapshot. */
-const ALONE_TICKS = 200;
 /** After a failed attempt. */
 const RETRY_TICKS = 40;
 
@@ -80,7 +80,7 @@ export class Compaction {
     if (offer !== null && offered > sight.newestIndex && offered <= sight.committedIndex) {
       this.#offer = null;
       this.#fetch(offer);
-    } else if (sight.canTake && this.#overTicks > ALONE_TICKS) this.#take();
+    } else if (sight.canTake && this.#overTicks > this.#limits.aloneTicks) this.#take();
   }
 
   /**
