@@ -307,7 +307,8 @@ class Connection {
     timeline.after(patienceUs, () => {
       if (pending.isOver) return;
       // Its answer may still come; whoever keeps the connection does not listen to it.
-      if (!chance.permille(KEEP_PERMILLE)) this.#giveUp();
+      const isLast = patience === FINAL_PATIENCE_US;
+      if (isLast || !chance.permille(KEEP_PERMILLE)) this.#giveUp();
       this.#end(pending, 'unknown');
     });
   }

@@ -65,7 +65,7 @@ export interface ShardLog extends LogStore {
   /** On disk, all segments. */
   readonly bytes: number;
   readonly syncs: number;
-  /** Drops what the durable `snapshot` replaces, but keeps `keepBytes` of payloads before it. */
+  /** Drops what the durable `snapshot` replaces, but keeps `keepBytes` of records before it. */
   compactTo(snapshot: SnapshotMeta, keepBytes: number, done: Done): void;
   settle(): void;
 }

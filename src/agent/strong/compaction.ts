@@ -41,7 +41,7 @@ export interface CompactionSight {
   readonly snapshotBytes: number;
 }
 
-/** After a failed attempt. */
+/** After an attempt that failed, or one after which a full log is looked at again. */
 const RETRY_TICKS = 40;
 
 export class Compaction {
@@ -67,7 +67,9 @@ export class Compaction {
   tick(sight: CompactionSight): void {
     this.#paceLog(sight.logBytes);
     if (this.#waitTicks > 0) this.#waitTicks -= 1;
-    const isOver = sight.sinceSnapshotBytes > this.#dueBytes(sight.snapshotBytes);
+    // A full log must shrink, whatever the stream says: entries without bytes fill it as well, and
+    // a crash may have left segments that the newest snapshot covers.
+    const isOver = this.#isFull || sight.sinceSnapshotBytes > this.#dueBytes(sight.snapshotBytes);
     this.#overTicks = isOver ? this.#overTicks + 1 : 0;
     if (!isOver || this.#isBusy || this.#waitTicks > 0) return;
     if (!sight.isLeader) {
@@ -110,7 +112,7 @@ export class Compaction {
 
   #adopt(snapshot: SnapshotMeta, isOwn: boolean): void {
     this.#ports.adopt(snapshot, this.#limits.logLimitBytes / 2, () => {
-      this.#ended(0);
+      this.#ended(this.#isFull ? RETRY_TICKS : 0);
       if (isOwn) this.#ports.announce(snapshot);
     });
   }

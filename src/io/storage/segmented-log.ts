@@ -19,7 +19,7 @@ import { StorageError } from './errors.ts';
 import type { HardStateFile, SyncMark } from './hard-state.ts';
 import { LogReader } from './log-reader.ts';
 import type { Disk, DiskDone } from './ports.ts';
-import { ENTRY_RECORD, encodeRecords } from './segment.ts';
+import { ENTRY_RECORD, encodeRecords, RECORD_OVERHEAD_BYTES } from './segment.ts';
 import type { Segment, Segments } from './segments.ts';
 import { TailCache } from './tail-cache.ts';
 
@@ -149,7 +149,7 @@ export class SegmentedLog implements LogStore {
 
   /**
    * Drops whole segments that hold only entries up to `snapshot.last`, but keeps at least
-   * `keepBytes` of payloads before it for peers that are a little behind. The snapshot must be
+   * `keepBytes` of records before it for peers that are a little behind. The snapshot must be
    * durable: without it the log begins after a gap.
    */
   compactTo(snapshot: SnapshotMeta, keepBytes: number, done: Done): void {
@@ -163,7 +163,7 @@ export class SegmentedLog implements LogStore {
     let kept = 0;
     while (this.#table.holds(keepFrom - 1) && kept < keepBytes) {
       keepFrom -= 1;
-      kept += this.#table.payloadBytesAt(keepFrom);
+      kept += this.#table.payloadBytesAt(keepFrom) + RECORD_OVERHEAD_BYTES;
     }
     // An entry that is not written yet will lie in the active segment or a later one.
     const placed = this.#table.holds(keepFrom) ? this.#table.segmentAt(keepFrom) : 0;
