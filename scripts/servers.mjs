@@ -1,9 +1,10 @@
 /**
- * Fetches other server versions for the tests into a cache directory, without installing anything.
+ * Fetches other servers into a cache directory, without installing anything: valkey for the tests,
+ * etcd for the bench.
  *
- * valkey comes from Debian's backports: the archive's address is whatever apt is configured with
- * here, the package lists go to a directory of their own, and the packages are only unpacked. Best
- * effort: each server is found, or skipped with the reason.
+ * valkey comes from Debian's backports, etcd from the release that this machine runs: the archive's
+ * address is whatever apt is configured with here, the package lists go to a directory of their
+ * own, and the packages are only unpacked. Best effort: each is found, or skipped with the reason.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -16,14 +17,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { findOnPath } from './bootstrap.mjs';
 import { SERVER_NAMES } from './server.mjs';
 
-const SUITE = 'bookworm-backports';
-const PACKAGES = ['valkey-server', 'valkey-tools'];
+const VALKEY_SUITE = 'bookworm-backports';
+const VALKEY_PACKAGES = ['valkey-server', 'valkey-tools'];
+const ETCD_PACKAGES = ['etcd-server'];
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** A slow mirror must not eat the time of the tests. */
 const PATIENCE_MS = 120_000;
@@ -69,21 +71,57 @@ function reason(error) {
 }
 
 async function fetchValkey() {
+  return await unpacked(VALKEY_SUITE, VALKEY_PACKAGES, async (tree) => {
+    const server = join(tree, 'usr', 'bin', 'valkey-server');
+    const { stdout } = await runFile(server, ['--version']);
+    const version = /v=([\d.]+)/.exec(stdout)?.[1];
+    if (!version) throw new Error(`${server} does not tell its version`);
+    return join(await keep(tree, `valkey-${version}`), 'usr', 'bin', 'valkey-server');
+  });
+}
+
+/** etcd's path: on PATH, fetched before, or fetched now; else null and why. Throws nothing. */
+export async function ensureEtcd() {
+  try {
+    const found = findOnPath(['etcd']) ?? fetchedEtcd();
+    return { path: found ?? (await fetchEtcd()), why: '' };
+  } catch (error) {
+    return { path: null, why: reason(error) };
+  }
+}
+
+/** Not beside the servers: what is there is taken for one. */
+function etcdDirectory() {
+  return join(dirname(cacheDirectory()), 'etcd');
+}
+
+function fetchedEtcd() {
+  const path = join(etcdDirectory(), 'usr', 'bin', 'etcd');
+  return existsSync(path) ? path : null;
+}
+
+async function fetchEtcd() {
+  const { release } = await archive();
+  return await unpacked(release, ETCD_PACKAGES, async (tree) => {
+    await runFile(join(tree, 'usr', 'bin', 'etcd'), ['--version']);
+    await moveInto(tree, etcdDirectory());
+    return fetchedEtcd();
+  });
+}
+
+/** Fetches and unpacks packages of a suite into a directory that is there only for `use`. */
+async function unpacked(suite, packages, use) {
   for (const tool of ['apt-get', 'dpkg-deb'])
     if (!findOnPath([tool])) throw new Error(`there is no ${tool}`);
   const work = mkdtempSync(join(tmpdir(), 'althing-apt-'));
   try {
-    const apt = await privateApt(work);
+    const apt = await privateApt(work, suite);
     await apt(['update']);
-    await apt(['download', ...PACKAGES]);
-    const packages = readdirSync(work).filter((name) => name.endsWith('.deb'));
-    for (const name of packages)
+    await apt(['download', ...packages]);
+    const fetched = readdirSync(work).filter((name) => name.endsWith('.deb'));
+    for (const name of fetched)
       await runFile('dpkg-deb', ['-x', join(work, name), join(work, 'tree')]);
-    const server = join(work, 'tree', 'usr', 'bin', 'valkey-server');
-    const { stdout } = await runFile(server, ['--version']);
-    const version = /v=([\d.]+)/.exec(stdout)?.[1];
-    if (!version) throw new Error(`${server} does not tell its version`);
-    return await keep(join(work, 'tree'), `valkey-${version}`);
+    return await use(join(work, 'tree'));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -92,23 +130,27 @@ async function fetchValkey() {
 /** Moves a whole tree into place at once, so that another run never sees half of it. */
 async function keep(tree, name) {
   const place = join(cacheDirectory(), name);
-  mkdirSync(cacheDirectory(), { recursive: true });
+  await moveInto(tree, place);
+  return place;
+}
+
+async function moveInto(tree, place) {
+  mkdirSync(dirname(place), { recursive: true });
   const beside = `${place}.${process.pid}`;
   await runFile('cp', ['-a', tree, beside]);
   if (existsSync(place)) rmSync(beside, { recursive: true });
   else renameSync(beside, place);
-  return join(place, 'usr', 'bin', 'valkey-server');
 }
 
 /** An apt that knows one suite and keeps everything it fetches in `work`. */
-async function privateApt(work) {
+async function privateApt(work, suite) {
   const { uri, options } = await archive();
   const lists = join(work, 'lists');
   const sources = join(work, 'sources.list');
   mkdirSync(join(lists, 'partial'), { recursive: true });
   mkdirSync(join(work, 'cache', 'archives', 'partial'), { recursive: true });
   mkdirSync(join(work, 'empty'));
-  writeFileSync(sources, `deb ${options} ${uri} ${SUITE} main\n`);
+  writeFileSync(sources, `deb ${options} ${uri} ${suite} main\n`);
   const settings = [
     `Dir::Etc::SourceList=${sources}`,
     `Dir::Etc::SourceParts=${join(work, 'empty')}`,
@@ -136,11 +178,14 @@ async function archive() {
     ([uri, component, release]) =>
       component === 'main' && /\/debian\/?$/.test(uri ?? '') && !/security/.test(release ?? ''),
   );
-  const uri = usable[0]?.[0];
+  // Before `-updates` and `-backports`: the release itself.
+  const [uri, , release] = usable.find((row) => !row[2]?.includes('-')) ?? usable[0] ?? [];
   if (!uri) throw new Error('apt has no Debian archive configured');
-  return { uri, options: existsSync(KEYRING) ? `[signed-by=${KEYRING}]` : '' };
+  return { uri, release, options: existsSync(KEYRING) ? `[signed-by=${KEYRING}]` : '' };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  for (const line of await fetchServers()) process.stdout.write(`${line}\n`);
+  const { path, why } = await ensureEtcd();
+  const etcd = `etcd: ${path ?? `skipped: ${why}`}`;
+  for (const line of [...(await fetchServers()), etcd]) process.stdout.write(`${line}\n`);
 }
