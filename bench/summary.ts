@@ -1,5 +1,6 @@
 /** From single runs to one line per case and target: medians, and how far the rounds spread. */
 import type { CurvePoint } from './load/job.ts';
+import { TARGET_NAMES } from './options.ts';
 import type { Case } from './plan.ts';
 import type { Run } from './results.ts';
 import { type Spread, spreadOf } from './spread.ts';
@@ -23,15 +24,22 @@ export interface Summary {
   readonly cpuMicros: Readonly<Record<string, number>>;
 }
 
-/** In the order of the cases, and within each in the order in which targets first ran. */
+/** In the order of the cases, and within each in the order of the targets. */
 export function summaries(cases: readonly Case[], runs: readonly Run[]): Summary[] {
-  const targets = [...new Set(runs.map(({ target }) => target))];
+  const targets = targetsOf(runs);
   return cases.flatMap((each) =>
     targets.flatMap((target) => {
       const own = runs.filter((run) => run.case === each.name && run.target === target);
       return own.length === 0 ? [] : [summaryOf(each, target, own, runs)];
     }),
   );
+}
+
+/** Those that everybody knows first, then variants in the order in which they first ran. */
+export function targetsOf(runs: readonly Run[]): string[] {
+  const ran = [...new Set(runs.map(({ target }) => target))];
+  const known = TARGET_NAMES.filter((name) => ran.includes(name));
+  return [...new Set([...known, ...ran])];
 }
 
 function summaryOf(each: Case, target: string, own: readonly Run[], runs: readonly Run[]): Summary {

@@ -59,9 +59,10 @@ async function runGroup(
 }
 
 function lineOf({ round, case: name, target, measured }: Run): string {
-  const { perSecond, p50Ms, p99Ms, p999Ms, missing, unanswered } = measured;
+  const { perSecond, p50Ms, p99Ms, p999Ms, missing, unanswered, pace } = measured;
   const rest = [
     p999Ms === null ? '' : `  p99.9 ${p999Ms.toFixed(3)}`,
+    pace === null ? '' : `  (generator late p99 ${pace.lateMs.p99.toFixed(3)})`,
     missing === 0 ? '' : `  ${missing} MISSING`,
     unanswered === 0 ? '' : `  ${unanswered} UNANSWERED`,
   ];

@@ -16,8 +16,8 @@ import type { DeploymentTarget } from '../targets/deployment.ts';
 import type { Bench } from './bench.ts';
 import { Measure } from './measure.ts';
 
-/** With the rate below a snapshot every ten seconds or so. */
-export const SNAPSHOT_LOG_LIMIT = '8mb';
+/** At a thousand writes per second a snapshot of each node every ten seconds or so. */
+export const SNAPSHOT_LOG_LIMIT = '32mb';
 const VALUE_BYTES = 1_024;
 const LOAD_MS = 30_000;
 const LOOK_EVERY_MS = 20;

@@ -1,6 +1,8 @@
 /** The cases that look at moments instead of throughput, one after the other. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { JUDGED } from '../marks.ts';
 import { BASE, type Special } from '../plan.ts';
+import { BARE } from '../summary.ts';
 import type { DeploymentTarget } from '../targets/deployment.ts';
 import type { TargetHouse } from '../targets/house.ts';
 import type { Bench } from './bench.ts';
@@ -43,7 +45,7 @@ export async function runSpecials(
 /** On deployments of their own, whose logs are so small that the load alone makes snapshots. */
 async function runSnapshots(house: TargetHouse, bench: Bench): Promise<void> {
   const { options, results, progress } = bench;
-  const specs = [{ name: 'deployment', flags: options.flags }, ...options.variants];
+  const specs = [{ name: JUDGED, flags: options.flags }, ...options.variants];
   progress.expect(specs.length * options.rounds);
   for (const { name, flags } of specs) {
     const target = house.build(name, BASE.nodes, flags, SNAPSHOT_LOG_LIMIT);
@@ -97,10 +99,16 @@ async function runSwitchovers(deployment: DeploymentTarget, bench: Bench): Promi
 
 async function runIdle(house: TargetHouse, bench: Bench): Promise<void> {
   const { options, results, progress, signal } = bench;
-  const targets = house.targets.filter(({ protocol }) => protocol === 'resp');
-  progress.expect(targets.length);
-  for (const target of targets) {
+  const specs = [{ name: JUDGED, flags: options.flags }, ...options.variants];
+  const servers = house.targets.filter(({ name }) => name === BARE);
+  // Fresh ones: a heap that load has grown has room for connections that memory does not show.
+  const fresh = specs.map(({ name, flags }) => house.build(name, BASE.nodes, flags));
+  progress.expect(servers.length + fresh.length);
+  for (const target of [...servers, ...fresh]) {
+    const isFresh = !servers.includes(target);
+    if (isFresh) await house.start(target);
     const run = await measureIdle(target, options.idle, signal);
+    if (isFresh) await target.stop();
     results.idle.push(run);
     const each = run.processes.map(({ name, beforeBytes, afterBytes }) => {
       const bytes = (afterBytes - beforeBytes) / Math.max(1, run.opened);

@@ -1,4 +1,4 @@
-/** The own generator from outside: starts its process, and runs `around` about the measured part. */
+/** The own generator from outside: its process, and what to do around the measured part. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';

@@ -11,14 +11,17 @@ export interface PacerOrder {
   readonly tickMs: number;
 }
 
-const { beginMs, ms, tickMs } = workerData as PacerOrder;
-const bed = new Int32Array(new SharedArrayBuffer(4));
-let atMs = beginMs;
-while (atMs <= beginMs + ms) {
-  const nowMs = monotonicMs();
-  if (nowMs < atMs) Atomics.wait(bed, 0, 0, atMs - nowMs);
-  parentPort?.postMessage(null);
-  // Ticks that went by while nobody ran this thread are one message: the schedule knows them all.
-  const missed = Math.max(0, Math.floor((monotonicMs() - atMs) / tickMs));
-  atMs += tickMs * (1 + missed);
+function pace({ beginMs, ms, tickMs }: PacerOrder): void {
+  const bed = new Int32Array(new SharedArrayBuffer(4));
+  let atMs = beginMs;
+  while (atMs <= beginMs + ms) {
+    const nowMs = monotonicMs();
+    if (nowMs < atMs) Atomics.wait(bed, 0, 0, atMs - nowMs);
+    parentPort?.postMessage(null);
+    // Ticks that went by while nobody ran this thread are one message: the schedule knows them all.
+    const missed = Math.max(0, Math.floor((monotonicMs() - atMs) / tickMs));
+    atMs += tickMs * (1 + missed);
+  }
 }
+
+pace(workerData as PacerOrder);

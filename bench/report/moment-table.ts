@@ -1,4 +1,4 @@
-/** The cases that look at moments, for the page: snapshots, kills, switchovers, idle connections. */
+/** The cases that look at moments: snapshots, kills, switchovers, idle connections. */
 import type { Results } from '../results.ts';
 import { type Spread, spreadOf } from '../spread.ts';
 import { escapeHtml } from './svg.ts';

@@ -3,7 +3,7 @@ import { JUDGED, type Judgement, judge, MARKS } from '../marks.ts';
 import type { Options } from '../options.ts';
 import type { Results } from '../results.ts';
 import { spreadOf } from '../spread.ts';
-import { type Summary, summaries } from '../summary.ts';
+import { type Summary, summaries, targetsOf } from '../summary.ts';
 import { colorOf } from './colors.ts';
 import { momentTable } from './moment-table.ts';
 import { cpuPlots, curvePlots, latencyPlots, mixPlots, throughputPlots } from './plots.ts';
@@ -23,7 +23,7 @@ export interface Facts {
 
 export function pageOf(results: Results, facts: Facts): string {
   const all = summaries(results.cases, results.runs);
-  const targets = [...new Set(results.runs.map(({ target }) => target))];
+  const targets = targetsOf(results.runs);
   const marked = MARKS.flatMap((mark) => ('case' in mark ? [mark.case] : []));
   const cpu = cpuPlots(all, (name) => marked.includes(name));
   const legend = legendOf(targets.map((name) => ({ name, color: colorOf(name, targets) })));
@@ -51,7 +51,7 @@ export function pageOf(results: Results, facts: Facts): string {
 }
 
 const CURVE_WORDS =
-  '<p class="soft">Requests are due at a fixed rate, whatever the target does, and latency counts ' +
+  '<p class="soft">Requests are due at a fixed rate, whatever the target does; latency counts ' +
   'from when a request was due, so that a stall counts for all that came due meanwhile. Medians ' +
   'of the rounds at each percentile. At <em>half of its peak</em> each target has a rate of its ' +
   'own; at a given rate all have the same.</p>';
@@ -122,6 +122,7 @@ function figuresRow(summary: Summary, isFirst: boolean): string {
   const { perSecond, share, p50Ms, p99Ms, p999Ms, cpuMicros } = summary;
   const cpu = Object.entries(cpuMicros).map(([name, micros]) => `${name} ${micros.toFixed(1)}`);
   const number = (words: string): string => `<td class="number">${words}</td>`;
+  const shares = share === null ? '' : `${share.min.toFixed(2)} to ${share.max.toFixed(2)}`;
   const whole = (value: number): string => Math.round(value).toLocaleString('en');
   return [
     `<td>${isFirst ? escapeHtml(summary.case.name) : ''}</td>`,
@@ -129,7 +130,7 @@ function figuresRow(summary: Summary, isFirst: boolean): string {
     number(whole(perSecond.median)),
     `<td class="soft">${whole(perSecond.min)} to ${whole(perSecond.max)}</td>`,
     number(share === null ? '' : share.median.toFixed(3)),
-    `<td class="soft">${share === null ? '' : `${share.min.toFixed(2)} to ${share.max.toFixed(2)}`}</td>`,
+    `<td class="soft">${shares}</td>`,
     number(p50Ms.median.toFixed(3)),
     number(p99Ms.median.toFixed(3)),
     number(p999Ms === null ? '' : p999Ms.median.toFixed(3)),
