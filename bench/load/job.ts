@@ -38,7 +38,10 @@ export interface Outcome {
   readonly unanswered: number;
   /** Milliseconds at each percentile of CURVE. */
   readonly curve: readonly CurvePoint[];
-  /** Open loop: how late the generator itself sent, p50 and p99; null in a closed loop. */
+  /**
+   * Open loop: how late the generator came round to what was due, whether or not a connection was
+   * free then; null in a closed loop.
+   */
   readonly lateMs: { readonly p50: number; readonly p99: number } | null;
   readonly cpuMicros: number;
   readonly samples: readonly Sample[];

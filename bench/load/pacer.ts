@@ -1,8 +1,9 @@
 /**
  * Wakes its parent thread at each tick, with more precision than timers of whole milliseconds and
- * without spinning: a thread that sleeps in `Atomics.wait`.
+ * without spinning: a thread that sleeps in `Atomics.wait`. It says when it is
+ * there, since a thread takes a while to start, and then waits for its order.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { monotonicMs } from './job.ts';
 
 export interface PacerOrder {
@@ -24,4 +25,5 @@ function pace({ beginMs, ms, tickMs }: PacerOrder): void {
   }
 }
 
-pace(workerData as PacerOrder);
+parentPort?.once('message', (order: PacerOrder) => pace(order));
+parentPort?.postMessage(null);

@@ -1,4 +1,5 @@
 /** One phase of load over open wires: who sends what when, until it is over and all is answered. */
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type Job, monotonicMs, type Phase } from './job.ts';
 import type { PacerOrder } from './pacer.ts';
@@ -57,16 +58,16 @@ export class LoadPhase {
 
   /** Returns the seconds from the first request to the last answer. */
   async run(): Promise<number> {
+    const pacer = this.#phase.kind === 'open' ? await newPacer() : null;
     const beginMs = monotonicMs();
     const finished = new Promise<void>((resolve) => {
       this.#finish = resolve;
     });
-    let pacer: Worker | null = null;
-    if (this.#phase.kind === 'open') {
+    if (pacer !== null && this.#phase.kind === 'open') {
       const { ms, perSecond } = this.#phase;
       this.#endMs = beginMs + ms;
       this.#idle.push(...this.#lanes);
-      pacer = this.#pace({ beginMs, ms, perSecond });
+      this.#pace(pacer, { beginMs, ms, perSecond });
     } else {
       this.#endMs = this.#phase.kind === 'closed' ? beginMs + this.#phase.ms : Infinity;
       for (const lane of this.#lanes) this.#next(lane, beginMs);
@@ -88,13 +89,15 @@ export class LoadPhase {
     if (lane.left === 0) this.#next(lane, nowMs);
   }
 
-  #pace(facts: { beginMs: number; ms: number; perSecond: number }): Worker {
+  #pace(pacer: Worker, facts: { beginMs: number; ms: number; perSecond: number }): void {
     const schedule = new Schedule(facts);
     const order: PacerOrder = { ...facts, tickMs: tickMsOf(facts.perSecond) };
-    const pacer = new Worker(new URL('./pacer.ts', import.meta.url), { workerData: order });
     const take = (): void => {
       const nowMs = monotonicMs();
-      schedule.takeDue(nowMs, (dueMs) => this.#queue.push(dueMs));
+      schedule.takeDue(nowMs, (dueMs) => {
+        this.#tally.cameDue(dueMs, nowMs);
+        this.#queue.push(dueMs);
+      });
       while (this.#queueAt < this.#queue.length) {
         const lane = this.#idle.pop();
         if (lane === undefined) break;
@@ -108,7 +111,7 @@ export class LoadPhase {
     pacer.on('message', take);
     // The last tick may come just before the end.
     pacer.on('exit', () => setTimeout(take, 1));
-    return pacer;
+    pacer.postMessage(order);
   }
 
   /** The lane has all its answers: its next batch, or it rests. */
@@ -137,7 +140,6 @@ export class LoadPhase {
       for (; count < pipeline && this.#queueAt < this.#queue.length; count++) {
         const dueMs = this.#queue[this.#queueAt++] ?? nowMs;
         lane.dueMs[count] = dueMs;
-        this.#tally.sent(dueMs, nowMs);
       }
       if (this.#queueAt === this.#queue.length) {
         this.#queue = [];
@@ -193,4 +195,10 @@ export class LoadPhase {
       this.#endMs - monotonicMs() + DRAIN_MS_MAX,
     );
   }
+}
+
+async function newPacer(): Promise<Worker> {
+  const pacer = new Worker(new URL('./pacer.ts', import.meta.url));
+  await once(pacer, 'message');
+  return pacer;
 }

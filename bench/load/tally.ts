@@ -37,7 +37,8 @@ export class Tally {
     this.#took(dueMs, nowMs);
   }
 
-  sent(dueMs: number, nowMs: number): void {
+  /** Of an open loop: when the generator came round to it. */
+  cameDue(dueMs: number, nowMs: number): void {
     this.#lateness.recordValue(micros(nowMs - dueMs));
   }
 

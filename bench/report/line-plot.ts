@@ -28,7 +28,7 @@ export interface LinePlot {
 
 const WIDTH = 520;
 const HEIGHT = 300;
-const FRAME = { left: 62, right: 16, top: 30, bottom: 44 };
+const FRAME = { left: 62, right: 26, top: 30, bottom: 44 };
 const INNER_WIDTH = WIDTH - FRAME.left - FRAME.right;
 const INNER_HEIGHT = HEIGHT - FRAME.top - FRAME.bottom;
 /** Air above and below what is drawn. */
@@ -105,7 +105,9 @@ function floorLine({ floor }: LinePlot, { y }: Scales): string[] {
 }
 
 function drawn({ name, color, points }: Series, { x, y }: Scales): string {
-  const path = points.map((point, i) => `${i === 0 ? 'M' : 'L'}${x(point.x)} ${y(point.y)}`);
+  const path = points.map(
+    (point, i) => `${i === 0 ? 'M' : 'L'}${x(point.x).toFixed(1)} ${y(point.y).toFixed(1)}`,
+  );
   const dots = points.map((point) => {
     const at = x(point.x);
     const bar = { x1: at, x2: at, y1: y(point.low), y2: y(point.high), class: 'spread' };

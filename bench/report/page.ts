@@ -63,7 +63,8 @@ function introduction(facts: Facts, results: Results): string {
   const { commit, server, node, machine, load, options } = facts;
   const sync = spreadOf(results.syncMs.map(({ median }) => median));
   const words = [
-    `Commit ${commit}; ${server}; Node ${node}; ${machine}; load of the machine at the end ` +
+    `Commit ${commit}; ${escapeHtml(server)}; Node ${node}; ${escapeHtml(machine)}; ` +
+      'load of the machine at the end ' +
       `${load.join(', ')}.`,
     `${options.rounds} rounds of ${options.seconds} s, all targets in turn in each round. Points ` +
       'are medians, bars behind them reach from the lowest to the highest round. ' +
