@@ -5,7 +5,7 @@ import { type Spread, spreadOf } from './spread.ts';
 
 /** About a log record with a small value. */
 const RECORD_BYTES = 120;
-const SYNCS = 200;
+const SYNCS = 100;
 
 export function measureSyncMs(dir: string): Spread {
   const path = join(dir, 'sync-time');

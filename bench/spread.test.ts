@@ -14,5 +14,5 @@ test('percentileOf is the smallest value that so many do not exceed', () => {
     [1, 50, 99, 100].map((percent) => percentileOf(values, percent)),
     [1, 50, 99, 100],
   );
-  equal(percentileOf([7], 99), 7);
+  deepEqual([percentileOf([7], 99), percentileOf([3, 1, 2], 50)], [7, 2]);
 });

@@ -44,8 +44,9 @@ async function runGroup(
     await target.settle(signal);
   }
   for (let round = 1; round <= options.rounds; round++) {
-    results.syncMs.push(measureSyncMs(dir));
     for (const each of group) {
+      // Beside each case, since the disk is others' too: its sync time is the floor of that moment.
+      results.syncMs.push(measureSyncMs(dir));
       const turn = round % targets.length;
       for (const target of [...targets.slice(turn), ...targets.slice(0, turn)]) {
         signal.throwIfAborted();

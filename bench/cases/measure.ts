@@ -13,8 +13,9 @@ const WARM_UP_MS = 500;
 /** The closed loop that finds the peak of which a paced case takes half. */
 const PEAK_MS = 1_500;
 /** The first look at how fast a case is, so that a run lasts as long as it is meant to. */
-const PROBE_REQUESTS = 2_000;
+const PROBE_REQUESTS = 500;
 const PROBE_BATCHES = 20;
+const PROBE_BATCH_MAX = 2_000;
 /** Enough batches for each connection even where a target is slow. */
 const BATCHES_MIN = 5;
 const REQUESTS_MAX = 20_000_000;
@@ -81,7 +82,7 @@ export class Measure {
     const batch = connections * pipeline;
     const known = `${target.name}: ${each.name}`;
     if (!this.#perSecond.has(known)) {
-      const requests = Math.max(PROBE_REQUESTS, PROBE_BATCHES * Math.min(batch, PROBE_REQUESTS));
+      const requests = Math.max(PROBE_REQUESTS, PROBE_BATCHES * Math.min(batch, PROBE_BATCH_MAX));
       const probe = await runBenchmark({ ...order, requests }, signal);
       this.#perSecond.set(known, probe.perSecond);
     }

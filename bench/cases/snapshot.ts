@@ -20,6 +20,7 @@ import { Measure } from './measure.ts';
 export const SNAPSHOT_LOG_LIMIT = '32mb';
 const VALUE_BYTES = 1_024;
 const LOAD_MS = 30_000;
+const QUICK_LOAD_MS = 15_000;
 const LOOK_EVERY_MS = 20;
 /** The server forks before the file is there, and the log is cut after it is in place. */
 const MARGIN_MS = 400;
@@ -39,6 +40,7 @@ export async function measureSnapshots(
   const { options, signal } = bench;
   if (round === 1) await new Measure(bench).fill(target, VALUE_BYTES);
   await target.settle(signal);
+  const ms = options.scope === 'quick' ? QUICK_LOAD_MS : LOAD_MS;
   const job: Job = {
     protocol: 'resp',
     port: await target.port(),
@@ -49,7 +51,7 @@ export async function measureSnapshots(
     keys: keysOf(VALUE_BYTES),
     seed: round,
     warmUpMs: WARM_UP_MS,
-    phase: { kind: 'open', ms: LOAD_MS, perSecond: options.rate },
+    phase: { kind: 'open', ms, perSecond: options.rate },
     keepSamples: true,
   };
   const watch = new SnapshotWatch(target.directory);

@@ -22,8 +22,8 @@ import {
 
 const WINDOW_DEFAULT = 65_535;
 const WINDOW_MAX = 2 ** 31 - 1;
-/** The connection's window is topped up after so many bytes, long before it is used up. */
-const TOP_UP_BYTES = 16 * 1024 * 1024;
+/** The connection's window is topped up when this part of it is used up. */
+const TOP_UP_SHARE = 1 / 8;
 const SETTING = { headerTableSize: 1, enablePush: 2, initialWindow: 4 } as const;
 const GRPC_HEAD_BYTES = 5;
 
@@ -45,6 +45,7 @@ export class GrpcConnection {
   readonly #calls = new Map<number, Call>();
   readonly #authority: string;
   readonly #heads = new Map<string, Buffer>();
+  readonly #topUpBytes: number;
   #stream = 1;
   #window = WINDOW_DEFAULT;
   #streamWindow = WINDOW_DEFAULT;
@@ -53,7 +54,9 @@ export class GrpcConnection {
   #waiting: number[] = [];
   #failure: Error | null = null;
 
-  constructor(port: number, onFailed: (error: Error) => void) {
+  /** `windowBytes` is what the peer may send ahead, per stream and in all; 65535 at least. */
+  constructor(port: number, onFailed: (error: Error) => void, windowBytes = WINDOW_MAX) {
+    this.#topUpBytes = windowBytes * TOP_UP_SHARE;
     this.#authority = `127.0.0.1:${port}`;
     this.#socket = createConnection({ host: '127.0.0.1', port, noDelay: true });
     const fail = (error: Error): void => {
@@ -75,10 +78,12 @@ export class GrpcConnection {
     const own = [
       [SETTING.headerTableSize, 0],
       [SETTING.enablePush, 0],
-      [SETTING.initialWindow, WINDOW_MAX],
+      [SETTING.initialWindow, windowBytes],
     ] as const;
     this.#socket.write(settings(own));
-    this.#socket.write(windowUpdate(0, WINDOW_MAX - WINDOW_DEFAULT));
+    // An update by nothing is an error.
+    if (windowBytes > WINDOW_DEFAULT)
+      this.#socket.write(windowUpdate(0, windowBytes - WINDOW_DEFAULT));
   }
 
   /** Calls between the two leave in one write. */
@@ -178,7 +183,7 @@ export class GrpcConnection {
 
   #takeData(stream: number, payload: Buffer): void {
     this.#receivedBytes += payload.length;
-    if (this.#receivedBytes >= TOP_UP_BYTES) {
+    if (this.#receivedBytes >= this.#topUpBytes) {
       this.#socket.write(windowUpdate(0, this.#receivedBytes));
       this.#receivedBytes = 0;
     }

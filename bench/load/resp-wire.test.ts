@@ -14,8 +14,8 @@ test('keys are those of redis-benchmark', () => {
 
 test('a batch is one run of commands, and answers come with their places', async (t) => {
   const server = createServer((socket) => {
-    socket.once('data', (bytes) => {
-      received = bytes.toString();
+    socket.on('data', (bytes) => {
+      received += bytes.toString();
       socket.write('+OK\r\n$2\r\nxx\r\n$-1\r\n');
     });
   });
@@ -24,7 +24,7 @@ test('a batch is one run of commands, and answers come with their places', async
   await once(server, 'listening');
   t.after(() => server.close());
   const answers: string[] = [];
-  const done = Promise.withResolvers<void>();
+  let done = Promise.withResolvers<void>();
   const wire = new RespWire(
     { port: (server.address() as AddressInfo).port, pipeline: 4, valueBytes: 2 },
     {
@@ -39,9 +39,14 @@ test('a batch is one run of commands, and answers come with their places', async
   const batch = { keys: Uint32Array.of(7, 8, 9, 0), isRead: Uint8Array.of(0, 1, 1, 0), count: 3 };
   wire.send(batch);
   await done.promise;
+  done = Promise.withResolvers<void>();
+  wire.send(batch);
+  await done.promise;
   wire.close();
-  assert.deepEqual(answers, ['0 ok', '1 ok', '2 missing']);
+  const each = ['0 ok', '1 ok', '2 missing'];
+  assert.deepEqual(answers, [...each, ...each]);
   const get = (key: string): string => `*2\r\n$3\r\nGET\r\n$16\r\nkey:${key}\r\n`;
   const set = '*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000007\r\n$2\r\nxx\r\n';
-  assert.equal(received, set + get('000000000008') + get('000000000009'));
+  const sent = set + get('000000000008') + get('000000000009');
+  assert.equal(received, sent + sent);
 });

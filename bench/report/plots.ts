@@ -96,7 +96,8 @@ export function cpuPlots(all: readonly Summary[], isMarked: (name: string) => bo
   const loads = all.filter((each) => each.case.kind !== 'paced');
   const marked = loads.filter((each) => isMarked(each.case.name));
   const some = marked.length > 0 ? marked : loads;
-  const parts = [...new Set(some.flatMap(({ cpuMicros }) => Object.keys(cpuMicros)))];
+  const seen = [...new Set(some.flatMap(({ cpuMicros }) => Object.keys(cpuMicros)))];
+  const parts = [...seen.filter((name) => name !== 'load'), 'load'];
   const color = (part: string): string => partColorOf(part, parts);
   const plots = [...Map.groupBy(some, (each) => each.case.name)].map(([name, rows]) =>
     barPlot({
