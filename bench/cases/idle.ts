@@ -10,7 +10,7 @@ import type { Target } from '../targets/target.ts';
 const OPENING_MAX = 100;
 const ANSWER_MS_MAX = 10_000;
 /** For collectors and allocators to come to rest. */
-const REST_MS = 3_000;
+const REST_MS = 5_000;
 
 export async function measureIdle(
   target: Target,
