@@ -43,7 +43,9 @@ export function targetsOf(runs: readonly Run[]): string[] {
 }
 
 function summaryOf(each: Case, target: string, own: readonly Run[], runs: readonly Run[]): Summary {
-  const shares = target === BARE ? [] : sharesOf(runs, each.name, target);
+  // At a given rate everybody's throughput is that rate, or half of a peak.
+  const hasShare = target !== BARE && each.kind !== 'paced';
+  const shares = hasShare ? sharesOf(runs, each.name, target) : [];
   const thousandths = own.flatMap(({ measured }) => measured.p999Ms ?? []);
   return {
     case: each,
