@@ -6,6 +6,9 @@ import type { Outcome } from './verdict.ts';
 import { simulateAll } from './workers.ts';
 import { STEPS_DEFAULT, simulate } from './world.ts';
 
+/** Of more seeds only those are told that fail. */
+const EACH_TOLD_MAX = 200;
+const PROGRESS_EVERY = 500;
 const USAGE = 'sim --seed N | --seeds N [--from K] [--steps N] [--json FILE] [--verbose]';
 
 function count(text: string | undefined, what: string): number | undefined {
@@ -63,6 +66,13 @@ function readArguments() {
   }
 }
 
+/** Of a run of many: not a line for each, but a sign of life. */
+function sayProgress(done: number, all: number, begun: bigint): void {
+  const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
+  const left = Math.round(((all - done) * seconds) / done / 60);
+  console.log(`${done} of ${all} seeds in ${Math.round(seconds)} s, about ${left} min left`);
+}
+
 async function main(): Promise<void> {
   const values = readArguments();
   const steps = count(values.steps, '--steps') ?? STEPS_DEFAULT;
@@ -77,7 +87,9 @@ async function main(): Promise<void> {
   const tell = (verdict: Outcome): void => {
     virtualUs += verdict.figures.virtualUs;
     verdicts.push(verdict);
-    if (seeds.length <= 200 || verdict.failure !== null) say(verdict);
+    if (seeds.length <= EACH_TOLD_MAX || verdict.failure !== null) say(verdict);
+    else if (verdicts.length % PROGRESS_EVERY === 0)
+      sayProgress(verdicts.length, seeds.length, begun);
     if (verdict.failure !== null) explain(verdict, steps);
   };
   if (values.verbose) {
