@@ -56,7 +56,7 @@ test('a directory that is not there is an error that names it', () => {
   match(result.error.message, /\/nonexistent\/directory\/lock/);
 });
 
-test('a disk on which nothing can be written is an error with its way out, and no obstacle to a release', (t) => {
+test('a lock file that cannot be written or read is an error with its way out, and no obstacle to a release', (t) => {
   const directory = directoryFor(t);
   const full = Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
   const taken = lockDirectory(directory);
@@ -72,6 +72,15 @@ test('a disk on which nothing can be written is an error with its way out, and n
   ok(!refused.ok);
   equal(refused.error.code, 'DISK_FULL');
   match(refused.error.message, /lock file cannot be written: ENOSPC/);
+  t.mock.method(fs, 'readFileSync', () => {
+    throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+  });
+  syncBuiltinESMExports();
+  const unread = lockDirectory(directory);
+  t.mock.reset();
+  syncBuiltinESMExports();
+  ok(!unread.ok);
+  match(unread.error.message, /^DISK_FAILED: the lock file cannot be read: EIO/);
   const again = lockDirectory(directory);
   ok(again.ok, 'what was refused holds no lock');
   again.lock.release();

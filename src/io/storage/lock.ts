@@ -37,12 +37,18 @@ const HELD_STATUS = 1;
 export function lockDirectory(directory: string, options: LockOptions = LOCK_OPTIONS): LockResult {
   const path = `${directory}/${LOCK_NAME}`;
   let fd: number;
+  let holder: string;
   try {
     fd = fs.openSync(path, fs.constants.O_RDWR | fs.constants.O_CREAT, FILE_MODE);
   } catch (cause) {
     return failed(path, 'opened', cause as NodeJS.ErrnoException);
   }
-  const holder = fs.readFileSync(path, 'utf8').trim();
+  try {
+    holder = fs.readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    fs.closeSync(fd);
+    return failed(path, 'read', cause as NodeJS.ErrnoException);
+  }
   const { flock, flockMsMax } = options;
   const { status, error } = spawnSync(flock, ['-n', '3'], {
     stdio: ['ignore', 'ignore', 'ignore', fd],

@@ -277,6 +277,8 @@ export class SegmentedLog implements LogStore {
   #finishing(request: Request): DiskDone {
     return (error) => {
       if (error !== null) return this.#fail(error);
+      // Something else failed while this was under way: all that waited has been told.
+      if (this.#failure !== null) return;
       const first = this.#queue.shift();
       assert(first === request, 'requests finish in the order of the calls');
       this.#complete([request]);

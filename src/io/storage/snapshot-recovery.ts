@@ -8,7 +8,7 @@
  */
 import type { SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { EntryTable } from './entry-table.ts';
-import type { StorageError } from './errors.ts';
+import { StorageError } from './errors.ts';
 import type { Disk } from './ports.ts';
 import { type SnapshotContent, snapshotName, verifySnapshot } from './snapshot-file.ts';
 
@@ -40,13 +40,15 @@ export function verifySnapshots(
       return;
     }
     const name = snapshotName(id);
-    disk.open(`${directory}/${name}`, 'existing', (openError, file) => {
+    const path = `${directory}/${name}`;
+    disk.open(path, 'existing', (openError, file) => {
       if (file === null) return done(openError, { newest, damaged });
-      verifySnapshot(disk, file, (error, content, described) => {
+      verifySnapshot(disk, file, (verifyError, content, described) => {
         file.close(() => {
+          const error = verifyError ?? misnamed(path, id, content);
           if (error?.code === 'SNAPSHOT_CHECKSUM') damaged.push({ name, error, described });
           else if (error !== null) return done(error, { newest, damaged });
-          if (content !== null && content.meta.last.index > (newest?.meta.last.index ?? -1))
+          else if (content !== null && content.meta.last.index > (newest?.meta.last.index ?? -1))
             newest = content;
           verifyFrom(i + 1);
         });
@@ -54,6 +56,13 @@ export function verifySnapshots(
     });
   };
   verifyFrom(0);
+}
+
+/** A file that somebody renamed: by that name nobody would find it again. */
+function misnamed(path: string, id: string, content: SnapshotContent | null): StorageError | null {
+  const found = content?.meta.id ?? id;
+  if (found === id) return null;
+  return new StorageError('SNAPSHOT_CHECKSUM', { path, text: `holds snapshot ${found}` });
 }
 
 /** The first damaged snapshot that nothing makes up for; `table` is null when there is no log. */

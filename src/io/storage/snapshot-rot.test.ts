@@ -147,6 +147,39 @@ test('a damaged snapshot beside a sound newer one is removed, and told', () => {
   ok(!kept.world.disk.paths().includes(pathOf(older)));
 });
 
+test('a snapshot under a name that is not its own is told, and never passes for one that is there', () => {
+  for (const isNeeded of [false, true]) {
+    const kept = opened();
+    const meta = taken(kept, ENTRIES);
+    if (isNeeded) kept.group.store.installSnapshot(meta, false, () => undefined);
+    kept.world.settle();
+    kept.world.kill();
+    const other = '/data0/snapshot-other';
+    kept.world.disk.plant(other, kept.world.disk.contentOf(pathOf(meta)));
+    kept.world.disk.lose(pathOf(meta));
+    const result = kept.world.tryOpen({ mustExist: true });
+    equal(result.ok, !isNeeded);
+    const told = result.ok ? result.repaired[0] : result.error;
+    equal(told?.code, 'SNAPSHOT_CHECKSUM');
+    equal(told?.path, other);
+    equal(kept.world.disk.paths().includes(other), isNeeded);
+    if (result.ok) equal(result.snapshot, null);
+  }
+});
+
+test('a snapshot that rots while a vote is saved: the vote fails with that error, once', () => {
+  const kept = opened();
+  const meta = taken(kept, 2);
+  kept.world.disk.flipBit(pathOf(meta), 70);
+  const told: unknown[] = [];
+  kept.group.snapshots.read(meta.id, 0, 10, () => undefined);
+  kept.world.turn();
+  kept.group.store.saveHardState(vote(2), (error) => told.push(error));
+  kept.world.settle();
+  equal(kept.failures.length, 1);
+  deepEqual(told, kept.failures);
+});
+
 test('a damaged snapshot that stood for more than the log holds is refused', () => {
   const kept = opened();
   // As when it was fetched, and the log not yet begun anew after it.
