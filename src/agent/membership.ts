@@ -88,7 +88,7 @@ export class Membership {
     const known = identity.knownRunOf(hello.directory);
     const refusal = judgeIncarnation(known, hello);
     if (refusal !== null || hello.run === known?.run) done(refusal);
-    else identity.recordPeer(hello).then(() => done(null), fatal);
+    else identity.recordPeer(hello).then(done, fatal);
   }
 
   /** A peer came up, or has news. */

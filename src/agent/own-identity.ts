@@ -3,7 +3,13 @@
  * newest incarnation of every peer (`facts/holes.md` H9). Changes are written one at a time.
  */
 import { randomBytes } from 'node:crypto';
-import { EARLIER_RUNS_MAX, type Hello, type KnownRun } from '../io/peers/hello.ts';
+import {
+  EARLIER_RUNS_MAX,
+  type Hello,
+  judgeIncarnation,
+  type KnownRun,
+  type Refusal,
+} from '../io/peers/hello.ts';
 import type { StorageError } from '../io/storage/errors.ts';
 import { type Identity, loadIdentity, saveIdentity } from '../io/storage/identity.ts';
 import type { Disk } from '../io/storage/ports.ts';
@@ -87,11 +93,17 @@ export class OwnIdentity {
     return peer && { incarnation: peer.incarnation, run: peer.run ?? null };
   }
 
-  recordPeer({ directory, incarnation, run }: Hello): Promise<void> {
-    return this.update(({ peers }) => {
+  /** Judges it in its turn: another start of that directory may be recorded meanwhile. */
+  async recordPeer(hello: Hello): Promise<Refusal | null> {
+    const { directory, incarnation, run } = hello;
+    let refusal: Refusal | null = null;
+    await this.update(({ peers }) => {
+      refusal = judgeIncarnation(this.knownRunOf(directory), hello);
+      if (refusal !== null) return {};
       const others = Object.entries(peers).filter(([known]) => known !== directory);
       const kept = others.slice(-(PEERS_MAX - 1));
       return { peers: Object.fromEntries([...kept, [directory, { directory, incarnation, run }]]) };
     });
+    return refusal;
   }
 }
