@@ -31,11 +31,12 @@ export async function openDataGroup(options: OpenDataGroupOptions): Promise<Open
     };
     openShard(disk, directory, open, resolve);
   });
-  if (!result.ok) throw result.error;
-  if (!identity.now.logCreated) await identity.update(() => ({ logCreated: true }));
-  const { tornBytes, repaired } = result.opened;
+  const { repaired } = result.ok ? result.opened : result;
   for (const { code, path, text } of repaired)
     journal.warn('storage.repaired', { code, path, text });
+  if (!result.ok) throw result.error;
+  if (!identity.now.logCreated) await identity.update(() => ({ logCreated: true }));
+  const { tornBytes } = result.opened;
   if (tornBytes > 0) journal.warn('log.tornTailCut', { bytes: tornBytes });
   return result;
 }

@@ -14,7 +14,11 @@ export interface OpenedShard {
 export type OpenShardResult =
   | OpenedShard
   /** Names the file and what is wrong with it. */
-  | { readonly ok: false; readonly error: StorageError | Error };
+  | {
+      readonly ok: false;
+      readonly error: StorageError | Error;
+      readonly repaired: readonly StorageError[];
+    };
 
 export function openShard(
   disk: Disk,
@@ -32,7 +36,7 @@ export function openShard(
     const note = opened.extra === null ? null : readSnapshotNote(opened.extra);
     if (opened.extra !== null && note === null) {
       const text = 'SNAPSHOT_UNKNOWN: the snapshot was written by another version of althing';
-      done({ ok: false, error: new Error(text) });
+      done({ ok: false, error: new Error(text), repaired: opened.repaired });
       return;
     }
     done({ ok: true, opened, index: recovery.finish(opened.base, note) });

@@ -67,7 +67,14 @@ export interface OpenedGroup {
   readonly repaired: readonly StorageError[];
 }
 
-export type OpenGroupResult = OpenedGroup | { readonly ok: false; readonly error: StorageError };
+export type OpenGroupResult =
+  | OpenedGroup
+  | {
+      readonly ok: false;
+      readonly error: StorageError;
+      /** Mended before that was found. */
+      readonly repaired: readonly StorageError[];
+    };
 
 /**
  * Opens the group in `directory`, or creates it. `onEntry` sees every entry held, in order, before
@@ -369,7 +376,8 @@ class Opening {
   #fail(error: StorageError | null): void {
     const path = this.#directory;
     const unknown = { path, text: 'the group cannot be opened' };
-    this.#done({ ok: false, error: error ?? new StorageError('DISK_FAILED', unknown) });
+    const named = error ?? new StorageError('DISK_FAILED', unknown);
+    this.#done({ ok: false, error: named, repaired: this.#repaired });
   }
 }
 

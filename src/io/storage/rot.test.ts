@@ -271,3 +271,17 @@ test('after a failed sync a start writes both slots again, so that either may ro
     world.kill();
   }
 });
+
+test('a slot that was mended by a start that then failed is told by that start', () => {
+  const world = new World();
+  filled(world, true);
+  world.disk.flipBit(HARD_STATE, 100);
+  world.disk.flipBit(LOG, 1_000);
+  const result = world.tryOpen({ segmentBytes: SEGMENT_BYTES, mustExist: true });
+  ok(!result.ok);
+  equal(result.error.code, 'SEGMENT_CHECKSUM');
+  deepEqual(
+    result.repaired.map(({ code, path }) => [code, path]),
+    [['HARD_STATE_DAMAGED', HARD_STATE]],
+  );
+});
