@@ -11,6 +11,8 @@ export interface ChannelOptions {
   readonly receive: (bytes: Buffer) => void;
   /** The other side closed, and all that it had written has come. */
   readonly onEnd: () => void;
+  /** What was written apart may be read together, as from a socket. */
+  readonly joins?: boolean;
   /** At most `fullBytes` are under way again, after `write` said no. */
   readonly onDrain?: () => void;
 }
@@ -20,6 +22,7 @@ const FULL_BYTES = 2_048;
 /** What comes out at once. */
 export const PIECE_BYTES_MAX = 4_096;
 const CUT_PERMILLE = 150;
+const JOIN_PERMILLE = 300;
 
 export class Channel {
   readonly #o: ChannelOptions;
@@ -95,7 +98,23 @@ export class Channel {
     const bytes = this.#waiting.shift();
     if (bytes === undefined) return;
     this.#arrived.push(bytes);
+    this.#join();
     this.#pass();
+  }
+
+  /** The last that arrived takes along what comes right behind it. */
+  #join(): void {
+    if (this.#o.joins !== true || !this.#o.chance.permille(JOIN_PERMILLE)) return;
+    const parts = [this.#arrived.pop() as Buffer];
+    let size = parts[0]?.length ?? 0;
+    for (;;) {
+      const next = this.#waiting[0];
+      if (next === undefined || size + next.length > PIECE_BYTES_MAX) break;
+      this.#waiting.shift();
+      parts.push(next);
+      size += next.length;
+    }
+    this.#arrived.push(Buffer.concat(parts));
   }
 
   #pass(): void {

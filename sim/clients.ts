@@ -26,6 +26,8 @@ const BLOCKED_MAX_US = 3_000_000;
 /** Before a client that was refused asks again: events are better spent on what is executed. */
 const REFUSED_MAX_US = 300_000;
 const FINAL_PATIENCE_US = 10_000_000;
+const FLOOD_MAX_US = 500_000;
+const FLOOD_CALLS = 40;
 const PROBE_MAX_US = 100_000;
 const PROBE_PATIENCE_US = 300_000;
 const FINAL_PAUSE_US = 20_000;
@@ -79,6 +81,7 @@ export class Clients {
     // to be caught.
     if (plan.probes)
       for (const { host } of doors()) new Client(this, PROBE_PATIENCE_US, host).probe();
+    if (plan.floods) new Client(this, plan.patienceUs).flood();
   }
 
   stop(): void {
@@ -164,6 +167,23 @@ class Client {
     timeline.after(chance.between(1, PROBE_MAX_US), () => {
       if (this.#all.isStopped) this.#drop();
       else this.#ask(workload.probe(), () => this.probe());
+    });
+  }
+
+  /** Writes much at once: more than a leader may have under way. */
+  flood(): void {
+    const { timeline, chance, workload } = this.#all.options;
+    timeline.after(chance.between(1, FLOOD_MAX_US), () => {
+      if (this.#all.isStopped) {
+        this.#drop();
+        return;
+      }
+      let left = FLOOD_CALLS;
+      for (let call = 0; call < FLOOD_CALLS; call += 1)
+        this.#ask(workload.flood(), () => {
+          left -= 1;
+          if (left === 0) this.flood();
+        });
     });
   }
 

@@ -16,6 +16,8 @@ const EVENTS_NEVER = Number.POSITIVE_INFINITY;
 /** Awake, and nobody has told it yet. */
 const THAW_MIN_US = 200_000;
 const THAW_MAX_US = 1_000_000;
+/** Of the servers that would have died, so many lose only their connection to the feed. */
+const FEED_CUT_PERMILLE = 300;
 const RESTARTS = 40;
 const ROT_CRASH_PERMILLE = 400;
 const FAILINGS = ['reads', 'writes', 'syncs', 'writes and syncs'] as const;
@@ -51,6 +53,8 @@ export interface Targets {
   copyJoins(): void;
   crashServer(host: string): void;
   hangServer(host: string, isHung: boolean): void;
+  /** The connection on which its server follows breaks, and comes again. */
+  cutFeed(host: string): void;
 }
 
 /** Something that is to happen, by time or by events, whichever comes first. */
@@ -278,6 +282,10 @@ export class Nemesis {
 
   #breakServer(kind: 'serverCrash' | 'serverHang', host: string): void {
     this.#note(`${kind} ${host}`);
+    if (kind === 'serverCrash' && this.#chance.permille(FEED_CUT_PERMILLE)) {
+      this.#targets.cutFeed(host);
+      return;
+    }
     if (kind === 'serverCrash') {
       this.#targets.crashServer(host);
       return;

@@ -17,6 +17,15 @@ export class FeedDoor {
     this.#onRefused = onRefused;
   }
 
+  /** Its connection breaks, as when somebody kills it in the server: it comes again. */
+  cut(): void {
+    const line = this.#current;
+    if (line === null) return;
+    this.#current = null;
+    line.close();
+    this.#feed().disconnected();
+  }
+
   accept(line: Line): FeedEnds {
     const primary = new AsPrimary({ auth: FEED });
     const feed = this.#feed();

@@ -181,6 +181,10 @@ export class Host {
     else this.#server?.crash('died');
   }
 
+  cutFeed(): void {
+    this.enter('orders', () => this.#server?.cutFeed());
+  }
+
   hangServer(isHung: boolean): void {
     const body = this.#server?.body ?? null;
     if (body === null || body.isHung === isHung) return;

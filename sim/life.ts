@@ -55,7 +55,7 @@ const CHUNKS_AHEAD = 3;
 const RETRY_TICKS = 20;
 const GIVE_UP_TICKS = 200;
 /** A transaction of the workload is far below it. */
-const UNIT_BYTES_MAX = 16_384;
+const UNIT_BYTES_MAX = 8_192;
 
 export class Life {
   readonly #o: LifeOptions;
@@ -73,10 +73,16 @@ export class Life {
       ...options,
       onCompacted: () => {
         this.compactions += 1;
-        const offset = Number(opened.snapshots.latest?.extra['offset'] ?? 0);
+        const extra = opened.snapshots.latest?.extra ?? {};
+        const [offset, lastOffset] = [extra['offset'], extra['lastOffset']].map((end) =>
+          Number(end ?? 0),
+        ) as [number, number];
         const { length } = options.invariants.truth;
         must(offset <= length, 'a snapshot covers only what is committed', () => {
           return `${id} has one at ${offset} of ${length}`;
+        });
+        must(lastOffset <= offset, 'a snapshot replaces no more than it holds', () => {
+          return `${id} has one at ${offset} in place of all up to ${lastOffset}`;
         });
       },
     };

@@ -60,6 +60,8 @@ export interface Plan {
   readonly writePermille: number;
   /** Whether somebody reads from every node all the time. */
   readonly probes: boolean;
+  /** Whether somebody writes much at once. */
+  readonly floods: boolean;
   readonly thinkMaxUs: number;
   /** A client waits so long for an answer. */
   readonly patienceUs: number;
@@ -117,6 +119,7 @@ export function planFor(chance: Chance): Plan {
     clients: chance.between(2, 6),
     writePermille: chance.pick([1000, 1000, 20]),
     probes: chance.permille(500),
+    floods: chance.permille(150),
     thinkMaxUs: chance.pick([2_000, 20_000, 100_000]),
     patienceUs: chance.pick([100_000, 500_000, 2_000_000]),
     kinds: chance.shuffled(KINDS).slice(0, chance.between(1, KINDS.length)),

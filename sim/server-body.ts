@@ -3,7 +3,7 @@
  * it stops to execute. What the agent has of it is lines.
  */
 import { Backlog } from './backlog.ts';
-import { Channel } from './channel.ts';
+import { Channel, type ChannelOptions } from './channel.ts';
 import type { ModelServer } from './server/model-server.ts';
 import type { Dial } from './server/primary-link.ts';
 import type { Line, LineEnds } from './server-lines.ts';
@@ -153,11 +153,11 @@ export class ServerBody {
   /** What is left of it after the machine has gone as well: nothing more comes of anything. */
   #channelToAgent(source: string, ends: LineEnds): Channel {
     const { inAgent } = this.#o;
-    const channel = this.#channel(
+    return this.#channel(
       (bytes) => inAgent(source, () => ends.onBytes(bytes)),
       () => inAgent(source, () => ends.onClosed()),
+      { joins: true },
     );
-    return channel;
   }
 
   #dialled(onBytes: (bytes: Buffer) => void, onClosed: () => void) {
@@ -168,7 +168,7 @@ export class ServerBody {
     const toServer = this.#channel(
       (bytes) => this.#inServer(source, () => onBytes(bytes)),
       () => this.#inServer(source, () => onClosed()),
-      () => inAgent(source, () => ends?.onDrain()),
+      { onDrain: () => inAgent(source, () => ends?.onDrain()) },
     );
     const toAgent = this.#channel(
       (bytes) => inAgent(source, () => isClosed || ends?.onBytes(bytes)),
@@ -194,11 +194,14 @@ export class ServerBody {
     };
   }
 
-  #channel(receive: (bytes: Buffer) => void, onEnd: () => void, onDrain?: () => void): Channel {
+  #channel(
+    receive: (bytes: Buffer) => void,
+    onEnd: () => void,
+    more: Pick<ChannelOptions, 'joins' | 'onDrain'> = {},
+  ): Channel {
     const { timeline, chance, lineDelaysUs } = this.#o;
     const delayMaxUs = chance.pick(lineDelaysUs);
-    const base = { timeline, chance, delayMaxUs, receive, onEnd };
-    return new Channel(onDrain === undefined ? base : { ...base, onDrain });
+    return new Channel({ timeline, chance, delayMaxUs, receive, onEnd, ...more });
   }
 
   #newSource(): string {

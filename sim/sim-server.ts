@@ -131,6 +131,10 @@ export class SimServer implements GroupServer {
     this.#later(this.#o.chance.between(1, KILL_US_MAX), () => this.#goneBy(life, why));
   }
 
+  cutFeed(): void {
+    this.#feed.cut();
+  }
+
   /** The model ended itself. */
   exited(life: number, why: string): void {
     if (life === this.#life) this.crash(why);

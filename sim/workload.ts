@@ -32,6 +32,7 @@ export const KINDS = [
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
+const FLOOD_BYTES = 500;
 const STEPS_MAX = 4;
 /** A key is left for a fresh one after so many, so that no history of one grows too wide. */
 const KEY_USES_MAX = 40;
@@ -85,6 +86,12 @@ export class Workload {
   /** A read for its own sake: what it must have seen is known when it is asked. */
   probe(): Call {
     return { ...script([], ['GET', 'probe']), read: () => ({ kind: 'ok', results: [] }) };
+  }
+
+  /** Bytes for their own sake. */
+  flood(): Call {
+    const words = ['SET', 'flood', 'x'.repeat(FLOOD_BYTES)];
+    return { ...script([], words), read: () => ({ kind: 'ok', results: [] }) };
   }
 
   /** With an ECHO before it: whoever gets another's answer knows. */

@@ -221,6 +221,10 @@ class World implements Targets {
     this.#hosts.get(host)?.crashServer(this.#chance.permille(500));
   }
 
+  cutFeed(host: string): void {
+    this.#hosts.get(host)?.cutFeed();
+  }
+
   hangServer(host: string, isHung: boolean): void {
     this.#hosts.get(host)?.hangServer(isHung);
   }
