@@ -7,7 +7,7 @@ import { figures, IS_FULL } from './figures.ts';
 import { isAlive, signal } from './processes.ts';
 import { missingAt, Writer } from './writer.ts';
 
-const ROUNDS = IS_FULL ? 10 : 2;
+const ROUNDS = IS_FULL ? 10 : 1;
 
 test('all six processes are killed in the middle of writes: every acknowledged one is there', async (t) => {
   const deployment = await Deployment.agents(t);

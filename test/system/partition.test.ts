@@ -9,7 +9,7 @@ import { until } from './processes.ts';
 import { Failure, Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';
 
-const ROUNDS = IS_FULL ? 20 : 3;
+const ROUNDS = IS_FULL ? 20 : 2;
 /** What had left the others when the network was cut. */
 const ON_ITS_WAY_MS = 20;
 const SUCCESSION_MS = 15_000;

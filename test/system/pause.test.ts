@@ -10,7 +10,7 @@ import { figures, IS_FULL } from './figures.ts';
 import { signal, until } from './processes.ts';
 import { Failure, type Value, Wire } from './wire.ts';
 
-const ROUNDS = IS_FULL ? 10 : 2;
+const ROUNDS = IS_FULL ? 10 : 1;
 const SESSIONS = 20;
 /** After the fence's bound a server that hangs is given up; then an election follows. */
 const SUCCESSION_MS = 40_000;
