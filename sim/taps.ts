@@ -47,6 +47,10 @@ export class TappedLog implements ShardLog {
     return this.#log.bytes;
   }
 
+  get closedBytes(): number {
+    return this.#log.closedBytes;
+  }
+
   get syncs(): number {
     return this.#log.syncs;
   }

@@ -159,7 +159,7 @@ export class DataGroup {
     this.#compaction.tick({
       isLeader: this.isLeader,
       canTake: this.#feed.isStreaming || this.strong.isOpen,
-      logBytes: this.logBytes,
+      logBytes: this.#o.opened.store.closedBytes,
       sinceSnapshotBytes: this.index.endOffset - newest.offset,
       newestIndex: newest.index,
       committedIndex: this.strong.committedIndex,

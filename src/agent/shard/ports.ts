@@ -64,6 +64,8 @@ export interface ShardLog extends LogStore {
   readonly base: EntryId;
   /** On disk, all segments. */
   readonly bytes: number;
+  /** What compaction can free of them, at most. */
+  readonly closedBytes: number;
   readonly syncs: number;
   /** Drops what the durable `snapshot` replaces, but keeps `keepBytes` of records before it. */
   compactTo(snapshot: SnapshotMeta, keepBytes: number, done: Done): void;

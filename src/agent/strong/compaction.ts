@@ -32,6 +32,10 @@ export interface CompactionSight {
   readonly isLeader: boolean;
   /** True when a snapshot of the local server can be asked for now. */
   readonly canTake: boolean;
+  /**
+   * On disk, but for the segment that grows: one large unit can fill that, and while writes wait
+   * nothing would ever follow it.
+   */
   readonly logBytes: number;
   /** Bytes of log after the newest snapshot: what a new one would save. */
   readonly sinceSnapshotBytes: number;
@@ -111,7 +115,9 @@ export class Compaction {
   }
 
   #adopt(snapshot: SnapshotMeta, isOwn: boolean): void {
-    this.#ports.adopt(snapshot, this.#limits.logLimitBytes / 2, () => {
+    // A tail of live entries may lie among many dead ones: a full log keeps none.
+    const keepBytes = this.#isFull ? 0 : this.#limits.logLimitBytes / 2;
+    this.#ports.adopt(snapshot, keepBytes, () => {
       this.#ended(this.#isFull ? RETRY_TICKS : 0);
       if (isOwn) this.#ports.announce(snapshot);
     });

@@ -169,3 +169,29 @@ test('redisraft 54: entries that are written while a snapshot is are all there, 
       ok(texts.includes(`${index}/1 new ${index}`), `entry ${index}`);
   }
 });
+
+test('compaction without a tail frees what a replaced suffix left, all but the segment that grows', () => {
+  const world = new World();
+  const group = world.open({ segmentBytes: 1_000 });
+  group.store.saveHardState(vote(1), () => undefined);
+  group.store.persist(id(0, 0), [entry(1, 1, 'kept')], () => undefined);
+  for (let index = 2; index <= 20; index += 1)
+    group.store.persist(id(index - 1, 1), [entry(index, 1, 'x'.repeat(400))], () => undefined);
+  group.store.saveHardState(vote(2), () => undefined);
+  group.store.persist(id(1, 1), [entry(2, 2, 'new')], () => undefined);
+  world.settle();
+  equal(group.store.closedBytes > 5_000, true, 'most of what was replaced lies in closed segments');
+  const start = { id: 's2', last: id(2, 2), configuration: CONFIGURATION };
+  const compact = (keepBytes: number): void => {
+    group.snapshots.begin({ ...start, id: `s2-${keepBytes}` }, {}, (_, writer) =>
+      writer?.finish((_error, meta) => {
+        if (meta !== null) group.store.compactTo(meta, keepBytes, () => undefined);
+      }),
+    );
+    world.settle();
+  };
+  compact(500);
+  equal(group.store.closedBytes > 5_000, true, 'a tail of live entries begins before all of it');
+  compact(0);
+  equal(group.store.closedBytes, 0);
+});

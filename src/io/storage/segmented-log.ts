@@ -102,6 +102,11 @@ export class SegmentedLog implements LogStore {
     return this.#segments.bytes;
   }
 
+  /** What compaction can free of them, at most. */
+  get closedBytes(): number {
+    return this.#segments.closedBytes;
+  }
+
   /** fdatasync calls for records so far: group commit keeps it far below the entries. */
   get syncs(): number {
     return this.#syncs;

@@ -65,6 +65,11 @@ export class Segments {
     return this.#held.reduce((sum, segment) => sum + segment.size, 0);
   }
 
+  /** Of all but the active one, which is never dropped. */
+  get closedBytes(): number {
+    return this.bytes - this.active.size;
+  }
+
   /** Appends a new, empty segment; `reset` makes it the only one that counts. */
   create(base: EntryId, reset: boolean, done: DiskDone): void {
     const sequence = (this.#held.at(-1)?.sequence ?? 0) + 1;
