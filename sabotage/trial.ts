@@ -141,7 +141,7 @@ class Tally {
 
 /** `Violation: the rule: the details` */
 export function ruleOf(failure: string): string {
-  return failure.replace(/^(Violation|InvariantError): /, '').replace(/: .*/s, '');
+  return failure.replace(/^(Violation|\w*Error): /, '').replace(/: .*/s, '');
 }
 
 async function runSeeds(
