@@ -13,6 +13,8 @@ export interface ChannelOptions {
   readonly onEnd: () => void;
   /** What was written apart may be read together, as from a socket. */
   readonly joins?: boolean;
+  /** How often what is written at once comes in two. */
+  readonly cutPermille?: number;
   /** At most `fullBytes` are under way again, after `write` said no. */
   readonly onDrain?: () => void;
 }
@@ -22,7 +24,7 @@ const FULL_BYTES = 2_048;
 /** What comes out at once. */
 export const PIECE_BYTES_MAX = 4_096;
 const CUT_PERMILLE = 150;
-const JOIN_PERMILLE = 300;
+const JOIN_PERMILLE = 500;
 
 export class Channel {
   readonly #o: ChannelOptions;
@@ -44,12 +46,12 @@ export class Channel {
   /** False when much is under way: `onDrain` follows. */
   write(bytes: Uint8Array): boolean {
     if (this.#isDropped || this.#isEnded) return true;
-    const { chance } = this.#o;
+    const { chance, cutPermille = CUT_PERMILLE } = this.#o;
     // Whoever wrote it may use its buffer again.
     const copy = Buffer.from(bytes);
     for (let at = 0; at < copy.length; ) {
       const rest = Math.min(copy.length - at, PIECE_BYTES_MAX);
-      const isCut = rest > 1 && chance.permille(CUT_PERMILLE);
+      const isCut = rest > 1 && chance.permille(cutPermille);
       const size = isCut ? chance.between(1, rest - 1) : rest;
       this.#launch(copy.subarray(at, at + size));
       at += size;

@@ -17,7 +17,7 @@ const EVENTS_NEVER = Number.POSITIVE_INFINITY;
 const THAW_MIN_US = 200_000;
 const THAW_MAX_US = 1_000_000;
 /** Of the servers that would have died, so many lose only their connection to the feed. */
-const FEED_CUT_PERMILLE = 300;
+const FEED_CUT_PERMILLE = 500;
 const RESTARTS = 40;
 const ROT_CRASH_PERMILLE = 400;
 const FAILINGS = ['reads', 'writes', 'syncs', 'writes and syncs'] as const;

@@ -10,6 +10,8 @@ import type { Line, LineEnds } from './server-lines.ts';
 import type { Chance, Timeline } from './time.ts';
 
 const CRON_US = 100_000;
+/** So that a server often stands between two units of one entry. */
+const FEED_CUT_PERMILLE = 600;
 
 export interface ServerBodyOptions {
   readonly timeline: Timeline;
@@ -168,7 +170,10 @@ export class ServerBody {
     const toServer = this.#channel(
       (bytes) => this.#inServer(source, () => onBytes(bytes)),
       () => this.#inServer(source, () => onClosed()),
-      { onDrain: () => inAgent(source, () => ends?.onDrain()) },
+      {
+        onDrain: () => inAgent(source, () => ends?.onDrain()),
+        cutPermille: FEED_CUT_PERMILLE,
+      },
     );
     const toAgent = this.#channel(
       (bytes) => inAgent(source, () => isClosed || ends?.onBytes(bytes)),
@@ -197,7 +202,7 @@ export class ServerBody {
   #channel(
     receive: (bytes: Buffer) => void,
     onEnd: () => void,
-    more: Pick<ChannelOptions, 'joins' | 'onDrain'> = {},
+    more: Pick<ChannelOptions, 'joins' | 'cutPermille' | 'onDrain'> = {},
   ): Channel {
     const { timeline, chance, lineDelaysUs } = this.#o;
     const delayMaxUs = chance.pick(lineDelaysUs);
