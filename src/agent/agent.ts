@@ -11,6 +11,7 @@ import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
 import { ClientListener } from '../io/relay/listener.ts';
 import { RELAY_BOUNDS } from '../io/relay/options.ts';
+import type { HeldReply } from '../io/relay/ports.ts';
 import { Relay } from '../io/relay/relay.ts';
 import { CONF_LIMITS } from '../io/server/conf.ts';
 import { type LocatedServer, locateServer } from '../io/server/locate.ts';
@@ -24,6 +25,7 @@ import { commandRules } from './command-rules.ts';
 import type { NodeConfig } from './config.ts';
 import { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
+import { laneFence } from './lane-fence.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
 import { journalNotice } from './notice-journal.ts';
@@ -324,6 +326,9 @@ export class Agent {
     return {
       add: (session: { release(bytes: Buffer): void }, bytes: Buffer, ticket: number) =>
         strong()?.addReply(session, bytes, ticket),
+      laneSent: (ticket: number) => strong()?.hold?.laneSent(ticket),
+      addLane: (replies: HeldReply[], ticket: number, fence: Buffer | null) =>
+        strong()?.hold?.addLane(replies, ticket, fence === null ? null : laneFence(fence)),
       get isFull() {
         return strong()?.hold?.isFull ?? false;
       },
@@ -382,6 +387,7 @@ export class Agent {
         this.journal.warn('agent.stalled', { ms: Math.round(nowMs - lastMs) });
       lastMs = nowMs;
       this.group?.tick();
+      this.relay.tick();
     }, LIMITS.tickMs);
   }
 }

@@ -367,7 +367,7 @@ export class OwnServer implements GroupServer {
   }
 }
 
-function roleSeen(role: Role): RoleSeen {
+export function roleSeen(role: Role): RoleSeen {
   switch (role.kind) {
     case 'primary':
       return { kind: 'primary', offset: role.offset, replicas: role.replicas.length };

@@ -6,6 +6,7 @@
  * so that its answers come from the process that gave the replies (H2).
  */
 
+import type { ReplOffset } from '../../core/scalars.ts';
 import type { Hold } from './hold.ts';
 import type { RoleSeen } from './ports.ts';
 
@@ -14,6 +15,14 @@ export interface BarrierLimits {
   readonly fenceTicksMax: number;
   /** Nothing but `-BUSY`. */
   readonly busyTicksMax: number;
+}
+
+/**
+ * The offset that a `ROLE` on a lane tells. Whatever is not the word of this reign's primary is no
+ * fence: the barrier's own is asked then, and it decides what that means.
+ */
+export function fenceOf(role: RoleSeen): ReplOffset | null {
+  return role.kind === 'primary' && role.replicas > 0 ? role.offset : null;
 }
 
 /** A server that gives no replies at all is asked this often whether it lives. */

@@ -7,7 +7,13 @@
  *      (`facts/engine.md` §6.4);
  *   2. leadership was confirmed by a round begun after its command arrived (thesis §6.4).
  *
- * One `ROLE` is outstanding at a time and serves every reply that was read before it was sent.
+ * Replies come in two streams, each released in its order. Those of sessions' own connections wait
+ * for the fence that is asked on a connection of its own: one `ROLE` is outstanding at a time and
+ * serves every reply that was read before it was sent. Those of lanes bring their fence along: a
+ * `ROLE` that ran behind their commands on the same connection covers them too. Where it does not
+ * come in time, the other fence takes its place.
+ *
+ * A session changes between the two only while nothing of it is held, so that its order holds.
  * One Hold lives as long as one reign. When the reign ends everything in it is dropped, before any
  * later commit is looked at (`facts/holes.md` H1).
  *
@@ -29,9 +35,15 @@ export interface HoldPorts {
   hasUncommitted(): boolean;
 }
 
+export interface HeldReply {
+  readonly session: HeldSession;
+  readonly bytes: Buffer;
+}
+
 interface Batch {
-  readonly sessions: HeldSession[];
-  readonly replies: Buffer[];
+  readonly replies: HeldReply[];
+  /** Of lanes, read before the same fence was sent. */
+  readonly unfenced: Batch[];
   bytes: number;
   /** The highest round that any of its replies waits for. */
   round: number;
@@ -46,8 +58,9 @@ export class Hold {
   /** The fence that was sent after these were read is not answered yet. */
   #asked: Batch | null = null;
   /** Fenced; oldest first, fences never fall. */
-  #waiting: Batch[] = [];
-  #waitingFrom = 0;
+  readonly #own = new BatchQueue();
+  /** Read from lanes; oldest first. A fence that is not known yet is beyond any commit. */
+  readonly #lanes = new BatchQueue();
   #committed = 0;
   #confirmed = 0;
   #heldBytes = 0;
@@ -82,12 +95,41 @@ export class Hold {
   add(session: HeldSession, bytes: Buffer, round: number): void {
     if (this.#isEnded) return;
     const batch = this.#gathering;
-    batch.sessions.push(session);
-    batch.replies.push(bytes);
+    batch.replies.push({ session, bytes });
     batch.bytes += bytes.length;
     if (round > batch.round) batch.round = round;
     this.#heldBytes += bytes.length;
     if (this.#asked === null) this.#ports.requestFence();
+  }
+
+  /**
+   * Commands are on their way down a lane, with their fence: while clients only read, the round
+   * goes out beside them.
+   */
+  laneSent(round: number): void {
+    this.#askBeside(round);
+  }
+
+  /**
+   * Takes replies that were just read from a lane. `fence`: what a `ROLE` behind their commands on
+   * that lane said; null when there was none.
+   */
+  addLane(replies: HeldReply[], round: number, fence: ReplOffset | null): void {
+    if (this.#isEnded) return;
+    let bytes = 0;
+    for (const reply of replies) bytes += reply.bytes.length;
+    const batch = { ...newBatch(), replies, bytes, round };
+    this.#heldBytes += bytes;
+    this.#lanes.push(batch);
+    if (fence === null) {
+      this.#gathering.unfenced.push(batch);
+      if (this.#asked === null) this.#ports.requestFence();
+      return;
+    }
+    batch.fence = fence;
+    this.#isReading = fence === this.#lastFence;
+    this.#lastFence = fence;
+    this.#releaseAll();
   }
 
   /** A `ROLE` is on its way to the server: it covers all that was read up to now. */
@@ -95,14 +137,22 @@ export class Hold {
     assert(this.#asked === null, 'one fence is outstanding at a time');
     this.#asked = this.#gathering;
     this.#gathering = newBatch();
-    // While clients only read, the round goes out beside the fence. Where they write, the append
-    // that carries their bytes confirms it, and asking now would only double the messages.
-    if (this.#isReading && !this.#ports.hasUncommitted() && this.#asked.round > this.#confirmed)
-      this.#ports.requestRound(this.#asked.round);
+    let round = this.#asked.round;
+    for (const batch of this.#asked.unfenced) round = Math.max(round, batch.round);
+    this.#askBeside(round);
+  }
+
+  /**
+   * While clients only read, the round goes out beside the fence. Where they write, the append that
+   * carries their bytes confirms it, and asking now would only double the messages.
+   */
+  #askBeside(round: number): void {
+    if (this.#isReading && !this.#ports.hasUncommitted() && round > this.#confirmed)
+      this.#ports.requestRound(round);
   }
 
   get isFenceWanted(): boolean {
-    return this.#asked === null && this.#gathering.bytes > 0;
+    return this.#asked === null && isAnyIn(this.#gathering);
   }
 
   fenceAnswered(offset: ReplOffset): void {
@@ -110,10 +160,11 @@ export class Hold {
     assert(batch !== null, 'a fence is answered once');
     this.#asked = null;
     batch.fence = offset;
+    for (const unfenced of batch.unfenced) unfenced.fence = offset;
     this.#isReading = offset === this.#lastFence;
     this.#lastFence = offset;
-    if (batch.bytes > 0) this.#waiting.push(batch);
-    if (this.#gathering.bytes > 0) this.#ports.requestFence();
+    if (batch.bytes > 0) this.#own.push(batch);
+    if (isAnyIn(this.#gathering)) this.#ports.requestFence();
     this.#releaseAll();
   }
 
@@ -134,53 +185,71 @@ export class Hold {
     this.#isEnded = true;
     this.#gathering = newBatch();
     this.#asked = null;
-    this.#waiting = [];
-    this.#waitingFrom = 0;
+    this.#own.clear();
+    this.#lanes.clear();
     this.#heldBytes = 0;
     this.#drainAll();
   }
 
   #releaseAll(): void {
+    this.#releaseFrom(this.#own);
+    this.#releaseFrom(this.#lanes);
+    if (!this.isFull && this.#drains.length > 0) this.#drainAll();
+  }
+
+  #releaseFrom(queue: BatchQueue): void {
     while (!this.#isEnded) {
-      const batch = this.#waiting[this.#waitingFrom];
+      const batch = queue.first;
       if (batch === undefined || batch.fence > this.#committed) break;
       if (batch.round > this.#confirmed) {
         this.#ports.requestRound(batch.round);
         // A group of one confirms inside the call, and has released by now.
-        if (this.#waiting[this.#waitingFrom] === batch) break;
+        if (queue.first === batch) break;
         continue;
       }
-      this.#waitingFrom += 1;
-      this.#release(batch);
+      queue.shift();
+      this.#heldBytes -= batch.bytes;
+      for (const { session, bytes } of batch.replies) session.release(bytes);
     }
-    this.#forgetReleased();
-    if (!this.isFull && this.#drains.length > 0) this.#drainAll();
   }
 
   #drainAll(): void {
     for (const callback of this.#drains.splice(0)) callback();
   }
+}
 
-  #release(batch: Batch): void {
-    this.#heldBytes -= batch.bytes;
-    for (let i = 0; i < batch.sessions.length; i++) {
-      const reply = batch.replies[i];
-      if (reply !== undefined) batch.sessions[i]?.release(reply);
+/** Keeps its array short without moving it once per batch. */
+class BatchQueue {
+  #batches: Batch[] = [];
+  #from = 0;
+
+  get first(): Batch | undefined {
+    return this.#batches[this.#from];
+  }
+
+  push(batch: Batch): void {
+    this.#batches.push(batch);
+  }
+
+  shift(): void {
+    this.#from += 1;
+    if (this.#from === this.#batches.length) this.clear();
+    else if (this.#from > 1024) {
+      this.#batches.splice(0, this.#from);
+      this.#from = 0;
     }
   }
 
-  /** Keeps the queue's array short without moving it once per batch. */
-  #forgetReleased(): void {
-    if (this.#waitingFrom === this.#waiting.length) {
-      this.#waiting.length = 0;
-      this.#waitingFrom = 0;
-    } else if (this.#waitingFrom > 1024) {
-      this.#waiting.splice(0, this.#waitingFrom);
-      this.#waitingFrom = 0;
-    }
+  clear(): void {
+    this.#batches.length = 0;
+    this.#from = 0;
   }
 }
 
+function isAnyIn(batch: Batch): boolean {
+  return batch.bytes > 0 || batch.unfenced.length > 0;
+}
+
 function newBatch(): Batch {
-  return { sessions: [], replies: [], bytes: 0, round: 0, fence: Number.MAX_SAFE_INTEGER };
+  return { replies: [], unfenced: [], bytes: 0, round: 0, fence: Number.MAX_SAFE_INTEGER };
 }

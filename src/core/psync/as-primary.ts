@@ -44,6 +44,7 @@ export class AsPrimary {
   readonly #scanner = new RequestScanner(() => true, {
     bulkBytesMax: COMMAND_BYTES_MAX,
     wholeBytesMax: COMMAND_BYTES_MAX,
+    gatherBytesMax: 0,
   });
   #phase: 'handshake' | 'deciding' | 'feeding' | 'over' = 'handshake';
   #isAuthenticated: boolean;

@@ -69,6 +69,14 @@ export class ReplyCounter {
     return this.#wanted > 0;
   }
 
+  /** As new: for another stream. */
+  restart(): void {
+    this.#wanted = 0;
+    this.#shape = 0;
+    this.#skip = 0;
+    this.#isMalformed = false;
+  }
+
   /** Call only when `next` said `starved`. */
   push(chunk: Uint8Array): void {
     this.#chunk = chunk;

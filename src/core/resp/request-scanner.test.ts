@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { HEAD_ARGUMENT_BYTES, RequestScanner } from './request-scanner.ts';
 import { encodeCommand } from './writer.ts';
 
-const LIMITS = { bulkBytesMax: 1 << 20, wholeBytesMax: 4096 };
+const LIMITS = { bulkBytesMax: 1 << 20, wholeBytesMax: 4096, gatherBytesMax: 0 };
 
 interface Seen {
   /** One line per result, parts of one command merged, so that it does not depend on the cuts. */
@@ -78,7 +78,7 @@ test('RequestScanner tells the same story and gives every byte, wherever the str
 });
 
 test('RequestScanner passes a long argument on without keeping it', () => {
-  const scanner = new RequestScanner(() => false, { bulkBytesMax: 1 << 26, wholeBytesMax: 4096 });
+  const scanner = new RequestScanner(() => false, { bulkBytesMax: 1 << 26, wholeBytesMax: 4096, gatherBytesMax: 0 });
   const head = Buffer.from(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${1 << 26}\r\n`);
   scanner.push(head);
   equal(scanner.next(), 'command');

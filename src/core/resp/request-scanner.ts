@@ -12,7 +12,8 @@
  * what is whole here is whole there, or a client could hide a command from us.
  *
  * Cost: no object per command or argument. Bounds: at most a head (name and small arguments, under
- * 1 KiB and one inline line of 64 KiB) waits here, or for a watched command `wholeBytesMax`.
+ * 1 KiB and one inline line of 64 KiB) waits here, or `gatherBytesMax`, or for a watched command
+ * `wholeBytesMax`.
  * Ownership: `bytes` belongs to whoever called `push`, or was allocated for this stretch; it is not
  * written again, so that slices of it may be kept.
  */
@@ -41,6 +42,8 @@ export interface ScannerLimits {
   readonly bulkBytesMax: number;
   /** A watched command above this comes in parts like any other, with `isWhole` false. */
   readonly wholeBytesMax: number;
+  /** A command below this is told when it is whole, one above it with the first that is known. */
+  readonly gatherBytesMax: number;
 }
 
 /**
@@ -97,6 +100,7 @@ export class RequestScanner {
     names = new CommandNames(),
   ) {
     assert(limits.bulkBytesMax > 0 && limits.wholeBytesMax > 0, 'scanner limits are positive');
+    assert(limits.gatherBytesMax <= limits.wholeBytesMax, 'whole commands are gathered');
     this.#isWatched = isWatched;
     this.#limits = limits;
     this.#names = names;
@@ -204,10 +208,10 @@ export class RequestScanner {
   /** Whether an unfinished command may be announced; `wantedBytes` is what its argument needs. */
   #isHeadKnown(wantedBytes: number): boolean {
     const isLong = wantedBytes > HEAD_ARGUMENT_BYTES + 2;
+    const size = this.#at - this.#from + wantedBytes;
+    if (size <= this.#limits.gatherBytesMax) return false;
     if (this.#argIndex === 0) return isLong;
-    if (this.#isWatched(this.#name)) {
-      return this.#at - this.#from + wantedBytes > this.#limits.wholeBytesMax;
-    }
+    if (this.#isWatched(this.#name)) return size > this.#limits.wholeBytesMax;
     return isLong || this.#argIndex >= HEAD_ARGUMENTS;
   }
 

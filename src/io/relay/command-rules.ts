@@ -11,20 +11,23 @@
  * FUNCTION RESTORE is denied. A script that builds the name at run time is not found
  * (`facts/holes.md` H3).
  */
+import type { Effect } from '../../core/lanes/effect.ts';
 import { CommandNames } from '../../core/resp/command-names.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
+import {
+  authEffect,
+  clientEffect,
+  helloEffect,
+  selectEffect,
+  streamReadEffect,
+} from './connection-rules.ts';
 import type { CommandRules } from './options.ts';
 
-/**
- * - `binds`: leaves state in the connection, or does not get exactly one reply.
- * - `monitors`: binds, and its replies show the agent's own fence.
- * - `blocks`: its reply may come much later; the server must learn when the client hangs up.
- * - `judged`: the arguments decide.
- */
-export type Trait = 'binds' | 'monitors' | 'blocks' | 'judged';
+/** Null is a plain command; of a `judged` one the arguments decide. */
+export type Trait = Effect | 'judged' | null;
 
 export type Verdict =
-  | { readonly kind: 'pass'; readonly trait: Trait | undefined }
+  | { readonly kind: 'pass'; readonly effect: Effect | null }
   | { readonly kind: 'replace'; readonly bytes: Buffer };
 
 /** A command as the scanner tells it; `argument` is null for what is not there. */
@@ -35,24 +38,48 @@ export interface JudgedCommand {
   argument(index: number): Buffer | null;
 }
 
+/** What a server's COMMAND says of one command. */
+export interface ListedCommand {
+  readonly name: string;
+  readonly flags: ReadonlySet<string>;
+}
+
 const BINDING = [
-  ...['AUTH', 'HELLO', 'SELECT', 'MULTI', 'WATCH', 'RESET', 'QUIT'],
-  ...['READONLY', 'READWRITE', 'ASKING'],
+  'QUIT',
+  // What they add to a connection comes unasked, or counts no replies.
   ...['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE'],
   // Refused by every sensible table; without one they would not get one reply each.
-  ...['SYNC', 'PSYNC', 'REPLCONF', 'SHUTDOWN'],
+  ...['SYNC', 'PSYNC', 'REPLCONF', 'SHUTDOWN', 'FAILOVER', 'DEBUG'],
 ];
 const BLOCKING = [
-  ...['BLPOP', 'BRPOP', 'BRPOPLPUSH', 'BLMOVE', 'BLMPOP', 'BZPOPMIN', 'BZPOPMAX', 'BZMPOP'],
-  ...['XREAD', 'XREADGROUP'],
+  ...['BLPOP', 'BRPOP', 'BRPOPLPUSH', 'BLMOVE', 'BLMPOP', 'BZPOPMIN', 'BZPOPMAX', 'BZMPOP'], //
 ];
-const JUDGED = ['WAIT', 'WAITAOF', 'CONFIG', 'CLIENT', 'EVAL', 'EVAL_RO', 'SCRIPT', 'FUNCTION'];
+const SIMPLE: readonly (readonly [string, Effect])[] = [
+  ['MULTI', { kind: 'multi' }],
+  ['EXEC', { kind: 'exec' }],
+  ['DISCARD', { kind: 'exec' }],
+  ['WATCH', { kind: 'watch' }],
+  ['UNWATCH', { kind: 'unwatch' }],
+  ['RESET', { kind: 'reset' }],
+  ['MONITOR', { kind: 'monitors' }],
+];
+const JUDGED = [
+  ...['WAIT', 'WAITAOF', 'CONFIG', 'CLIENT', 'EVAL', 'EVAL_RO', 'SCRIPT', 'FUNCTION', 'ACL'],
+  ...['XREAD', 'XREADGROUP', 'SELECT', 'AUTH', 'HELLO'],
+];
+/**
+ * Noted by the server as unfit for scripts, and fit for a lane all the same: one reply each, and
+ * nothing left in the connection. READONLY and READWRITE concern nodes of a cluster, and replicas.
+ */
+const PLAIN = new Set([
+  ...['READONLY', 'READWRITE', 'ASKING', 'SAVE', 'BGSAVE', 'BGREWRITEAOF', 'LASTSAVE', 'MODULE'],
+  ...['REPLICAOF', 'SLAVEOF', 'ROLE', 'CLUSTER', 'SLOWLOG', 'LATENCY', 'MEMORY', 'COMMAND'],
+  ...['EVALSHA', 'EVALSHA_RO', 'FCALL', 'FCALL_RO', 'MIGRATE', 'PFSELFTEST', 'PFDEBUG'],
+  ...['RANDOMKEY', 'SPUBLISH', 'PUBLISH', 'RESTORE-ASKING', 'KEYS', 'INFO'],
+]);
 
-/** Subcommands of CLIENT that leave nothing behind, or nothing that changes an answer. */
-const CLIENT_PLAIN = new Set(
-  ['SETNAME', 'SETINFO', 'ID', 'INFO', 'LIST', 'GETNAME', 'GETREDIR', 'TRACKINGINFO'], //
-);
-
+/** Asked behind a script on the same connection they would be read when it has ended (H6). */
+const BESIDE_SCRIPTS = new Set(['SCRIPT KILL', 'FUNCTION KILL', 'FUNCTION STATS', 'SCRIPT DEBUG']);
 const SET_REPL = Buffer.from('set_repl');
 const SET_REPL_REASON =
   'redis.set_repl is not available: it would keep writes from being replicated';
@@ -60,8 +87,11 @@ const SET_ELSEWHERE =
   'is set by the deployment: a change on one server would be lost at a failover';
 const TOO_LONG_REASON = 'this command is too long to be checked';
 
-const PASS: Verdict = { kind: 'pass', trait: undefined };
-const BINDS: Verdict = { kind: 'pass', trait: 'binds' };
+const OWN: Effect = { kind: 'own' };
+const BLOCKS: Effect = { kind: 'blocks' };
+const BINDS: Effect = { kind: 'binds' };
+const GOVERNS: Effect = { kind: 'governs' };
+const PASS: Verdict = { kind: 'pass', effect: null };
 
 export class CommandJudge {
   /** One table for the scanners of all sessions. */
@@ -69,24 +99,34 @@ export class CommandJudge {
   readonly isJudged = (name: string): boolean => this.#traits.get(name) === 'judged';
   readonly #rules: CommandRules;
   readonly #traits = new Map<string, Trait>();
-  /** What a judged command is when nothing speaks against it. */
-  readonly #defaults = new Map<string, Verdict>();
 
   constructor(rules: CommandRules) {
     this.#rules = rules;
-    for (const name of BINDING) this.#traits.set(name, 'binds');
-    for (const name of BLOCKING) this.#traits.set(name, 'blocks');
-    this.#traits.set('MONITOR', 'monitors');
-    for (const [name, trait] of this.#traits) this.#defaults.set(name, { kind: 'pass', trait });
+    for (const name of BINDING) this.#traits.set(name, BINDS);
+    for (const name of BLOCKING) this.#traits.set(name, BLOCKS);
+    for (const [name, effect] of SIMPLE) this.#traits.set(name, effect);
     for (const name of JUDGED) this.#traits.set(name, 'judged');
     for (const command of rules.denied.keys()) {
       this.#traits.set(command.split(' ', 1)[0] as string, 'judged');
     }
   }
 
-  /** Undefined for what is passed on and gets one reply. `name` is in upper case. */
-  traitOf(name: string): Trait | undefined {
-    return this.#traits.get(name);
+  /**
+   * What the server says of its commands. What our tables do not know, and the server says may wait
+   * or is not for scripts, does not ride a lane.
+   */
+  learn(commands: readonly ListedCommand[]): void {
+    for (const { name, flags } of commands) {
+      const upper = name.toUpperCase();
+      if (this.#traits.has(upper) || PLAIN.has(upper)) continue;
+      if (flags.has('blocking')) this.#traits.set(upper, BLOCKS);
+      else if (flags.has('noscript')) this.#traits.set(upper, BINDS);
+    }
+  }
+
+  /** Null for what is passed on, gets one reply and leaves nothing. `name` is in upper case. */
+  traitOf(name: string): Trait {
+    return this.#traits.get(name) ?? null;
   }
 
   /** Decides about a command whose trait is `judged`. */
@@ -94,31 +134,25 @@ export class CommandJudge {
     const { name } = command;
     const reason = this.#rules.denied.get(name);
     if (reason !== undefined) return refusal(name, reason);
-    if (!command.isWhole && name !== 'EVAL' && name !== 'EVAL_RO') {
-      return refusal(name, TOO_LONG_REASON);
-    }
-    const first = command.argument(1);
-    if (name === 'EVAL' || name === 'EVAL_RO') return judgeScript(command, 1);
-    if (name === 'WAIT') return this.#judgeWait(command);
-    if (name === 'WAITAOF') return this.#judgeWaitAof(command);
-    if (first === null) return name === 'CLIENT' ? BINDS : this.#defaultOf(name);
-    const subcommand = upperCase(first);
+    if (!command.isWhole) return judgeLong(command);
+    const subcommand = subcommandOf(command);
     const subreason = this.#rules.denied.get(`${name} ${subcommand}`);
     if (subreason !== undefined) return refusal(`${name} ${subcommand}`, subreason);
-    return this.#judgeSubcommand(command, subcommand);
-  }
-
-  #judgeSubcommand(command: JudgedCommand, subcommand: string): Verdict {
-    switch (`${command.name} ${subcommand}`) {
-      case 'CONFIG SET':
-        return this.#judgeConfigSet(command);
-      case 'SCRIPT LOAD':
-      case 'FUNCTION LOAD':
-      case 'FUNCTION RESTORE':
-        return judgeScript(command, 2);
+    switch (name) {
+      case 'EVAL':
+      case 'EVAL_RO':
+        return judgeScript(command, 1);
+      case 'WAIT':
+        return this.#judgeWait(command);
+      case 'WAITAOF':
+        return this.#judgeWaitAof(command);
+      case 'CONFIG':
+        return subcommand === 'SET' ? this.#judgeConfigSet(command) : PASS;
+      case 'SCRIPT':
+      case 'FUNCTION':
+        return judgeCode(command, subcommand);
       default:
-        if (command.name !== 'CLIENT') return this.#defaultOf(command.name);
-        return CLIENT_PLAIN.has(subcommand) ? PASS : BINDS;
+        return { kind: 'pass', effect: effectOf(command, subcommand) };
     }
   }
 
@@ -152,10 +186,64 @@ export class CommandJudge {
     if (timeout < 0) return PASS;
     return { kind: 'replace', bytes: evalOf(PAIR_SCRIPT, 1, this.#rules.waitReply(asked)) };
   }
+}
 
-  #defaultOf(name: string): Verdict {
-    return this.#defaults.get(name) ?? PASS;
+function effectOf(command: JudgedCommand, subcommand: string): Effect | null {
+  switch (command.name) {
+    case 'CLIENT':
+      return clientEffect(command, subcommand);
+    case 'SELECT':
+      return selectEffect(command);
+    case 'AUTH':
+      return authEffect(command);
+    case 'HELLO':
+      return helloEffect(command);
+    case 'XREAD':
+    case 'XREADGROUP':
+      return streamReadEffect(command);
+    case 'ACL':
+      return subcommand === 'WHOAMI' || subcommand === 'CAT' || subcommand === 'GENPASS'
+        ? null
+        : GOVERNS;
+    default:
+      return untouched(command.name);
   }
+}
+
+/** A command that is judged only because something else of its name is denied. */
+function untouched(name: string): Effect | null {
+  if (BINDING.includes(name)) return BINDS;
+  if (BLOCKING.includes(name)) return BLOCKS;
+  return SIMPLE.find(([simple]) => simple === name)?.[1] ?? null;
+}
+
+/** Too long to be looked at as a whole. */
+function judgeLong(command: JudgedCommand): Verdict {
+  switch (command.name) {
+    case 'EVAL':
+    case 'EVAL_RO':
+      return judgeScript(command, 1);
+    case 'XREAD':
+    case 'XREADGROUP':
+      return { kind: 'pass', effect: BLOCKS };
+    case 'AUTH':
+    case 'HELLO':
+    case 'SELECT':
+      return { kind: 'pass', effect: BINDS };
+    default:
+      return refusal(command.name, TOO_LONG_REASON);
+  }
+}
+
+function judgeCode(command: JudgedCommand, subcommand: string): Verdict {
+  if (subcommand === 'LOAD' || subcommand === 'RESTORE') return judgeScript(command, 2);
+  const isBeside = BESIDE_SCRIPTS.has(`${command.name} ${subcommand}`);
+  return { kind: 'pass', effect: isBeside ? OWN : null };
+}
+
+function subcommandOf(command: JudgedCommand): string {
+  const word = command.argument(1);
+  return word === null ? '' : upperCase(word);
 }
 
 const EMPTY = Buffer.alloc(0);

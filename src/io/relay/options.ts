@@ -19,8 +19,18 @@ export interface RelayBounds {
    * who does not read must not use up what the others need. */
   readonly replyBytesTotalMax: number;
   readonly replyBytesLow: number;
+  /** Commands of one session on a lane without a reply: above it the client is not read. */
+  readonly laneOwedMax: number;
+  /** Reply bytes on their way to one client that a lane has brought, once others waited for it as
+   * long as they must. Above it the client is closed: its replies can wait nowhere else. */
+  readonly laneReplyBytesMax: number;
+  /** Connections of sessions that could do without: above it the oldest are given back. */
+  readonly ownConnectionsMax: number;
   /** A command that must be seen whole to be judged; longer ones are refused. */
   readonly wholeBytesMax: number;
+  /** A command that has come in part waits here for the rest, up to this: what is longer needs a
+   * connection of its own. All sessions at once stay near `unfinishedBytesTotalMax`. */
+  readonly gatherBytesMax: number;
   /** Unfinished commands kept in all sessions; a session that grows above it is closed. */
   readonly unfinishedBytesTotalMax: number;
   /** Largest argument that the server takes: its own `proto-max-bulk-len`, or the two would cut
@@ -42,7 +52,11 @@ export const RELAY_BOUNDS: Omit<RelayBounds, 'bulkBytesMax'> = {
   replyBytesMax: 1024 * 1024,
   replyBytesTotalMax: 256 * 1024 * 1024,
   replyBytesLow: 64 * 1024,
+  laneOwedMax: 4096,
+  laneReplyBytesMax: 64 * 1024 * 1024,
+  ownConnectionsMax: 1_000,
   wholeBytesMax: 1024 * 1024,
+  gatherBytesMax: 16 * 1024,
   unfinishedBytesTotalMax: 128 * 1024 * 1024,
   closeGraceMs: 5_000,
   keepAliveMs: 60_000,

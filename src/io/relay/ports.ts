@@ -33,9 +33,22 @@ export interface Hold {
    * first. `ticket` is the round that must be confirmed at least.
    */
   add(session: HeldSession, bytes: Buffer, ticket: number): void;
+  /** Commands are on their way down a lane, a fence behind them. */
+  laneSent(ticket: number): void;
+  /**
+   * The same as `add` for replies read from a lane, in their order. `fence` is the server's answer
+   * to a `ROLE` that ran behind all their commands; without it another is needed. A session's
+   * replies come by one of the two until none is held.
+   */
+  addLane(replies: HeldReply[], ticket: number, fence: Buffer | null): void;
   readonly isFull: boolean;
   /** `callback` is called once, when the hold is not full any more. */
   onDrain(callback: () => void): void;
+}
+
+export interface HeldReply {
+  readonly session: HeldSession;
+  readonly bytes: Buffer;
 }
 
 export interface HeldSession {

@@ -6,7 +6,8 @@
  */
 import type { Duplex } from 'node:stream';
 import { errorReply } from '../../core/resp/writer.ts';
-import { CommandJudge } from './command-rules.ts';
+import { CommandJudge, type ListedCommand } from './command-rules.ts';
+import { Lanes } from './lanes.ts';
 import type { CommandRules, RelayBounds } from './options.ts';
 import type { RelayPorts, Route } from './ports.ts';
 import { Session } from './session.ts';
@@ -23,6 +24,8 @@ export interface RelayStats {
   readonly bound: number;
   /** Sessions with commands that nobody has taken yet. */
   readonly waiting: number;
+  /** Connections to the local server that sessions share. */
+  readonly lanes: number;
   readonly passedThrough: number;
   readonly heldSessions: number;
   readonly waitingBytes: number;
@@ -39,7 +42,10 @@ export class Relay implements SessionHost {
   readonly ports: RelayPorts;
   readonly bounds: RelayBounds;
   readonly judge: CommandJudge;
+  readonly lanes: Lanes<Session>;
   readonly #sessions = new Set<Session>();
+  /** With a connection of their own to the local server; the oldest first. */
+  readonly #owning = new Set<Session>();
   readonly #heldUp = new Set<Session>();
   #route: Route = { kind: 'none', why: 'this node is starting' };
   /** The reign whose replies sessions may hold; it ends only by `endReign`. */
@@ -57,6 +63,7 @@ export class Relay implements SessionHost {
     this.ports = options.ports;
     this.bounds = options.bounds;
     this.judge = new CommandJudge(options.rules);
+    this.lanes = new Lanes(options.ports);
   }
 
   get route(): Route {
@@ -94,6 +101,7 @@ export class Relay implements SessionHost {
     this.#reign = null;
     this.#route = { kind: 'none', why };
     for (const session of this.#sessions) session.endReign();
+    this.lanes.endAll();
     // A new reign has a new hold, and it is empty.
     this.#letGo();
   }
@@ -117,13 +125,25 @@ export class Relay implements SessionHost {
     }
   }
 
+  /** What the local server says of its commands; to be told before it is the route. */
+  learn(commands: readonly ListedCommand[]): void {
+    this.judge.learn(commands);
+  }
+
+  /** To be called some 40 times a second: lanes that stand still are not waited for. */
+  tick(): void {
+    this.lanes.tick();
+  }
+
   pauseReads(): void {
+    this.lanes.setHurried(true);
     this.#changeReads(() => {
       this.#isPaused = true;
     });
   }
 
   resumeReads(): void {
+    this.lanes.setHurried(false);
     this.#changeReads(() => {
       this.#isPaused = false;
     });
@@ -132,6 +152,7 @@ export class Relay implements SessionHost {
   /** Closes every session at once. */
   close(): void {
     for (const session of this.#sessions) session.destroy();
+    this.lanes.endAll();
   }
 
   stats(): RelayStats {
@@ -149,6 +170,7 @@ export class Relay implements SessionHost {
       sessions: this.#sessions.size,
       bound,
       waiting,
+      lanes: this.lanes.count,
       passedThrough,
       heldSessions,
       waitingBytes: this.#waitingBytes,
@@ -214,8 +236,25 @@ export class Relay implements SessionHost {
     for (const session of sessions) session.setHeldUp(false);
   }
 
+  onOwnOpened(session: Session): void {
+    this.#owning.add(session);
+    if (this.#owning.size <= this.bounds.ownConnectionsMax) return;
+    let looks = 0;
+    for (const owner of this.#owning) {
+      looks += 1;
+      if (looks > GIVE_BACK_LOOKS || owner.giveBack()) return;
+    }
+  }
+
+  onOwnClosed(session: Session): void {
+    this.#owning.delete(session);
+  }
+
   onClosed(session: Session): void {
     this.#sessions.delete(session);
     // In `#heldUp` a closed session only waits for the hold to drain.
   }
 }
+
+/** How many sessions are asked to give back their connection when one more is opened. */
+const GIVE_BACK_LOOKS = 8;

@@ -1,13 +1,14 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { bindsForLife, type Effect } from '../../core/lanes/effect.ts';
+import { afterTail, type Segment, WaitingRequests } from '../../core/lanes/segment.ts';
 import { CommandJudge } from './command-rules.ts';
 import { RELAY_BOUNDS } from './options.ts';
-import { RequestGate, type Segment } from './request-gate.ts';
+import { RequestGate } from './request-gate.ts';
 import { BULK_BYTES_MAX, resp, TRIAL_RULES } from './trial-server.ts';
-import { afterTail, WaitingRequests } from './waiting-requests.ts';
 
-function gateOf(found: Segment[]): RequestGate {
-  const bounds = { ...RELAY_BOUNDS, bulkBytesMax: BULK_BYTES_MAX };
+function gateOf(found: Segment[], gatherBytesMax = 0): RequestGate {
+  const bounds = { ...RELAY_BOUNDS, bulkBytesMax: BULK_BYTES_MAX, gatherBytesMax };
   return new RequestGate(new CommandJudge(TRIAL_RULES), bounds, (s) => found.push(s));
 }
 
@@ -23,9 +24,7 @@ function sums(segments: readonly Segment[]): unknown {
     bytes: Buffer.concat(segments.map(({ bytes }) => bytes)).toString('latin1'),
     begun: segments.reduce((sum, { begun }) => sum + begun, 0),
     ended: segments.reduce((sum, { ended }) => sum + ended, 0),
-    binds: segments.some(({ binds }) => binds),
-    blocks: segments.some(({ blocks }) => blocks),
-    monitors: segments.some(({ monitors }) => monitors),
+    effects: segments.flatMap(({ effect }) => (effect === null ? [] : [effect.kind])),
   };
 }
 
@@ -74,8 +73,8 @@ test('nothing malformed is forwarded, but a malformed request of ours in its pla
     const gate = gateOf(found);
     gate.feed(Buffer.from(get + garbage));
     gate.feed(Buffer.from('SET a b\r\n'));
-    const { bytes, begun, ended, binds } = sums(found) as Record<string, unknown>;
-    deepEqual([bytes, begun, ended, binds], [get + ours, 2, 2, true], garbage);
+    const { bytes, begun, ended, effects } = sums(found) as Record<string, unknown>;
+    deepEqual([bytes, begun, ended, effects], [get + ours, 2, 2, ['binds']], garbage);
     equal(gate.isOver, true);
   }
 });
@@ -90,16 +89,79 @@ test('a command that turns out malformed after it was forwarded in part ends the
     const found = segmentsOf(begun.slice(0, 200), begun.slice(200), garbage, 'GET k\r\n');
     deepEqual(sums(found), {
       ...{ bytes: begun + ours, begun: 1, ended: 1 },
-      ...{ binds: true, blocks: false, monitors: false },
+      effects: ['binds'],
     });
   }
 });
 
-test('only commands that leave state in the connection bind', () => {
-  const plain = ['GET a', 'client setname x', 'CLIENT ID', 'EXEC', 'BLPOP a 0', 'CONFIG GET *'];
-  const binding = ['multi', 'HELLO 3', 'client reply off', 'CLIENT', 'Subscribe x', 'select 0'];
-  for (const line of plain) equal(segmentsOf(`${line}\r\n`)[0]?.binds, false, line);
-  for (const line of binding) equal(segmentsOf(`${line}\r\n`)[0]?.binds, true, line);
+test('only commands that leave state in the connection have an effect on it', () => {
+  const effects = (line: string): unknown =>
+    (sums(segmentsOf(`${line}\r\n`)) as Record<string, unknown>)['effects'];
+  for (const line of [
+    ...['GET a', 'CONFIG GET *', 'WAIT 1 0', 'READONLY', 'client unblock 7', 'ACL WHOAMI'],
+    ...['XREAD STREAMS a 0', 'XREADGROUP COUNT 1 GROUP block c NOACK STREAMS block >'],
+    ...['SCRIPT EXISTS x', 'EVAL x 0', 'client pause 1'],
+  ])
+    deepEqual(effects(line), [], line);
+  for (const [line, kind] of [
+    ...[['multi', 'multi'] as const, ['EXEC', 'exec'] as const, ['Discard', 'exec'] as const],
+    ...[['BLPOP a 0', 'blocks'] as const, ['XREAD COUNT 1 BLOCK 0 STREAMS a $', 'blocks'] as const],
+    ...[['XREADGROUP GROUP streams c BLOCK 0 STREAMS a >', 'blocks'] as const],
+    ...[['XREAD NEW STREAMS a 0', 'blocks'] as const, ['script kill', 'own'] as const],
+    ...[['client setname x', 'name'] as const, ['client setinfo lib-name y', 'info'] as const],
+    ...[['HELLO 3', 'hello'] as const, ['hello', 'own'] as const, ['HELLO 4', 'binds'] as const],
+    ...[['HELLO 3 AUTH a', 'binds'] as const, ['hello 2 setname n auth u p', 'hello'] as const],
+    ...[
+      ['AUTH p', 'auth'] as const,
+      ['select 0', 'select'] as const,
+      ['select x', 'binds'] as const,
+    ],
+    ...[['client reply off', 'binds'] as const, ['CLIENT', 'binds'] as const],
+    ...[['client ID', 'binds'] as const, ['client list', 'own'] as const],
+    ...[['Subscribe x', 'binds'] as const, ['MONITOR', 'monitors'] as const],
+    ...[['ACL SETUSER x', 'governs'] as const, ['RESET', 'reset'] as const],
+  ])
+    deepEqual(effects(line), [kind], line);
+});
+
+test('a command with an effect is a segment by itself', () => {
+  const found = segmentsOf('GET a\r\nGET b\r\nMULTI\r\nSET a b\r\nEXEC\r\nGET a\r\n');
+  deepEqual(
+    found.map(({ begun, effect }) => [begun, effect?.kind]),
+    [
+      [2, undefined],
+      [1, 'multi'],
+      [1, undefined],
+      [1, 'exec'],
+      [1, undefined],
+    ],
+  );
+});
+
+test('what the server lists and the tables do not know rides no lane when it may wait', () => {
+  const judge = new CommandJudge(TRIAL_RULES);
+  judge.learn([
+    { name: 'get', flags: new Set(['readonly', 'fast']) },
+    { name: 'publish', flags: new Set(['noscript']) },
+    { name: 'bnew', flags: new Set(['blocking', 'noscript']) },
+    { name: 'odd', flags: new Set(['noscript']) },
+  ]);
+  equal(judge.traitOf('GET'), null);
+  equal(judge.traitOf('PUBLISH'), null);
+  deepEqual(judge.traitOf('BNEW'), { kind: 'blocks' });
+  ok(bindsForLife(judge.traitOf('ODD') as Effect));
+});
+
+test('a command that comes in part is gathered up to its bound', () => {
+  const command = resp('SET', 'k', 'v'.repeat(300));
+  for (let cut = 1; cut < command.length; cut++) {
+    const found: Segment[] = [];
+    const gate = gateOf(found, command.length);
+    gate.feed(Buffer.from(command.slice(0, cut)));
+    deepEqual(found, [], `cut at ${cut}`);
+    gate.feed(Buffer.from(command.slice(cut)));
+    deepEqual([found.length, found[0]?.ended], [1, 1], `cut at ${cut}`);
+  }
 });
 
 test('what comes after the end of a waiting command is found wherever the stream is cut', () => {

@@ -1,6 +1,6 @@
 /**
  * Turns what a client sends into segments to forward: mostly the chunk as it came, with the number
- * of commands in it and what they mean for the session.
+ * of commands in it. A command that means something for the connection is a segment by itself.
  *
  * Invariant: the segments' bytes laid end to end are the client's commands, but for those that were
  * replaced. No other byte of a client goes on: a blank line is dropped (after one Valkey 8.0 reads
@@ -9,21 +9,11 @@
  * its turn: only the server knows where that is in a bound session (MULTI, subscriptions, CLIENT
  * REPLY), and its answer passes through the hold behind all that are owed.
  */
+import type { Effect } from '../../core/lanes/effect.ts';
+import type { Segment } from '../../core/lanes/segment.ts';
 import { INLINE_BYTES_MAX, RequestScanner } from '../../core/resp/request-scanner.ts';
-import type { CommandJudge, Trait } from './command-rules.ts';
+import type { CommandJudge } from './command-rules.ts';
 import type { RelayBounds } from './options.ts';
-
-export interface Segment {
-  readonly bytes: Buffer;
-  /** Commands that begin, and that end, in `bytes`. */
-  readonly begun: number;
-  readonly ended: number;
-  /** The bytes that belong to a command begun in an earlier segment. */
-  readonly tailBytes: number;
-  readonly binds: boolean;
-  readonly monitors: boolean;
-  readonly blocks: boolean;
-}
 
 export class RequestGate {
   readonly #judge: CommandJudge;
@@ -42,9 +32,7 @@ export class RequestGate {
   #begun = 0;
   #ended = 0;
   #tailBytes = 0;
-  #binds = false;
-  #monitors = false;
-  #blocks = false;
+  #effect: Effect | null = null;
 
   constructor(judge: CommandJudge, bounds: RelayBounds, forward: (segment: Segment) => void) {
     this.#judge = judge;
@@ -82,8 +70,8 @@ export class RequestGate {
 
   #takeCommand(): void {
     const scanner = this.#scanner;
-    let trait: Trait | undefined = this.#judge.traitOf(scanner.name);
-    if (trait === 'judged') {
+    let effect = this.#judge.traitOf(scanner.name);
+    if (effect === 'judged') {
       const verdict = this.#judge.judge(scanner);
       if (verdict.kind === 'replace') {
         this.#flush();
@@ -91,13 +79,11 @@ export class RequestGate {
         this.#forward({ ...NOTHING, bytes: verdict.bytes, begun: 1, ended: 1 });
         return;
       }
-      trait = verdict.trait;
+      effect = verdict.effect;
     }
-    if (trait !== undefined) {
-      if (trait === 'blocks') this.#blocks = true;
-      else this.#binds = true;
-      if (trait === 'monitors') this.#monitors = true;
-    }
+    // Such a command begins a segment, and so does what comes after it.
+    if (effect !== null || this.#effect !== null || !scanner.isWhole) this.#flush();
+    this.#effect = effect;
     this.#extend();
     this.#begun += 1;
     if (scanner.isWhole) this.#ended += 1;
@@ -130,18 +116,14 @@ export class RequestGate {
       begun: this.#begun,
       ended: this.#ended,
       tailBytes: this.#tailBytes,
-      binds: this.#binds,
-      monitors: this.#monitors,
-      blocks: this.#blocks,
+      effect: this.#effect,
     };
     this.#from = 0;
     this.#to = 0;
     this.#begun = 0;
     this.#ended = 0;
     this.#tailBytes = 0;
-    this.#binds = false;
-    this.#monitors = false;
-    this.#blocks = false;
+    this.#effect = null;
     this.#forward(segment);
   }
 }
@@ -150,10 +132,9 @@ const NOTHING = {
   begun: 0,
   ended: 0,
   tailBytes: 0,
-  binds: false,
-  monitors: false,
-  blocks: false,
+  effect: null,
 };
+const BINDS: Effect = { kind: 'binds' };
 
 /**
  * A request that every server calls malformed, with the same words as far as a server has them.
@@ -161,8 +142,8 @@ const NOTHING = {
  */
 function malformed(text: string, isInside: boolean): Segment {
   const bytes = Buffer.from(isInside ? malformedArgument(text) : malformedRequest(text), 'latin1');
-  if (!isInside) return { ...NOTHING, bytes, begun: 1, ended: 1, binds: true };
-  return { ...NOTHING, bytes, ended: 1, tailBytes: bytes.length, binds: true };
+  if (!isInside) return { ...NOTHING, bytes, begun: 1, ended: 1, effect: BINDS };
+  return { ...NOTHING, bytes, ended: 1, tailBytes: bytes.length, effect: BINDS };
 }
 
 function malformedRequest(text: string): string {

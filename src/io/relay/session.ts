@@ -1,25 +1,26 @@
 /**
  * One client: its requests to whoever executes them, the replies back when they are agreed.
  *
- * A session is plain as long as its commands left no state in the connection: then each command has
- * exactly one reply, and between commands it may change its upstream unseen. A binding command
- * makes it bound for its life: it ends with its upstream.
+ * Which connection carries its commands is `core/lanes`' to say: a lane shared with others, or one
+ * of its own. This file has the sockets, the waiting with its end, and the closing.
  *
  * Invariants:
  * - What was forwarded gets its reply or a closed connection, never an error of ours (DESIGN §3.7).
- * - Commands wait only while nothing is outstanding and nothing is held, so that what the relay
- *   answers itself cannot overtake a reply.
+ * - Commands are refused only while nothing is outstanding and nothing is held, so that what the
+ *   relay answers itself cannot overtake a reply.
  * - Every byte read from the local server goes through the hold.
  */
 import type { Duplex } from 'node:stream';
-import { ReplyCounter } from '../../core/resp/reply-counter.ts';
+import { afterTail, type Segment } from '../../core/lanes/segment.ts';
+import { Way, type WayPorts } from '../../core/lanes/way.ts';
 import { errorReply } from '../../core/resp/writer.ts';
+import type { LaneLink } from './lane-link.ts';
+import type { LaneSession } from './lanes.ts';
 import { MonitorFilter } from './monitor-filter.ts';
-import type { HeldSession, Route } from './ports.ts';
-import { RequestGate, type Segment } from './request-gate.ts';
+import type { Route } from './ports.ts';
+import { RequestGate } from './request-gate.ts';
 import type { SessionHost } from './session-host.ts';
 import { Upstream, type UpstreamEvents } from './upstream.ts';
-import { afterTail, WaitingRequests } from './waiting-requests.ts';
 
 /**
  * `draining`: the upstream has ended and the last replies are held. `ending`: all replies were
@@ -27,23 +28,24 @@ import { afterTail, WaitingRequests } from './waiting-requests.ts';
  */
 type Phase = 'open' | 'draining' | 'ending' | 'closed';
 
-export class Session implements HeldSession, UpstreamEvents {
+export class Session implements LaneSession, UpstreamEvents, WayPorts {
   /** Whether the client is the relay of a follower: it has a route of its own and must use it. */
   readonly isPassThrough: boolean;
   readonly #host: SessionHost;
   readonly #client: Duplex;
-  readonly #waiting = new WaitingRequests();
+  readonly #way: Way;
   #gate: RequestGate | null = null;
-  #counter: ReplyCounter | null = null;
   #filter: MonitorFilter | null = null;
+  #link: LaneLink<Session> | null = null;
   #upstream: Upstream | null = null;
   #deadline: NodeJS.Timeout | null = null;
   #retry: NodeJS.Timeout | null = null;
 
   #phase: Phase = 'open';
-  #isBound = false;
   /** Whether a command was forwarded that the server must be able to give up. */
   #hasBlocked = false;
+  /** Whether a command was forwarded that changes what strangers may do. */
+  #hasGoverned = false;
   #isClientEnded = false;
   #isUpstreamFinished = false;
   /** The rest of a refused command is still coming. */
@@ -53,23 +55,21 @@ export class Session implements HeldSession, UpstreamEvents {
   #isReading = true;
   #isUpstreamFull = false;
   #isHeldUp = false;
+  #isBehind = false;
 
-  /** Commands forwarded, even in part, that have no whole reply yet. Exact while plain. */
-  #outstanding = 0;
-  /** Commands forwarded in part: 0 or 1. */
-  #unended = 0;
-  #heldBytes = 0;
   #ticket = 0;
   #replyBytesCounted = 0;
   #unfinishedBytesCounted = 0;
+  #waitingBytesCounted = 0;
 
   constructor(host: SessionHost, client: Duplex, isPassThrough: boolean) {
     this.#host = host;
     this.#client = client;
     this.isPassThrough = isPassThrough;
+    this.#way = new Way(this);
     client.on('data', (chunk: Buffer) => this.#onRequest(chunk));
     client.on('end', () => this.#onClientEnd());
-    client.on('drain', () => this.#watchReplies());
+    client.on('drain', () => this.#drained());
     client.on('error', () => this.destroy());
     client.on('close', () => this.destroy());
     this.#updateReading();
@@ -80,22 +80,22 @@ export class Session implements HeldSession, UpstreamEvents {
   }
 
   get isBound(): boolean {
-    return this.#isBound;
+    return this.#way.isBound;
   }
 
   get isWaiting(): boolean {
-    return !this.#waiting.isEmpty;
+    return !this.#way.waiting.isEmpty;
   }
 
   get isHolding(): boolean {
-    return this.#heldBytes > 0;
+    return this.#way.heldBytes > 0;
   }
 
   release(bytes: Buffer): void {
     if (this.isClosed) return;
-    this.#heldBytes -= bytes.length;
+    this.#way.released(bytes.length);
     this.#toClient(bytes);
-    if (this.#isClientEnded || this.#phase === 'draining') this.#settle();
+    this.#proceed();
   }
 
   /** The route has changed to what the host now says. */
@@ -104,21 +104,20 @@ export class Session implements HeldSession, UpstreamEvents {
     const { route } = this.#host;
     const upstream = this.#upstream;
     if (upstream !== null && !isSameRoute(upstream.route, route)) {
-      if (!upstream.isConnected || this.#isIdle) this.#detach();
+      if (this.#way.isOpening || this.#way.isIdle) this.#detach();
       else if (route.kind !== 'none') this.destroy();
     }
-    if (this.isPassThrough && route.kind === 'leader' && this.#upstream === null) this.destroy();
-    if (this.isWaiting) this.#attach();
+    if (this.isPassThrough && route.kind === 'leader') this.destroy();
+    if (this.isWaiting) this.#pump();
   }
 
   /** Nothing executed in the reign that ends may be answered any more. */
   endReign(): void {
     if (this.isClosed) return;
-    const upstream = this.#upstream;
-    const isIdle = this.#isIdle || upstream?.isConnected === false;
+    const isLocal = this.#link !== null || this.#upstream?.route.kind === 'open';
     if (this.isPassThrough || this.isHolding || this.#phase === 'draining') this.destroy();
-    else if (upstream?.route.kind !== 'open') return;
-    else if (isIdle) this.#detach();
+    else if (!isLocal) return;
+    else if (this.#way.isIdle) this.#detach();
     else this.destroy();
   }
 
@@ -131,16 +130,20 @@ export class Session implements HeldSession, UpstreamEvents {
     this.#watchReplies();
   }
 
+  /** Goes back to its lane if it can do so now. */
+  giveBack(): boolean {
+    return this.#way.tryReturn(true);
+  }
+
   /** Closes both sides at once; what is not yet in the kernel is lost. */
   destroy(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.#clearTimers();
-    this.#upstream?.destroy();
-    this.#upstream = null;
+    this.#dropConnections();
     this.#client.destroy();
-    this.#host.addWaitingBytes(-this.#waiting.bytes);
-    this.#waiting.takeAll();
+    this.#way.waiting.takeAll();
+    this.#countWaiting();
     this.#host.addReplyBytes(-this.#replyBytesCounted);
     this.#host.addUnfinishedBytes(-this.#unfinishedBytesCounted);
     this.#host.onClosed(this);
@@ -152,9 +155,13 @@ export class Session implements HeldSession, UpstreamEvents {
     if (this.#phase !== 'open') return;
     const host = this.#host;
     // Even what stays unfinished takes a ticket: a later one than needed is safe.
-    if (this.#upstream?.route.kind === 'open') this.#ticket = host.ports.nextRound();
+    const upstream = this.#upstream;
+    if (upstream?.route.kind === 'open') this.#ticket = host.ports.nextRound();
     this.#gate ??= new RequestGate(host.judge, host.bounds, (segment) => this.#take(segment));
+    upstream?.cork();
     this.#gate.feed(chunk);
+    upstream?.uncork();
+    this.#settleWaiting();
     const unfinished = this.#gate.unfinishedBytes;
     if (unfinished !== this.#unfinishedBytesCounted) this.#countUnfinished(unfinished);
   }
@@ -175,48 +182,58 @@ export class Session implements HeldSession, UpstreamEvents {
       this.#refuse(1);
       if (rest.bytes.length > 0) this.#take(rest);
       else if (this.#gate?.isOver) this.#finish();
-    } else if (this.#upstream?.isConnected) {
-      this.#forward(segment);
-    } else {
-      this.#wait(segment);
+      return;
+    }
+    if (segment.effect !== null) this.#note(segment.effect.kind);
+    this.#way.take(segment);
+  }
+
+  #note(kind: string): void {
+    if (kind === 'blocks') this.#hasBlocked = true;
+    else if (kind === 'monitors') this.#filter ??= new MonitorFilter();
+    else if (kind === 'governs') {
+      this.#hasGoverned = true;
+      this.#host.lanes.closeToNewcomers();
     }
   }
 
-  #forward(segment: Segment): void {
-    this.#outstanding += segment.begun;
-    this.#unended += segment.begun - segment.ended;
-    if (segment.binds) this.#isBound = true;
-    if (segment.blocks) this.#hasBlocked = true;
-    if (segment.monitors) this.#filter ??= new MonitorFilter();
-    this.#host.countCommands(segment.begun, 0);
-    if (this.#upstream?.write(segment.bytes) === false) {
-      this.#isUpstreamFull = true;
-      this.#updateReading();
-    }
+  /** What waits may go on: the way is open, or open again. */
+  #pump(): void {
+    if (this.#phase !== 'open') return;
+    if (this.#retry === null) this.#way.pump();
+    this.#settleWaiting();
   }
 
-  #wait(segment: Segment): void {
-    this.#waiting.add(segment);
-    this.#host.addWaitingBytes(segment.bytes.length);
-    this.#deadline ??= setTimeout(() => this.#onDeadline(), this.#host.bounds.waitMs);
+  /** Brings what depends on the waiting up to date: its bytes, its end, the reading. */
+  #settleWaiting(): void {
+    if (this.#phase !== 'open') return;
+    this.#countWaiting();
+    if (!this.#way.isStuck) this.#clearTimers();
+    else this.#deadline ??= setTimeout(() => this.#onDeadline(), this.#host.bounds.waitMs);
     this.#updateReading();
-    if (this.#upstream === null && this.#retry === null) this.#attach();
+  }
+
+  #countWaiting(): void {
+    const { bytes } = this.#way.waiting;
+    const change = bytes - this.#waitingBytesCounted;
+    if (change === 0) return;
+    this.#waitingBytesCounted = bytes;
+    this.#host.addWaitingBytes(change);
   }
 
   #onDeadline(): void {
     this.#clearTimers();
     this.#detach();
-    this.#host.addWaitingBytes(-this.#waiting.bytes);
-    const { whole, isInside, isBinding } = this.#waiting.refuseAll();
+    const { whole, isInside } = this.#way.waiting.refuseAll();
+    this.#countWaiting();
     const { route } = this.#host;
     const why = route.kind === 'none' ? route.why : 'the server cannot be reached';
     this.#refusal = errorReply(`CLUSTERDOWN No leader: ${why}`);
     this.#isSkipping = isInside;
     this.#refuse(whole);
     this.#updateReading();
-    // What is no protocol is the last that waited. And what follows a refused MULTI or SELECT would
-    // be done outside of the transaction, in another database: nothing may follow.
-    if (this.#gate?.isOver || isBinding) this.#finish();
+    // What is no protocol is the last that waited.
+    if (this.#gate?.isOver) this.#finish();
     else this.#settle();
   }
 
@@ -226,32 +243,99 @@ export class Session implements HeldSession, UpstreamEvents {
     this.#toClient(Buffer.alloc(this.#refusal.length * count, this.#refusal));
   }
 
-  // Upstream.
+  // The way that commands go.
 
-  #attach(): void {
+  get direction(): 'lanes' | 'own' | 'none' {
     const { route } = this.#host;
-    if (this.#upstream !== null || route.kind === 'none') return;
-    if (this.isPassThrough && route.kind !== 'open') return;
-    this.#upstream = new Upstream(route, this);
-    this.#upstream.connect(this.#host.ports);
+    if (this.#retry !== null || route.kind === 'none') return 'none';
+    if (route.kind === 'open') return 'lanes';
+    return this.isPassThrough ? 'none' : 'own';
   }
 
-  /** Gives up an upstream that owes nothing. The next command finds another. */
-  #detach(): void {
+  toLane(bytes: Buffer, count: number): boolean {
+    const { lanes, bounds } = this.#host;
+    if (this.#link !== null) {
+      const isLeft = this.#link.isRetired && this.#way.laneOwed === 0;
+      if (this.#link.isOver || isLeft) this.#leaveLane();
+    }
+    this.#link ??= lanes.join(this, this.#way.key, this.#way.laneReplay());
+    const link = this.#link;
+    if (link === null) {
+      // Too many lanes: the next look at the waiting finds it a connection of its own.
+      this.#way.beHeavy();
+      this.#tryAgain(0);
+      return false;
+    }
+    if (!link.isReady) {
+      link.awaitReady(this);
+      return false;
+    }
+    this.#host.countCommands(count, 0);
+    lanes.send(link, this, bytes, count);
+    if (link.isFull) {
+      this.#isUpstreamFull = true;
+      link.awaitDrain(this);
+    }
+    if (this.#way.laneOwed + count > bounds.laneOwedMax) this.#updateReading();
+    return true;
+  }
+
+  openOwn(): void {
+    this.#leaveLane();
+    this.#upstream = new Upstream(this.#host.route, this);
+    this.#upstream.connect(this.#host.ports);
+    if (this.#upstream.route.kind === 'open') this.#host.onOwnOpened(this);
+  }
+
+  closeOwn(): void {
     this.#upstream?.destroy();
     this.#upstream = null;
+    this.#isUpstreamFull = false;
+    this.#host.onOwnClosed(this);
+    this.#updateReading();
+  }
+
+  toOwn(bytes: Buffer, count: number): void {
+    this.#host.countCommands(count, 0);
+    if (this.#upstream?.write(bytes) === false) {
+      this.#isUpstreamFull = true;
+      this.#updateReading();
+    }
+  }
+
+  /** Gives up connections that owe nothing. The next command finds others. */
+  #detach(): void {
+    this.#dropConnections();
+    this.#way.ownLost();
     this.#isUpstreamFull = false;
     this.#updateReading();
   }
 
+  #dropConnections(): void {
+    this.#leaveLane();
+    this.#upstream?.destroy();
+    this.#upstream = null;
+    this.#host.onOwnClosed(this);
+  }
+
+  #leaveLane(): void {
+    if (this.#link === null) return;
+    this.#host.lanes.leave(this, this.#link);
+    this.#link = null;
+  }
+
+  #tryAgain(afterMs: number): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      this.#pump();
+    }, afterMs);
+  }
+
   onConnect(): void {
-    this.#clearTimers();
     if (this.#upstream?.route.kind === 'open') this.#ticket = this.#host.ports.nextRound();
-    this.#host.addWaitingBytes(-this.#waiting.bytes);
-    for (const segment of this.#waiting.takeAll()) this.#forward(segment);
+    this.#way.ownConnected();
     this.#watchReplies();
-    this.#updateReading();
-    this.#settle();
+    this.#proceed();
   }
 
   onDrain(): void {
@@ -261,46 +345,68 @@ export class Session implements HeldSession, UpstreamEvents {
 
   onEnd(): void {
     const wasConnected = this.#upstream?.isConnected === true;
+    const { isIdle } = this.#way;
     this.#detach();
-    if (!wasConnected) {
-      this.#retry = setTimeout(() => {
-        this.#retry = null;
-        this.#attach();
-      }, this.#host.bounds.retryMs);
-    } else if (!this.#isIdle || this.#isClientEnded) {
-      this.#phase = 'draining';
-      this.#settle();
-    }
+    if (!wasConnected) this.#tryAgain(this.#host.bounds.retryMs);
+    else if (!isIdle || this.#isClientEnded) this.#drain();
   }
 
-  get #isIdle(): boolean {
-    return !this.#isBound && this.#outstanding === 0 && this.#heldBytes === 0;
+  onLaneReady(): void {
+    this.#pump();
+    this.#settle();
+  }
+
+  onLaneDrain(): void {
+    this.onDrain();
+  }
+
+  /** The lane is gone. A lane that was not made anew for what waits is not tried a second time. */
+  onLaneEnd(): void {
+    if (this.isClosed || this.#link?.isOver !== true) return;
+    this.#leaveLane();
+    this.#isUpstreamFull = false;
+    if (this.#way.laneOwed > 0) {
+      this.#drain();
+      return;
+    }
+    this.#way.beHeavy();
+    this.#tryAgain(this.#host.bounds.retryMs);
+    this.#settleWaiting();
+  }
+
+  /** Nothing is to come any more but what is held. */
+  #drain(): void {
+    this.#phase = 'draining';
+    this.#clearTimers();
+    this.#settle();
   }
 
   // Replies.
 
   onReply(bytes: Buffer): void {
-    if (!this.#isBound) this.#countReplies(bytes);
-    const shown = this.#filter === null ? bytes : this.#filter.push(bytes);
-    if (shown.length === 0) return;
-    if (this.#upstream?.route.kind === 'open') {
+    const replied = this.#way.ownReplied(bytes);
+    if (replied === null) {
+      this.destroy();
+      return;
+    }
+    if (this.#hasGoverned) this.#host.lanes.closeToNewcomers();
+    const shown = this.#filter === null ? replied : this.#filter.push(replied);
+    if (shown.length > 0 && this.#upstream?.route.kind === 'open') {
       const { hold } = this.#host.ports;
-      this.#heldBytes += shown.length;
+      this.#way.ownHeld(shown.length);
       hold.add(this, shown, this.#ticket);
       if (hold.isFull && !this.isClosed) this.#host.onHoldFull(this);
       this.#watchReplies();
-    } else {
+    } else if (shown.length > 0) {
       this.#toClient(shown);
     }
-    if (this.#isClientEnded) this.#settle();
+    this.#proceed();
   }
 
-  /** More replies than commands, or none at all: nothing is known of such a connection. */
-  #countReplies(bytes: Buffer): void {
-    this.#counter ??= new ReplyCounter();
-    const counted = this.#counter.countAll(bytes);
-    this.#outstanding -= this.#counter.replies;
-    if (counted === 'malformed' || this.#outstanding < 0) this.#isBound = true;
+  onLaneReplies(replies: number, bytes: number): void {
+    this.#way.laneReplied(replies, bytes);
+    this.#watchReplies();
+    if (!this.#isReading) this.#updateReading();
   }
 
   #toClient(bytes: Buffer): void {
@@ -308,27 +414,53 @@ export class Session implements HeldSession, UpstreamEvents {
     this.#watchReplies();
   }
 
-  /** Reads the upstream only while the client, and the hold, keep up. */
+  #drained(): void {
+    this.#watchReplies();
+    this.#proceed();
+  }
+
+  /** Reads what it is answered only while the client, and the hold, keep up. */
   #watchReplies(): void {
     if (this.isClosed) return;
-    const bytes = this.#heldBytes + this.#client.writableLength;
+    const held = this.#way.heldBytes;
+    const bytes = held + this.#client.writableLength;
     if (bytes !== this.#replyBytesCounted) {
       this.#host.addReplyBytes(bytes - this.#replyBytesCounted);
       this.#replyBytesCounted = bytes;
     }
     // Without a release or a drain to come nobody would start the reading again.
     const isBehind =
-      bytes > this.#host.replyBytesMax && (this.#heldBytes > 0 || this.#client.writableNeedDrain);
+      bytes > this.#host.replyBytesMax && (held > 0 || this.#client.writableNeedDrain);
     this.#upstream?.setReading(!isBehind && !this.#isHeldUp);
+    if (isBehind === this.#isBehind && !isBehind) return;
+    this.#isBehind = isBehind;
+    this.#watchLane(isBehind, bytes);
+  }
+
+  /** A lane that it holds up is its alone from now on, and others wait for it only so long. */
+  #watchLane(isBehind: boolean, bytes: number): void {
+    const link = this.#link;
+    if (link === null) return;
+    if (!isBehind) link.letGo(this);
+    else if (bytes > this.#host.bounds.laneReplyBytesMax) this.destroy();
+    else {
+      this.#way.beHeavy();
+      this.#host.lanes.retire(link);
+      link.holdUp(this);
+    }
   }
 
   // Client.
 
   #updateReading(): void {
     const { canRead, bounds } = this.#host;
+    const way = this.#way;
     const isReading =
       this.#phase !== 'open' ||
-      (canRead && !this.#isUpstreamFull && this.#waiting.bytes <= bounds.waitingBytesMax);
+      (canRead &&
+        !this.#isUpstreamFull &&
+        way.laneOwed <= bounds.laneOwedMax &&
+        way.waiting.bytes <= bounds.waitingBytesMax);
     if (isReading === this.#isReading) return;
     this.#isReading = isReading;
     if (isReading) this.#client.resume();
@@ -340,6 +472,15 @@ export class Session implements HeldSession, UpstreamEvents {
     this.#settle();
   }
 
+  /** Something was answered, released or connected: what waited for that may go on. */
+  #proceed(): void {
+    if (this.#phase === 'open') {
+      this.#way.tryReturn();
+      if (this.isWaiting || this.#deadline !== null || this.#waitingBytesCounted > 0) this.#pump();
+    }
+    if (this.#isClientEnded || this.#phase === 'draining') this.#settle();
+  }
+
   /** Takes the next step of a session that one of its sides has ended. */
   #settle(): void {
     if (this.#phase === 'draining') {
@@ -347,11 +488,12 @@ export class Session implements HeldSession, UpstreamEvents {
       return;
     }
     if (this.#phase !== 'open' || !this.#isClientEnded || this.isWaiting) return;
-    if (this.#upstream === null || this.#isIdle) {
+    const way = this.#way;
+    if (way.isIdle) {
       this.#finish();
-    } else if (this.#isBound || this.#hasBlocked || this.#unended > 0) {
+    } else if (way.hasOwn && (way.isBound || this.#hasBlocked || way.isUnended)) {
       // The server decides what is still answered. A blocked pop must not outlive its client.
-      if (!this.#isUpstreamFinished) this.#upstream.finish();
+      if (!this.#isUpstreamFinished) this.#upstream?.finish();
       this.#isUpstreamFinished = true;
     }
   }
@@ -359,8 +501,7 @@ export class Session implements HeldSession, UpstreamEvents {
   /** Closes after the client has read what was written, or was given time to. */
   #finish(): void {
     this.#clearTimers();
-    this.#upstream?.destroy();
-    this.#upstream = null;
+    this.#dropConnections();
     this.#phase = 'ending';
     this.#updateReading();
     this.#client.end();

@@ -9,7 +9,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientListener } from './listener.ts';
 import { type CommandRules, RELAY_BOUNDS, type RelayBounds } from './options.ts';
-import type { HeldSession, Hold } from './ports.ts';
+import type { HeldReply, HeldSession, Hold } from './ports.ts';
 import { Relay } from './relay.ts';
 
 /** The server's default for `proto-max-bulk-len`. */
@@ -60,6 +60,8 @@ export class TrialHold implements Hold {
   isHolding = false;
   isFull = false;
   readonly tickets: number[] = [];
+  /** What came with the replies of lanes. */
+  readonly fences: (string | null)[] = [];
   #held: { session: HeldSession; bytes: Buffer }[] = [];
   #callbacks: (() => void)[] = [];
 
@@ -75,6 +77,13 @@ export class TrialHold implements Hold {
     this.tickets.push(ticket);
     if (this.isHolding) this.#held.push({ session, bytes });
     else session.release(bytes);
+  }
+
+  laneSent(): void {}
+
+  addLane(replies: HeldReply[], ticket: number, fence: Buffer | null): void {
+    this.fences.push(fence?.toString('latin1') ?? null);
+    for (const { session, bytes } of replies) this.add(session, bytes, ticket);
   }
 
   onDrain(callback: () => void): void {

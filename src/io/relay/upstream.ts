@@ -41,7 +41,7 @@ export class Upstream {
       const socket = ports.connectServer();
       this.#wire(socket);
       if (socket.connecting) socket.once('connect', () => this.#connected());
-      else this.#connected();
+      else process.nextTick(() => this.#connected());
     } else if (this.route.kind === 'leader') {
       this.#abort = new AbortController();
       ports.connectLeader(this.route.node, this.#abort.signal).then(
@@ -58,6 +58,15 @@ export class Upstream {
   /** False when the upstream takes no more for now; the bytes are on their way all the same. */
   write(bytes: Buffer): boolean {
     return this.#stream?.write(bytes) ?? true;
+  }
+
+  /** Until `uncork` what is written is kept, to go to the kernel in one piece. */
+  cork(): void {
+    this.#stream?.cork();
+  }
+
+  uncork(): void {
+    this.#stream?.uncork();
   }
 
   setReading(isReading: boolean): void {

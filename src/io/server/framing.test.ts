@@ -11,7 +11,7 @@ import { CONF_LIMITS } from './conf.ts';
 import { versionText } from './flavor.ts';
 import { startTrial, trialServers, until } from './trial.ts';
 
-const LIMITS = { bulkBytesMax: CONF_LIMITS.bulkBytesMax, wholeBytesMax: 4096 };
+const LIMITS = { bulkBytesMax: CONF_LIMITS.bulkBytesMax, wholeBytesMax: 4096, gatherBytesMax: 0 };
 
 /** Each is sent alone, followed by a PING on the same connection. */
 const STREAMS = [

@@ -1,0 +1,76 @@
+/**
+ * What a client sends, cut where it matters which connection carries it; and the commands that no
+ * server has seen yet.
+ *
+ * Invariant of what waits: its first byte is the first byte of a command, so that all of it can
+ * still be refused without a lie.
+ */
+import type { Effect } from './effect.ts';
+
+export interface Segment {
+  readonly bytes: Buffer;
+  /** Commands that begin, and that end, in `bytes`. */
+  readonly begun: number;
+  readonly ended: number;
+  /** The bytes that belong to a command begun in an earlier segment. */
+  readonly tailBytes: number;
+  /** Of its only command; null for any number of plain ones. */
+  readonly effect: Effect | null;
+}
+
+export class WaitingRequests {
+  #segments: Segment[] = [];
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#segments.length === 0;
+  }
+
+  get first(): Segment | undefined {
+    return this.#segments[0];
+  }
+
+  add(segment: Segment): void {
+    this.#segments.push(segment);
+    this.#bytes += segment.bytes.length;
+  }
+
+  /** All of them, to be forwarded; what cannot be is to be given back by `putBack`. */
+  takeAll(): readonly Segment[] {
+    const segments = this.#segments;
+    this.#segments = [];
+    this.#bytes = 0;
+    return segments;
+  }
+
+  /** The last ones of what was taken, in order, before anything else was added. */
+  putBack(segments: readonly Segment[]): void {
+    for (const segment of segments) this.add(segment);
+  }
+
+  /** Forgets all: how many commands were whole, and whether one was not. */
+  refuseAll(): { readonly whole: number; readonly isInside: boolean } {
+    let begun = 0;
+    let whole = 0;
+    for (const segment of this.takeAll()) {
+      begun += segment.begun;
+      whole += segment.ended;
+    }
+    return { whole, isInside: begun > whole };
+  }
+}
+
+/** What is left of `segment` after the command begun before it; null when that does not end. */
+export function afterTail(segment: Segment): Segment | null {
+  if (segment.begun === 0 && segment.ended === 0) return null;
+  return {
+    ...segment,
+    bytes: segment.bytes.subarray(segment.tailBytes),
+    ended: segment.ended - 1,
+    tailBytes: 0,
+  };
+}

@@ -1,0 +1,263 @@
+/**
+ * Which way the commands of one session go: down the lane that it shares, or on a connection of its
+ * own; and when it changes from one to the other.
+ *
+ * Invariants:
+ * - Commands go in the order in which they came, and a session changes its way only while nothing
+ *   is owed to it and nothing of it is held: so its replies come in order whatever carries them.
+ * - A lane carries whole plain commands only.
+ * - What waits is behind all that was sent, and no server has seen it.
+ *
+ * A connection of its own is first told what the session is (`ConnectionState.replay`); the
+ * answers to that go to nobody, and unless all of them say yes no command of the session follows.
+ */
+import { assert } from '../../assert.ts';
+import { ReplyCounter } from '../resp/reply-counter.ts';
+import { ConnectionState } from './connection-state.ts';
+import { type Effect, isGreeting, ridesLane } from './effect.ts';
+import { type Segment, WaitingRequests } from './segment.ts';
+
+/** Calls return before anything that they cause is told to the way. */
+export interface WayPorts {
+  /**
+   * `lanes`: to the server of this node, where plain commands may share a connection. `own`: to
+   * another node. `none`: nowhere, for now; `pump` is called when that changes.
+   */
+  readonly direction: 'lanes' | 'own' | 'none';
+  /** False while there is no lane to send on; `pump` is called when there is. */
+  toLane(bytes: Buffer, count: number): boolean;
+  /** Answered by `ownConnected`, or by `ownLost`. */
+  openOwn(): void;
+  closeOwn(): void;
+  /** `count` commands of the client begin in `bytes`; 0 of them in what the way says itself. */
+  toOwn(bytes: Buffer, count: number): void;
+}
+
+/** A client that uses its own connection at least this often keeps it: changing costs more. */
+const RETURN_COMMANDS = 64;
+/** Replies of this size, on average, keep others waiting on a lane. */
+export const LARGE_REPLY_BYTES = 32 * 1024;
+
+const MINUS = 0x2d;
+const NO_BYTES = Buffer.alloc(0);
+
+export class Way {
+  readonly #ports: WayPorts;
+  readonly waiting = new WaitingRequests();
+  #state: ConnectionState | null = null;
+  #own: 'none' | 'opening' | 'greeting' | 'ready' = 'none';
+  /** Replies to the replay that are still to come. */
+  #greetings = 0;
+  #greeter: ReplyCounter | null = null;
+  #laneOwed = 0;
+  #heldBytes = 0;
+  /** Commands forwarded in part: 0 or 1. */
+  #unended = 0;
+  /** It wants its own connection also for plain commands. */
+  #isHeavy = false;
+  /** Its own connection was needed for more than a greeting, so many plain commands ago. */
+  #isKept = false;
+  #plainRun = 0;
+
+  constructor(ports: WayPorts) {
+    this.#ports = ports;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  get laneOwed(): number {
+    return this.#laneOwed;
+  }
+
+  get hasOwn(): boolean {
+    return this.#own === 'ready';
+  }
+
+  get isOpening(): boolean {
+    return this.#own === 'opening' || this.#own === 'greeting';
+  }
+
+  /** In the middle of something that dies with its connection. */
+  get isBound(): boolean {
+    const state = this.#state;
+    return state !== null && (state.isBound || (state.owed === 0 && !state.isFree));
+  }
+
+  get isUnended(): boolean {
+    return this.#unended > 0;
+  }
+
+  /** Nothing is owed, nothing is held, nothing dies with a connection. */
+  get isIdle(): boolean {
+    return this.#laneOwed === 0 && this.#heldBytes === 0 && this.#state?.isFree !== false;
+  }
+
+  /** Commands wait, and not for the session's own replies: only for a connection. */
+  get isStuck(): boolean {
+    return !this.waiting.isEmpty && this.isIdle && this.#own !== 'ready';
+  }
+
+  /** What a lane must have been told to carry this session. */
+  get key(): string {
+    return this.#state?.key ?? INITIAL_KEY;
+  }
+
+  laneReplay(): Buffer[] {
+    return this.#state?.laneReplay() ?? [];
+  }
+
+  // Requests.
+
+  take(segment: Segment): void {
+    if (!this.waiting.isEmpty || !this.#send(segment)) this.waiting.add(segment);
+  }
+
+  /** Sends what waits as far as it may go now. */
+  pump(): void {
+    if (this.waiting.isEmpty) return;
+    const segments = this.waiting.takeAll();
+    let sent = 0;
+    while (sent < segments.length && this.#send(segments[sent] as Segment)) sent += 1;
+    this.waiting.putBack(segments.slice(sent));
+  }
+
+  #send(segment: Segment): boolean {
+    if (this.#own === 'ready') {
+      this.#sendOwn(segment);
+      return true;
+    }
+    if (this.#own !== 'none' || this.#ports.direction === 'none') return false;
+    if (this.#needsOwn(segment)) {
+      if (!this.isIdle) return false;
+      this.#own = 'opening';
+      this.#ports.openOwn();
+      return false;
+    }
+    assert(segment.begun > 0 && segment.tailBytes === 0, 'a lane carries whole commands');
+    if (!this.#ports.toLane(segment.bytes, segment.begun)) return false;
+    this.#laneOwed += segment.begun;
+    return true;
+  }
+
+  #needsOwn(segment: Segment): boolean {
+    if (this.#ports.direction === 'own' || this.#isHeavy) return true;
+    return !ridesLane(segment.effect) || segment.begun !== segment.ended;
+  }
+
+  #sendOwn(segment: Segment): void {
+    const { effect, begun } = segment;
+    this.#state ??= new ConnectionState();
+    this.#state.sent(effect, begun);
+    this.#unended += begun - segment.ended;
+    if (speaksForOwn(segment)) this.#keep();
+    else if (effect === null) this.#plainRun += begun;
+    this.#ports.toOwn(segment.bytes, begun);
+  }
+
+  #keep(): void {
+    this.#isKept = true;
+    this.#plainRun = 0;
+  }
+
+  // The lane.
+
+  /** Replies on the lane were read, and `bytes` of them are held from now on. */
+  laneReplied(replies: number, bytes: number): void {
+    this.#laneOwed -= replies;
+    assert(this.#laneOwed >= 0, 'a session gets the replies that it is owed');
+    this.#heldBytes += bytes;
+    if (bytes >= LARGE_REPLY_BYTES * Math.max(1, replies)) this.beHeavy();
+  }
+
+  /** The session's replies hold up others: its commands leave the lane. */
+  beHeavy(): void {
+    this.#isHeavy = true;
+    this.#plainRun = 0;
+  }
+
+  // The own connection.
+
+  ownConnected(): void {
+    assert(this.#own === 'opening', 'a connection is opened once');
+    const replay = this.#state?.replay() ?? [];
+    this.#greetings = replay.length;
+    if (replay.length > 0) {
+      this.#own = 'greeting';
+      this.#ports.toOwn(Buffer.concat(replay), 0);
+    } else {
+      this.#ready();
+    }
+  }
+
+  /** Bytes from the own connection: what the client is to get, or null when it was not let in. */
+  ownReplied(bytes: Buffer): Buffer | null {
+    if (this.#own === 'greeting') return this.#greeted(bytes);
+    const replies = this.#state?.read(bytes) ?? 0;
+    if (bytes.length >= LARGE_REPLY_BYTES * Math.max(1, replies)) this.#plainRun = 0;
+    return bytes;
+  }
+
+  /** Bytes from the own connection that are held from now on. */
+  ownHeld(bytes: number): void {
+    this.#heldBytes += bytes;
+  }
+
+  /** The own connection is gone, or was closed by whoever tells this. */
+  ownLost(): void {
+    this.#own = 'none';
+    this.#unended = 0;
+    this.#greeter = null;
+    this.#state?.lost();
+  }
+
+  released(bytes: number): void {
+    this.#heldBytes -= bytes;
+  }
+
+  /**
+   * Goes back to the lane when it may; `isForced` also from a connection that it uses often.
+   * True when it did.
+   */
+  tryReturn(isForced = false): boolean {
+    if (this.#own !== 'ready' || this.#ports.direction !== 'lanes') return false;
+    if (!this.isIdle || !this.waiting.isEmpty) return false;
+    if (!isForced && (this.#isKept || this.#isHeavy) && this.#plainRun < RETURN_COMMANDS)
+      return false;
+    this.ownLost();
+    this.#isKept = false;
+    this.#isHeavy = false;
+    this.#ports.closeOwn();
+    return true;
+  }
+
+  #greeted(bytes: Buffer): Buffer | null {
+    const counter = this.#greeter ?? new ReplyCounter();
+    this.#greeter = counter;
+    counter.push(bytes);
+    for (let found = counter.next(); found !== 'starved'; found = counter.next()) {
+      if (found !== 'reply' || counter.type === MINUS || this.#greetings === 0) return null;
+      this.#greetings -= 1;
+    }
+    if (this.#greetings === 0) this.#ready();
+    return NO_BYTES;
+  }
+
+  #ready(): void {
+    this.#own = 'ready';
+    this.#greeter = null;
+    this.pump();
+  }
+}
+
+const INITIAL_KEY = new ConnectionState().key;
+
+function speaksForOwn(segment: Segment): boolean {
+  const { effect } = segment;
+  return effect === null ? segment.begun > segment.ended : !isGreeting(effect) && !isEnd(effect);
+}
+
+function isEnd(effect: Effect): boolean {
+  return effect.kind === 'exec' || effect.kind === 'unwatch';
+}
