@@ -53,6 +53,19 @@ export function bindsForLife(effect: Effect): boolean {
   return effect.kind === 'binds' || effect.kind === 'monitors' || effect.kind === 'governs';
 }
 
+/** Whether the same commands mean something else behind it. */
+export function leavesState(effect: Effect): boolean {
+  switch (effect.kind) {
+    case 'own':
+    case 'blocks':
+    case 'name':
+    case 'info':
+      return false;
+    default:
+      return true;
+  }
+}
+
 /** What clients send when they connect: it does not speak for a connection of their own. */
 export function isGreeting(effect: Effect): boolean {
   switch (effect.kind) {

@@ -19,9 +19,9 @@ import { encodeCommand } from '../resp/writer.ts';
 /** Spelled as no client does: MONITOR repeats the spelling, and the relay takes it out again. */
 export const FENCE: Buffer = encodeCommand(['RoLe']);
 /** Commands between two fences of one turn: the first replies of a long turn need not wait. */
-const FENCE_COMMANDS_MAX = 1024;
+const FENCE_COMMANDS_MAX = 128;
 /** Replies kept for a fence that is yet to be read. Beyond it they are given away unfenced. */
-const UNFENCED_BYTES_MAX = 512 * 1024;
+const UNFENCED_BYTES_MAX = 128 * 1024;
 /** Queue entries passed before the queue is moved: the cost of a move per entry stays constant. */
 const PASSED_MAX = 1024;
 

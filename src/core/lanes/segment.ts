@@ -5,7 +5,7 @@
  * Invariant of what waits: its first byte is the first byte of a command, so that all of it can
  * still be refused without a lie.
  */
-import type { Effect } from './effect.ts';
+import { type Effect, leavesState } from './effect.ts';
 
 export interface Segment {
   readonly bytes: Buffer;
@@ -16,6 +16,15 @@ export interface Segment {
   readonly tailBytes: number;
   /** Of its only command; null for any number of plain ones. */
   readonly effect: Effect | null;
+}
+
+export interface Refused {
+  /** How many commands had come whole. */
+  readonly whole: number;
+  /** The last one had come only in part. */
+  readonly isInside: boolean;
+  /** One of them was to leave state in the connection. */
+  readonly isBinding: boolean;
 }
 
 export class WaitingRequests {
@@ -52,15 +61,17 @@ export class WaitingRequests {
     for (const segment of segments) this.add(segment);
   }
 
-  /** Forgets all: how many commands were whole, and whether one was not. */
-  refuseAll(): { readonly whole: number; readonly isInside: boolean } {
+  /** Forgets all of them, and says what they were. */
+  refuseAll(): Refused {
     let begun = 0;
     let whole = 0;
+    let isBinding = false;
     for (const segment of this.takeAll()) {
       begun += segment.begun;
       whole += segment.ended;
+      isBinding ||= segment.effect !== null && leavesState(segment.effect);
     }
-    return { whole, isInside: begun > whole };
+    return { whole, isInside: begun > whole, isBinding };
   }
 }
 

@@ -100,7 +100,6 @@ export class RequestScanner {
     names = new CommandNames(),
   ) {
     assert(limits.bulkBytesMax > 0 && limits.wholeBytesMax > 0, 'scanner limits are positive');
-    assert(limits.gatherBytesMax <= limits.wholeBytesMax, 'whole commands are gathered');
     this.#isWatched = isWatched;
     this.#limits = limits;
     this.#names = names;

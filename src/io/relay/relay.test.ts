@@ -230,7 +230,7 @@ describe('the end of a reign', () => {
   test('closes a session whose command has arrived only in part', async () => {
     const trial = await open();
     const client = await trial.client();
-    client.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1000\r\n${'x'.repeat(500)}`);
+    client.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$40000\r\n${'x'.repeat(500)}`);
     await aMoment();
     trial.relay.endReign('a test');
     equal(await client.ended(), '');
@@ -292,7 +292,7 @@ describe('without a route', () => {
     const trial = await open({ bounds: { waitMs: 100 } });
     trial.relay.endReign('x');
     const client = await trial.client();
-    const body = 'SET evil 1\r\n'.repeat(100);
+    const body = 'SET evil 1\r\n'.repeat(4_000);
     client.send(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${body.length}\r\n${body.slice(0, 200)}`);
     await sleep(200);
     equal(client.received, '');
@@ -322,8 +322,8 @@ describe('without a route', () => {
   });
 
   test('garbage is refused with the commands before it, and the client is closed', async () => {
-    const half = `*3\r\n$3\r\nSET\r\n$300\r\n${'k'.repeat(200)}`;
-    const rest = `${'k'.repeat(100)}\r\n!SET evil 1\r\n`;
+    const half = `*3\r\n$3\r\nSET\r\n$30000\r\n${'k'.repeat(20_000)}`;
+    const rest = `${'k'.repeat(10_000)}\r\n!SET evil 1\r\n`;
     for (const [sent, then, later, count] of [
       ['GET a\r\n*1\r\nGET\r\n', '', '', 2],
       [half, '', rest, 1],

@@ -158,9 +158,13 @@ test('a command that comes in part is gathered up to its bound', () => {
     const found: Segment[] = [];
     const gate = gateOf(found, command.length);
     gate.feed(Buffer.from(command.slice(0, cut)));
-    deepEqual(found, [], `cut at ${cut}`);
+    equal(found.length, 0, `cut at ${cut}`);
     gate.feed(Buffer.from(command.slice(cut)));
-    deepEqual([found.length, found[0]?.ended], [1, 1], `cut at ${cut}`);
+    deepEqual(
+      found.map(({ ended }) => ended),
+      [1],
+      `cut at ${cut}`,
+    );
   }
 });
 

@@ -224,7 +224,7 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
   #onDeadline(): void {
     this.#clearTimers();
     this.#detach();
-    const { whole, isInside } = this.#way.waiting.refuseAll();
+    const { whole, isInside, isBinding } = this.#way.waiting.refuseAll();
     this.#countWaiting();
     const { route } = this.#host;
     const why = route.kind === 'none' ? route.why : 'the server cannot be reached';
@@ -232,8 +232,9 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
     this.#isSkipping = isInside;
     this.#refuse(whole);
     this.#updateReading();
-    // What is no protocol is the last that waited.
-    if (this.#gate?.isOver) this.#finish();
+    // What is no protocol is the last that waited. And what follows a refused MULTI or SELECT would
+    // be done outside of the transaction, in another database: nothing may follow.
+    if (this.#gate?.isOver || isBinding) this.#finish();
     else this.#settle();
   }
 

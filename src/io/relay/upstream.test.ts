@@ -101,7 +101,7 @@ describe('a session on a follower', () => {
     await idle.expect('PING\r\n', '+PONG\r\n');
     await bound.expect('WATCH k\r\n', '+OK\r\n');
     follower.relay.setRoute({ kind: 'none', why: 'an election' });
-    await bound.expect('UNWATCH\r\n', '+OK\r\n');
+    await bound.expect('ECHO x\r\n', '$1\r\nx\r\n');
     const upstreams = follower.upstreams;
     follower.relay.setRoute({ kind: 'leader', node: OTHER });
     equal(await bound.ended(), '');
@@ -233,7 +233,7 @@ describe('a lost upstream', () => {
     const trial = await open({ connectServer: () => connect(path) });
     trial.relay.setRoute({ kind: 'open', reign: 1 });
     const client = await trial.client();
-    client.send('PING\r\n');
+    client.send('MULTI\r\n');
     await aMoment();
     sockets[0]?.pause();
     client.send(resp('SET', 'a', 'x'.repeat(50_000_000)));
