@@ -19,6 +19,7 @@ const FUNCTION_LINES_MAX = 60;
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   'core/*': ['core'],
+  'core/lanes': ['core', 'core/resp'],
   'core/psync': ['core', 'core/resp'],
   'io/*': ['core', 'core/*'],
   doors: ['core', 'core/*'],

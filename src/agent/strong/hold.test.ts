@@ -136,3 +136,59 @@ test('replies leave in the order in which they were read, each to its own sessio
   hold.committed(replOffset(20));
   deepEqual(released, ['a:1', 'b:1', 'a:2', 'c:1', 'b:2', 'a:3']);
 });
+
+test('replies of a lane leave with the fence that came with them, and no other is asked', () => {
+  const { hold, released, fences, session } = barrier();
+  const [a, b] = [session('a'), session('b')];
+  hold.addLane(
+    [
+      { session: a, bytes: Buffer.from('1') },
+      { session: b, bytes: Buffer.from('2') },
+      { session: a, bytes: Buffer.from('3') },
+    ],
+    0,
+    replOffset(100),
+  );
+  hold.committed(replOffset(99));
+  deepEqual(released, []);
+  hold.committed(replOffset(100));
+  deepEqual(released, ['a:1', 'b:2', 'a:3']);
+  equal(fences.wanted, 0);
+  equal(hold.heldBytes, 0);
+});
+
+test('replies of a lane without a fence wait for one sent after they were read', () => {
+  const { hold, released, fences, session } = barrier();
+  hold.add(session('own'), Buffer.from('1'), 0);
+  hold.fenceSent();
+  hold.addLane([{ session: session('a'), bytes: Buffer.from('2') }], 0, null);
+  hold.addLane([{ session: session('a'), bytes: Buffer.from('3') }], 0, replOffset(40));
+  hold.committed(replOffset(50));
+  hold.fenceAnswered(replOffset(10));
+  deepEqual(released, ['own:1'], 'that fence was sent before they were read');
+  equal(hold.isFenceWanted, true);
+  equal(fences.wanted, 2);
+  hold.fenceSent();
+  hold.fenceAnswered(replOffset(50));
+  deepEqual(released, ['own:1', 'a:2', 'a:3'], 'and those behind them keep their order');
+});
+
+test('replies of a lane want a round begun after their commands, beside the fence if only read', () => {
+  const { hold, released, rounds, session } = barrier({ uncommitted: false });
+  hold.laneSent(7);
+  deepEqual(rounds, [7]);
+  hold.addLane([{ session: session('a'), bytes: Buffer.from('1') }], 7, replOffset(0));
+  hold.confirmed(6);
+  deepEqual(released, []);
+  hold.confirmed(7);
+  deepEqual(released, ['a:1']);
+});
+
+test('what a lane brought is dropped with the reign', () => {
+  const { hold, released, session } = barrier();
+  hold.addLane([{ session: session('a'), bytes: Buffer.from('1') }], 0, replOffset(100));
+  hold.end();
+  hold.addLane([{ session: session('a'), bytes: Buffer.from('2') }], 0, replOffset(1));
+  hold.committed(replOffset(200));
+  deepEqual([released, hold.heldBytes], [[], 0]);
+});

@@ -12,15 +12,13 @@
  */
 import type { Duplex } from 'node:stream';
 import { afterTail, type Segment } from '../../core/lanes/segment.ts';
-import { Way, type WayPorts } from '../../core/lanes/way.ts';
+import type { Way } from '../../core/lanes/way.ts';
 import { errorReply } from '../../core/resp/writer.ts';
-import type { LaneLink } from './lane-link.ts';
+import { Connections, type ConnectionsEvents } from './connections.ts';
 import type { LaneSession } from './lanes.ts';
 import { MonitorFilter } from './monitor-filter.ts';
-import type { Route } from './ports.ts';
 import { RequestGate } from './request-gate.ts';
 import type { SessionHost } from './session-host.ts';
-import { Upstream, type UpstreamEvents } from './upstream.ts';
 
 /**
  * `draining`: the upstream has ended and the last replies are held. `ending`: all replies were
@@ -28,18 +26,16 @@ import { Upstream, type UpstreamEvents } from './upstream.ts';
  */
 type Phase = 'open' | 'draining' | 'ending' | 'closed';
 
-export class Session implements LaneSession, UpstreamEvents, WayPorts {
+export class Session implements LaneSession, ConnectionsEvents {
   /** Whether the client is the relay of a follower: it has a route of its own and must use it. */
   readonly isPassThrough: boolean;
   readonly #host: SessionHost;
   readonly #client: Duplex;
+  readonly #connections: Connections;
   readonly #way: Way;
   #gate: RequestGate | null = null;
   #filter: MonitorFilter | null = null;
-  #link: LaneLink<Session> | null = null;
-  #upstream: Upstream | null = null;
   #deadline: NodeJS.Timeout | null = null;
-  #retry: NodeJS.Timeout | null = null;
 
   #phase: Phase = 'open';
   /** Whether a command was forwarded that the server must be able to give up. */
@@ -53,11 +49,9 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
   /** What it gets when it has come, as the others that waited with it. */
   #refusal: Buffer = NO_BYTES;
   #isReading = true;
-  #isUpstreamFull = false;
   #isHeldUp = false;
   #isBehind = false;
 
-  #ticket = 0;
   #replyBytesCounted = 0;
   #unfinishedBytesCounted = 0;
   #waitingBytesCounted = 0;
@@ -66,10 +60,14 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
     this.#host = host;
     this.#client = client;
     this.isPassThrough = isPassThrough;
-    this.#way = new Way(this);
+    this.#connections = new Connections(this, host, this);
+    this.#way = this.#connections.way;
     client.on('data', (chunk: Buffer) => this.#onRequest(chunk));
-    client.on('end', () => this.#onClientEnd());
-    client.on('drain', () => this.#drained());
+    client.on('end', () => {
+      this.#isClientEnded = true;
+      this.#settle();
+    });
+    client.on('drain', () => this.onOpen());
     client.on('error', () => this.destroy());
     client.on('close', () => this.destroy());
     this.#updateReading();
@@ -102,9 +100,8 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
   onRoute(): void {
     if (this.isClosed) return;
     const { route } = this.#host;
-    const upstream = this.#upstream;
-    if (upstream !== null && !isSameRoute(upstream.route, route)) {
-      if (this.#way.isOpening || this.#way.isIdle) this.#detach();
+    if (this.#connections.isElsewhere(route)) {
+      if (this.#way.isOpening || this.#way.isIdle) this.#connections.detach();
       else if (route.kind !== 'none') this.destroy();
     }
     if (this.isPassThrough && route.kind === 'leader') this.destroy();
@@ -114,10 +111,9 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
   /** Nothing executed in the reign that ends may be answered any more. */
   endReign(): void {
     if (this.isClosed) return;
-    const isLocal = this.#link !== null || this.#upstream?.route.kind === 'open';
     if (this.isPassThrough || this.isHolding || this.#phase === 'draining') this.destroy();
-    else if (!isLocal) return;
-    else if (this.#way.isIdle) this.#detach();
+    else if (!this.#connections.isLocal) return;
+    else if (this.#way.isIdle) this.#connections.detach();
     else this.destroy();
   }
 
@@ -140,7 +136,7 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
     this.#clearTimers();
-    this.#dropConnections();
+    this.#connections.drop();
     this.#client.destroy();
     this.#way.waiting.takeAll();
     this.#countWaiting();
@@ -155,12 +151,11 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
     if (this.#phase !== 'open') return;
     const host = this.#host;
     // Even what stays unfinished takes a ticket: a later one than needed is safe.
-    const upstream = this.#upstream;
-    if (upstream?.route.kind === 'open') this.#ticket = host.ports.nextRound();
+    this.#connections.takeTicket();
     this.#gate ??= new RequestGate(host.judge, host.bounds, (segment) => this.#take(segment));
-    upstream?.cork();
+    this.#connections.cork();
     this.#gate.feed(chunk);
-    upstream?.uncork();
+    this.#connections.uncork();
     this.#settleWaiting();
     const unfinished = this.#gate.unfinishedBytes;
     if (unfinished !== this.#unfinishedBytesCounted) this.#countUnfinished(unfinished);
@@ -190,17 +185,15 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
 
   #note(kind: string): void {
     if (kind === 'blocks') this.#hasBlocked = true;
-    else if (kind === 'monitors') this.#filter ??= new MonitorFilter();
-    else if (kind === 'governs') {
-      this.#hasGoverned = true;
-      this.#host.lanes.closeToNewcomers();
-    }
+    if (kind === 'monitors') this.#filter ??= new MonitorFilter();
+    if (kind === 'governs') this.#hasGoverned = true;
+    if (this.#hasGoverned) this.#host.lanes.closeToNewcomers();
   }
 
   /** What waits may go on: the way is open, or open again. */
   #pump(): void {
     if (this.#phase !== 'open') return;
-    if (this.#retry === null) this.#way.pump();
+    if (!this.#connections.isRetrying) this.#way.pump();
     this.#settleWaiting();
   }
 
@@ -223,7 +216,7 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
 
   #onDeadline(): void {
     this.#clearTimers();
-    this.#detach();
+    this.#connections.detach();
     const { whole, isInside, isBinding } = this.#way.waiting.refuseAll();
     this.#countWaiting();
     const { route } = this.#host;
@@ -244,112 +237,26 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
     this.#toClient(Buffer.alloc(this.#refusal.length * count, this.#refusal));
   }
 
-  // The way that commands go.
+  // Its connections.
 
-  get direction(): 'lanes' | 'own' | 'none' {
-    const { route } = this.#host;
-    if (this.#retry !== null || route.kind === 'none') return 'none';
-    if (route.kind === 'open') return 'lanes';
-    return this.isPassThrough ? 'none' : 'own';
-  }
-
-  toLane(bytes: Buffer, count: number): boolean {
-    const { lanes, bounds } = this.#host;
-    if (this.#link !== null) {
-      const isLeft = this.#link.isRetired && this.#way.laneOwed === 0;
-      if (this.#link.isOver || isLeft) this.#leaveLane();
-    }
-    this.#link ??= lanes.join(this, this.#way.key, this.#way.laneReplay());
-    const link = this.#link;
-    if (link === null) {
-      // Too many lanes: the next look at the waiting finds it a connection of its own.
-      this.#way.beHeavy();
-      this.#tryAgain(0);
-      return false;
-    }
-    if (!link.isReady) {
-      link.awaitReady(this);
-      return false;
-    }
-    this.#host.countCommands(count, 0);
-    lanes.send(link, this, bytes, count);
-    if (link.isFull) {
-      this.#isUpstreamFull = true;
-      link.awaitDrain(this);
-    }
-    if (this.#way.laneOwed + count > bounds.laneOwedMax) this.#updateReading();
-    return true;
-  }
-
-  openOwn(): void {
-    this.#leaveLane();
-    this.#upstream = new Upstream(this.#host.route, this);
-    this.#upstream.connect(this.#host.ports);
-    if (this.#upstream.route.kind === 'open') this.#host.onOwnOpened(this);
-  }
-
-  closeOwn(): void {
-    this.#upstream?.destroy();
-    this.#upstream = null;
-    this.#isUpstreamFull = false;
-    this.#host.onOwnClosed(this);
-    this.#updateReading();
-  }
-
-  toOwn(bytes: Buffer, count: number): void {
-    this.#host.countCommands(count, 0);
-    if (this.#upstream?.write(bytes) === false) {
-      this.#isUpstreamFull = true;
-      this.#updateReading();
-    }
-  }
-
-  /** Gives up connections that owe nothing. The next command finds others. */
-  #detach(): void {
-    this.#dropConnections();
-    this.#way.ownLost();
-    this.#isUpstreamFull = false;
-    this.#updateReading();
-  }
-
-  #dropConnections(): void {
-    this.#leaveLane();
-    this.#upstream?.destroy();
-    this.#upstream = null;
-    this.#host.onOwnClosed(this);
-  }
-
-  #leaveLane(): void {
-    if (this.#link === null) return;
-    this.#host.lanes.leave(this, this.#link);
-    this.#link = null;
-  }
-
-  #tryAgain(afterMs: number): void {
-    this.#retry ??= setTimeout(() => {
-      this.#retry = null;
-      this.#pump();
-    }, afterMs);
-  }
-
-  onConnect(): void {
-    if (this.#upstream?.route.kind === 'open') this.#ticket = this.#host.ports.nextRound();
-    this.#way.ownConnected();
+  /** There is room, or somebody to send to. */
+  onOpen(): void {
+    if (this.isClosed) return;
     this.#watchReplies();
+    this.#pump();
     this.#proceed();
   }
 
-  onDrain(): void {
-    this.#isUpstreamFull = false;
+  onRoom(): void {
     this.#updateReading();
   }
 
-  onEnd(): void {
-    const wasConnected = this.#upstream?.isConnected === true;
-    const { isIdle } = this.#way;
-    this.#detach();
-    if (!wasConnected) this.#tryAgain(this.#host.bounds.retryMs);
-    else if (!isIdle || this.#isClientEnded) this.#drain();
+  /** Nothing is to come any more but what is held. */
+  onLoss(): void {
+    if (this.isClosed) return;
+    this.#phase = 'draining';
+    this.#clearTimers();
+    this.#settle();
   }
 
   onLaneReady(): void {
@@ -358,44 +265,26 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
   }
 
   onLaneDrain(): void {
-    this.onDrain();
+    this.#connections.onDrain();
   }
 
-  /** The lane is gone. A lane that was not made anew for what waits is not tried a second time. */
   onLaneEnd(): void {
-    if (this.isClosed || this.#link?.isOver !== true) return;
-    this.#leaveLane();
-    this.#isUpstreamFull = false;
-    if (this.#way.laneOwed > 0) {
-      this.#drain();
-      return;
-    }
-    this.#way.beHeavy();
-    this.#tryAgain(this.#host.bounds.retryMs);
-    this.#settleWaiting();
-  }
-
-  /** Nothing is to come any more but what is held. */
-  #drain(): void {
-    this.#phase = 'draining';
-    this.#clearTimers();
-    this.#settle();
+    if (!this.isClosed) this.#connections.onLaneEnd();
   }
 
   // Replies.
 
-  onReply(bytes: Buffer): void {
-    const replied = this.#way.ownReplied(bytes);
+  onReply(replied: Buffer | null): void {
     if (replied === null) {
       this.destroy();
       return;
     }
     if (this.#hasGoverned) this.#host.lanes.closeToNewcomers();
     const shown = this.#filter === null ? replied : this.#filter.push(replied);
-    if (shown.length > 0 && this.#upstream?.route.kind === 'open') {
+    if (shown.length > 0 && this.#connections.isLocal) {
       const { hold } = this.#host.ports;
       this.#way.ownHeld(shown.length);
-      hold.add(this, shown, this.#ticket);
+      hold.add(this, shown, this.#connections.ticket);
       if (hold.isFull && !this.isClosed) this.#host.onHoldFull(this);
       this.#watchReplies();
     } else if (shown.length > 0) {
@@ -415,11 +304,6 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
     this.#watchReplies();
   }
 
-  #drained(): void {
-    this.#watchReplies();
-    this.#proceed();
-  }
-
   /** Reads what it is answered only while the client, and the hold, keep up. */
   #watchReplies(): void {
     if (this.isClosed) return;
@@ -432,7 +316,7 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
     // Without a release or a drain to come nobody would start the reading again.
     const isBehind =
       bytes > this.#host.replyBytesMax && (held > 0 || this.#client.writableNeedDrain);
-    this.#upstream?.setReading(!isBehind && !this.#isHeldUp);
+    this.#connections.setReading(!isBehind && !this.#isHeldUp);
     if (isBehind === this.#isBehind && !isBehind) return;
     this.#isBehind = isBehind;
     this.#watchLane(isBehind, bytes);
@@ -440,7 +324,7 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
 
   /** A lane that it holds up is its alone from now on, and others wait for it only so long. */
   #watchLane(isBehind: boolean, bytes: number): void {
-    const link = this.#link;
+    const { link } = this.#connections;
     if (link === null) return;
     if (!isBehind) link.letGo(this);
     else if (bytes > this.#host.bounds.laneReplyBytesMax) this.destroy();
@@ -459,18 +343,13 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
     const isReading =
       this.#phase !== 'open' ||
       (canRead &&
-        !this.#isUpstreamFull &&
+        !this.#connections.isFull &&
         way.laneOwed <= bounds.laneOwedMax &&
         way.waiting.bytes <= bounds.waitingBytesMax);
     if (isReading === this.#isReading) return;
     this.#isReading = isReading;
     if (isReading) this.#client.resume();
     else this.#client.pause();
-  }
-
-  #onClientEnd(): void {
-    this.#isClientEnded = true;
-    this.#settle();
   }
 
   /** Something was answered, released or connected: what waited for that may go on. */
@@ -494,7 +373,7 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
       this.#finish();
     } else if (way.hasOwn && (way.isBound || this.#hasBlocked || way.isUnended)) {
       // The server decides what is still answered. A blocked pop must not outlive its client.
-      if (!this.#isUpstreamFinished) this.#upstream?.finish();
+      if (!this.#isUpstreamFinished) this.#connections.finish();
       this.#isUpstreamFinished = true;
     }
   }
@@ -502,7 +381,7 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
   /** Closes after the client has read what was written, or was given time to. */
   #finish(): void {
     this.#clearTimers();
-    this.#dropConnections();
+    this.#connections.drop();
     this.#phase = 'ending';
     this.#updateReading();
     this.#client.end();
@@ -512,15 +391,9 @@ export class Session implements LaneSession, UpstreamEvents, WayPorts {
 
   #clearTimers(): void {
     if (this.#deadline !== null) clearTimeout(this.#deadline);
-    if (this.#retry !== null) clearTimeout(this.#retry);
     this.#deadline = null;
-    this.#retry = null;
+    this.#connections.stopRetrying();
   }
 }
 
 const NO_BYTES = Buffer.alloc(0);
-
-function isSameRoute(one: Route, other: Route): boolean {
-  if (one.kind === 'open') return other.kind === 'open' && one.reign === other.reign;
-  return one.kind === 'leader' && other.kind === 'leader' && one.node === other.node;
-}
