@@ -11,7 +11,6 @@ import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
 import { ClientListener } from '../io/relay/listener.ts';
 import { RELAY_BOUNDS } from '../io/relay/options.ts';
-import type { HeldReply } from '../io/relay/ports.ts';
 import { Relay } from '../io/relay/relay.ts';
 import { CONF_LIMITS } from '../io/server/conf.ts';
 import { type LocatedServer, locateServer } from '../io/server/locate.ts';
@@ -25,7 +24,6 @@ import { commandRules } from './command-rules.ts';
 import type { NodeConfig } from './config.ts';
 import { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
-import { laneFence } from './lane-fence.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
 import { journalNotice } from './notice-journal.ts';
@@ -33,6 +31,7 @@ import { openDataGroup } from './open-data-group.ts';
 import { findOwnAddress, reachableHost } from './own-address.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { OwnServer } from './own-server.ts';
+import { relayHold } from './relay-hold.ts';
 import { RelayRoute } from './relay-route.ts';
 import { settingLines } from './server-settings.ts';
 import { DATA_GROUP, DataGroup } from './shard/data-group.ts';
@@ -70,7 +69,7 @@ export class Agent {
         connectServer: () => this.server.connect(),
         connectLeader: (node, signal) => this.mesh.openRelay(node, signal),
         nextRound: () => this.group?.nextRound ?? 0,
-        hold: this.#hold(),
+        hold: relayHold(() => this.group?.strong ?? null),
       },
       rules: commandRules(() => Math.floor((this.#membership?.voters.length ?? 1) / 2)),
       bounds: {
@@ -273,6 +272,7 @@ export class Agent {
       feed: { port, user: FEED_USER, password: feedPassword },
       historyId: () => this.#historyId(),
       journal,
+      onCommands: (commands) => this.relay.learn(commands),
     });
   }
 
@@ -319,25 +319,6 @@ export class Agent {
       token: config.secret === null ? null : httpToken(config.secret),
       journal,
     });
-  }
-
-  #hold() {
-    const strong = () => this.group?.strong ?? null;
-    return {
-      add: (session: { release(bytes: Buffer): void }, bytes: Buffer, ticket: number) =>
-        strong()?.addReply(session, bytes, ticket),
-      laneSent: (ticket: number) => strong()?.hold?.laneSent(ticket),
-      addLane: (replies: HeldReply[], ticket: number, fence: Buffer | null) =>
-        strong()?.hold?.addLane(replies, ticket, fence === null ? null : laneFence(fence)),
-      get isFull() {
-        return strong()?.hold?.isFull ?? false;
-      },
-      onDrain: (callback: () => void) => {
-        const hold = strong()?.hold ?? null;
-        if (hold === null) callback();
-        else hold.onDrain(callback);
-      },
-    };
   }
 
   async #openGroup(): Promise<void> {

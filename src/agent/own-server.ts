@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { parseRole, type Role } from '../core/psync/role.ts';
 import type { Reply } from '../core/resp/reply-reader.ts';
 import { type ReplOffset, replOffset } from '../core/scalars.ts';
+import type { ListedCommand } from '../io/relay/command-rules.ts';
 import { type Admin, connectServer } from '../io/server/admin.ts';
 import { AGENT_USER, type ConfLimits, type Feed } from '../io/server/conf.ts';
 import { ServerError } from '../io/server/errors.ts';
@@ -14,6 +15,7 @@ import { type Flavor, versionNumbers, versionText } from '../io/server/flavor.ts
 import { parseInfo } from '../io/server/info.ts';
 import { ServerProcess } from '../io/server/process.ts';
 import { RDB_MAGIC_BYTES, rdbUnreadableBecause } from '../io/server/rdb-version.ts';
+import { parseCommands, parseCommands } from './command-list.ts';
 import { FenceLink } from './fence-link.ts';
 import type { Journal } from './journal.ts';
 import { ReplicaLink } from './replica-link.ts';
@@ -39,6 +41,8 @@ export interface OwnServerOptions {
   /** The one id of this deployment's history, which a follower's server carries. */
   readonly historyId: () => string;
   readonly journal: Journal;
+  /** What the server says of its commands, before it is up. */
+  readonly onCommands: (commands: readonly ListedCommand[]) => void;
 }
 
 /** Loading happens after the socket answers: a start is quick. */
@@ -263,6 +267,7 @@ export class OwnServer implements GroupServer {
       );
       this.#process = server;
       const admin = await server.admin();
+      this.#o.onCommands(parseCommands(await admin.call(['COMMAND'], STEP_MS_MAX)));
       if (life !== this.#life) {
         // It answered, and died before that was read.
         admin.close();

@@ -42,7 +42,7 @@ export type Effect =
 export type EffectKind = Effect['kind'];
 
 /**
- * Without the state that they end these are plain: an EXEC without MULTI is an error like any other.
+ * Without the state that they end these are plain: EXEC without MULTI is an error like any other.
  */
 export function ridesLane(effect: Effect | null): boolean {
   return effect === null || effect.kind === 'exec' || effect.kind === 'unwatch';

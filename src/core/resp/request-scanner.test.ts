@@ -78,7 +78,7 @@ test('RequestScanner tells the same story and gives every byte, wherever the str
 });
 
 test('RequestScanner passes a long argument on without keeping it', () => {
-  const scanner = new RequestScanner(() => false, { bulkBytesMax: 1 << 26, wholeBytesMax: 4096, gatherBytesMax: 0 });
+  const scanner = new RequestScanner(() => false, { ...LIMITS, bulkBytesMax: 1 << 26 });
   const head = Buffer.from(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${1 << 26}\r\n`);
   scanner.push(head);
   equal(scanner.next(), 'command');
