@@ -15,7 +15,7 @@ import { type Flavor, versionNumbers, versionText } from '../io/server/flavor.ts
 import { parseInfo } from '../io/server/info.ts';
 import { ServerProcess } from '../io/server/process.ts';
 import { RDB_MAGIC_BYTES, rdbUnreadableBecause } from '../io/server/rdb-version.ts';
-import { parseCommands, parseCommands } from './command-list.ts';
+import { parseCommands } from './command-list.ts';
 import { FenceLink } from './fence-link.ts';
 import type { Journal } from './journal.ts';
 import { ReplicaLink } from './replica-link.ts';
