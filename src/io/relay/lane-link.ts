@@ -64,6 +64,8 @@ export class LaneLink<S extends LaneUser> {
   /** Sessions for whose sake it is not read. */
   readonly #heldUpBy = new Set<S>();
   #heldUpTicks = 0;
+  /** Others have waited for them long enough: they are read all the same. */
+  readonly #overdue = new Set<S>();
   #isStopped = false;
   #chunks = 0;
   #chunksAtTick = 0;
@@ -128,11 +130,13 @@ export class LaneLink<S extends LaneUser> {
 
   /** Not read for the sake of `session`, until it keeps up. */
   holdUp(session: S): void {
+    if (this.#overdue.has(session)) return;
     this.#heldUpBy.add(session);
     this.#updateReading();
   }
 
   letGo(session: S): void {
+    this.#overdue.delete(session);
     if (this.#heldUpBy.delete(session)) this.#updateReading();
   }
 
@@ -153,6 +157,7 @@ export class LaneLink<S extends LaneUser> {
     else if (this.#isOthersOwed()) {
       this.#heldUpTicks += 1;
       if (this.#heldUpTicks >= HELD_UP_TICKS_MAX) {
+        for (const session of this.#heldUpBy) this.#overdue.add(session);
         this.#heldUpBy.clear();
         this.#updateReading();
       }
