@@ -5,11 +5,11 @@
  * shows; otherwise each fence would make bytes that need another fence (`facts/holes.md` H6).
  */
 import type { Socket } from 'node:net';
+import { FENCE } from '../core/lanes/lane.ts';
 import { parseRole, type Role } from '../core/psync/role.ts';
 import { ErrorReply, type Reply, ReplyError, ReplyReader } from '../core/resp/reply-reader.ts';
 import { encodeCommand } from '../core/resp/writer.ts';
 
-const FENCE = encodeCommand(['RoLe']);
 /** ROLE lists the replicas: one or two lines. */
 const REPLY_BYTES_MAX = 64 * 1024;
 

@@ -1,0 +1,120 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Effect } from './effect.ts';
+import type { Segment } from './segment.ts';
+import { LARGE_REPLY_BYTES, Way, type WayPorts } from './way.ts';
+
+function segment(text: string, effect: Effect | null = null): Segment {
+  return { bytes: Buffer.from(text), begun: 1, ended: 1, tailBytes: 0, effect };
+}
+
+const BLOCKS: Effect = { kind: 'blocks' };
+const NAME: Effect = { kind: 'name', name: Buffer.from('n') };
+
+function wayOf(direction: WayPorts['direction'] = 'lanes') {
+  const done: string[] = [];
+  const ports = {
+    direction,
+    isLaneReady: true,
+    toLane: (bytes: Buffer) => {
+      if (ports.isLaneReady) done.push(`lane ${bytes}`);
+      return ports.isLaneReady;
+    },
+    openOwn: () => void done.push('open'),
+    closeOwn: () => void done.push('close'),
+    toOwn: (bytes: Buffer, count: number) => void done.push(`own ${count} ${bytes}`),
+  };
+  return { way: new Way(ports), done, ports };
+}
+
+describe('a way', () => {
+  test('leaves the lane when nothing is owed and nothing is held, and not before', () => {
+    const { way, done } = wayOf();
+    way.take(segment('a'));
+    way.take(segment('b', BLOCKS));
+    way.take(segment('c'));
+    deepEqual(done, ['lane a']);
+    way.laneReplied(1, 10);
+    way.pump();
+    deepEqual(done, ['lane a'], 'its reply is held');
+    way.released(10);
+    way.pump();
+    way.ownConnected();
+    deepEqual(done, ['lane a', 'open', 'own 1 b', 'own 1 c']);
+  });
+
+  test('tells a new connection what the session is, and sends nothing before it is let in', () => {
+    const { way, done } = wayOf();
+    way.take(segment('name', NAME));
+    way.ownConnected();
+    way.ownReplied(Buffer.from('+OK\r\n'));
+    equal(way.tryReturn(), true);
+    way.take(segment('b', BLOCKS));
+    way.ownConnected();
+    const replay = '*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$1\r\nn\r\n';
+    deepEqual(done, ['open', 'own 1 name', 'close', 'open', `own 0 ${replay}`]);
+    equal(way.ownReplied(Buffer.from('+O'))?.length, 0);
+    equal(way.ownReplied(Buffer.from('K\r\n'))?.length, 0);
+    equal(done.at(-1), 'own 1 b');
+  });
+
+  test('goes nowhere when the session is not let in again', () => {
+    const { way, done } = wayOf();
+    way.take(segment('name', NAME));
+    way.ownConnected();
+    way.ownReplied(Buffer.from('+OK\r\n'));
+    way.tryReturn();
+    way.take(segment('b', BLOCKS));
+    way.ownConnected();
+    equal(way.ownReplied(Buffer.from('-WRONGPASS\r\n')), null);
+    equal(done.includes('own 1 b'), false);
+  });
+
+  test('returns after a while without need, or when it must', () => {
+    for (const isForced of [false, true]) {
+      const { way } = wayOf();
+      way.take(segment('b', BLOCKS));
+      way.ownConnected();
+      way.ownReplied(Buffer.from('+1\r\n'));
+      let plain = 0;
+      while (!way.tryReturn(isForced)) {
+        plain += 1;
+        way.take(segment('p'));
+        equal(way.tryReturn(isForced), false, 'a reply is owed');
+        way.ownReplied(Buffer.from('+1\r\n'));
+      }
+      equal(plain, isForced ? 0 : 64);
+    }
+  });
+
+  test('leaves the lane after large replies', () => {
+    const { way, done } = wayOf();
+    way.take(segment('a'));
+    way.laneReplied(1, LARGE_REPLY_BYTES);
+    way.released(LARGE_REPLY_BYTES);
+    way.take(segment('b'));
+    deepEqual(done, ['lane a', 'open']);
+  });
+
+  test('keeps what waits in order, and knows when only a connection is missing', () => {
+    const { way, done, ports } = wayOf();
+    ports.isLaneReady = false;
+    way.take(segment('a'));
+    way.take(segment('b'));
+    equal(way.isStuck, true);
+    ports.isLaneReady = true;
+    way.pump();
+    deepEqual([done, way.isStuck], [['lane a', 'lane b'], false]);
+    way.take(segment('c', BLOCKS));
+    equal(way.isStuck, false, 'it waits for its own replies');
+  });
+
+  test('to another node is a connection of its own', () => {
+    const { way, done } = wayOf('own');
+    way.take(segment('a'));
+    way.ownConnected();
+    way.ownReplied(Buffer.from('+1\r\n'));
+    equal(way.tryReturn(true), false);
+    deepEqual(done, ['open', 'own 1 a']);
+  });
+});
