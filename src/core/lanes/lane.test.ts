@@ -49,12 +49,33 @@ describe('a lane', () => {
       lane.request(b, GET, 1);
       lane.takeBatch(ticket);
     }
-    const all = `+1\r\n+2\r\n+3\r\n${ROLE}`;
-    equal(lane.push(Buffer.from(all + all)), null);
+    const all = Buffer.from(`+1\r\n+2\r\n+3\r\n${ROLE}`);
+    equal(lane.push(all), null);
+    equal(lane.push(all), null);
     const [first, second, third] = given as [Given, Given, Given];
     deepEqual(first, { to: 'a', text: '+1\r\n+2\r\n', replies: 2, ticket: 5, fence: ROLE });
     deepEqual(second, { to: 'b', text: '+3\r\n', replies: 1, ticket: 5, fence: ROLE });
     deepEqual([third.to, third.ticket, given.length, lane.owed], ['a', 6, 4, 0]);
+  });
+
+  test('gives all that one chunk brings with the last fence in it, and keeps the rest', () => {
+    const { lane, given } = laneOf();
+    for (const ticket of [5, 6, 7]) {
+      lane.request(a, GET, 1);
+      lane.takeBatch(ticket);
+    }
+    const later = ROLE.replace(':7', ':9');
+    lane.push(Buffer.from(`+1\r\n${ROLE}+2\r\n${later}+3\r\n*3\r\n$6`));
+    deepEqual(
+      given.map(({ text, ticket, fence }) => [text, ticket, fence]),
+      [
+        ['+1\r\n', 6, later],
+        ['+2\r\n', 6, later],
+      ],
+    );
+    equal(lane.isUnfenced, true);
+    lane.giveUnfenced();
+    deepEqual([given[2]?.text, given[2]?.fence], ['+3\r\n', null]);
   });
 
   test('keeps replies until their fence, however it is cut', () => {

@@ -58,6 +58,10 @@ export class Lane<S extends object> {
   #slices: Slice<S>[] = [];
   #sliceBytes = 0;
   #fence: Buffer[] = [];
+  /** Of the chunk being read: what its last fence says, and how many slices came before it. */
+  #lastFence: Buffer | null = null;
+  #lastTicket = 0;
+  #fencedSlices = 0;
   #owed = 0;
 
   constructor(events: LaneEvents<S>) {
@@ -148,6 +152,7 @@ export class Lane<S extends object> {
     }
     if (from < chunk.length && !this.#keepRest(chunk.subarray(from), replies))
       return 'a reply that nobody is owed';
+    if (this.#fencedSlices > 0) this.#giveFenced();
     if (!this.#isFenced || this.#sliceBytes > UNFENCED_BYTES_MAX) this.giveUnfenced();
     return null;
   }
@@ -180,13 +185,23 @@ export class Lane<S extends object> {
     this.#pass();
     // A user who may not ask will never be allowed to on this connection.
     if (isRefused(fence)) this.#isFenced = false;
-    if (this.#slices.length > 0) this.#give(ticket, fence[0] === MINUS ? null : fence);
+    this.#lastFence = fence[0] === MINUS ? null : fence;
+    this.#lastTicket = ticket;
+    this.#fencedSlices = this.#slices.length;
+  }
+
+  /** What was read before the last fence of a chunk: it covers what the ones before it cover. */
+  #giveFenced(): void {
+    const rest = this.#slices.splice(this.#fencedSlices);
+    this.#give(this.#lastTicket, this.#lastFence);
+    for (const { session, bytes, replies } of rest) this.#add(session, bytes, replies);
   }
 
   #give(ticket: number, fence: Buffer | null): void {
     const slices = this.#slices;
     this.#slices = [];
     this.#sliceBytes = 0;
+    this.#fencedSlices = 0;
     this.#events.replied(slices, ticket, fence);
   }
 
