@@ -207,6 +207,11 @@ export class Connections implements WayPorts, UpstreamEvents {
     this.#events.onRoom();
   }
 
+  /** Nobody new comes to a retired lane: the last one who leaves closes it. */
+  leaveRetired(): void {
+    if (this.#link?.isRetired && this.way.isIdle) this.#leaveLane();
+  }
+
   #leaveLane(): void {
     if (this.#link === null) return;
     this.#host.lanes.leave(this.#session, this.#link);

@@ -17,6 +17,8 @@ export interface LaneUser {
   onLaneEnd(): void;
   /** The lane takes requests again. */
   onLaneDrain(): void;
+  /** Another lane carries the key: who has nothing on this one leaves it. */
+  onLaneRetired(): void;
   readonly isClosed: boolean;
 }
 

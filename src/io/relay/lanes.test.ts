@@ -125,6 +125,8 @@ describe('a session that holds up its lane', () => {
     equal(await other.take(7), '$1\r\nx\r\n');
     deaf.socket.resume();
     equal((await deaf.take(300 * 50_010)).length, 300 * 50_010);
+    for (const client of [deaf, other]) await client.expect('PING\r\n', '+PONG\r\n');
+    equal(trial.relay.stats().lanes, 1);
   });
 
   test('beyond its bound is closed when others wait behind it', async () => {

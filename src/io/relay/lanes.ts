@@ -69,8 +69,10 @@ export class Lanes<S extends LaneSession> implements LaneLinkEvents<S> {
 
   /** Nobody new may use it, and who is owed nothing there leaves it. */
   retire(link: LaneLink<S>): void {
+    if (link.isRetired) return;
     link.isRetired = true;
     if (this.#open.get(link.key) === link) this.#open.delete(link.key);
+    for (const session of link.users) session.onLaneRetired();
   }
 
   /** Who may use what has changed: who comes from now on shows the server who he is. */

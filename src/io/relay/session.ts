@@ -268,6 +268,10 @@ export class Session implements LaneSession, ConnectionsEvents {
     this.#connections.onDrain();
   }
 
+  onLaneRetired(): void {
+    this.#connections.leaveRetired();
+  }
+
   onLaneEnd(): void {
     if (!this.isClosed) this.#connections.onLaneEnd();
   }
@@ -356,6 +360,7 @@ export class Session implements LaneSession, ConnectionsEvents {
   #proceed(): void {
     if (this.#phase === 'open') {
       this.#way.tryReturn();
+      this.#connections.leaveRetired();
       if (this.isWaiting || this.#deadline !== null || this.#waitingBytesCounted > 0) this.#pump();
     }
     if (this.#isClientEnded || this.#phase === 'draining') this.#settle();
