@@ -123,7 +123,7 @@ test('26: no client gets the reply of another while leaders, servers and agents 
   figures('crossed-wires', { rounds: ROUNDS, answered, closings, crossed: 0 });
 });
 
-test('25: sessions with state are closed with their reign, without a reply; idle plain ones stay', async () => {
+test('25: sessions with state are closed with their reign, without a reply; idle ones stay', async () => {
   const wires: Wire[] = [];
   for (const port of deployment.ports) {
     const open = (): Wire => {
@@ -136,14 +136,18 @@ test('25: sessions with state are closed with their reign, without a reply; idle
     await multi.must('SET', 'never', 1);
     await open().must('WATCH', 'watched');
     await open().must('SUBSCRIBE', 'channel');
-    await open().must('SELECT', 3);
-    await open().must('HELLO', 3);
     await open().must('CLIENT', 'REPLY', 'ON');
     open().command('BLPOP', `empty:${port}`, 0);
     open().command('XREAD', 'BLOCK', 0, 'STREAMS', `none:${port}`, '$');
   }
   const plain = deployment.ports.map((port) => new Wire(port));
   for (const wire of plain) assert.equal(await wire.must('PING'), 'PONG');
+  const elsewhere = deployment.ports.map((port) => new Wire(port));
+  for (const [i, wire] of elsewhere.entries()) {
+    await wire.must('SELECT', 3);
+    await wire.must('CLIENT', 'SETNAME', `n${i}`);
+    await wire.must('SET', 'third', 3);
+  }
   await sleep(100);
   await handOver();
   for (const wire of wires) {
@@ -154,6 +158,11 @@ test('25: sessions with state are closed with their reign, without a reply; idle
     assert.equal(await wire.must('MULTI'), 'OK');
     assert.equal(await wire.must('DISCARD'), 'OK');
     assert.equal(await wire.must('EXISTS', 'never'), 0, `node${i + 1}`);
+    wire.close();
+  }
+  for (const [i, wire] of elsewhere.entries()) {
+    assert.equal(await wire.must('GET', 'third'), '3', 'it is where it was');
+    assert.equal(await wire.must('CLIENT', 'GETNAME'), `n${i}`);
     wire.close();
   }
 });

@@ -37,6 +37,14 @@ export interface WayPorts {
 const RETURN_COMMANDS = 64;
 /** Replies of this size, on average, keep others waiting on a lane. */
 export const LARGE_REPLY_BYTES = 32 * 1024;
+/**
+ * Commands that a session has on a lane at once: what it may be told in one go is what others wait
+ * for, and what the server must keep. Few until its replies are known, then as many as are thought
+ * to make so many bytes.
+ */
+const WINDOW_START = 16;
+const WINDOW_MAX = 256;
+const WINDOW_BYTES = 1024 * 1024;
 
 const MINUS = 0x2d;
 const NO_BYTES = Buffer.alloc(0);
@@ -50,6 +58,7 @@ export class Way {
   #greetings = 0;
   #greeter: ReplyCounter | null = null;
   #laneOwed = 0;
+  #window = WINDOW_START;
   #heldBytes = 0;
   /** Commands forwarded in part: 0 or 1. */
   #unended = 0;
@@ -136,6 +145,7 @@ export class Way {
       return false;
     }
     assert(segment.begun > 0 && segment.tailBytes === 0, 'a lane carries whole commands');
+    if (this.#laneOwed > 0 && this.#laneOwed + segment.begun > this.#window) return false;
     if (!this.#ports.toLane(segment.bytes, segment.begun)) return false;
     this.#laneOwed += segment.begun;
     return true;
@@ -168,7 +178,10 @@ export class Way {
     this.#laneOwed -= replies;
     assert(this.#laneOwed >= 0, 'a session gets the replies that it is owed');
     this.#heldBytes += bytes;
-    if (bytes >= LARGE_REPLY_BYTES * Math.max(1, replies)) this.beHeavy();
+    const average = bytes / Math.max(1, replies);
+    if (average >= LARGE_REPLY_BYTES) this.beHeavy();
+    // It shrinks at once, and grows with what was seen since.
+    this.#window = Math.min(WINDOW_MAX, 2 * this.#window, Math.ceil(WINDOW_BYTES / (average + 1)));
   }
 
   /** The session's replies hold up others: its commands leave the lane. */

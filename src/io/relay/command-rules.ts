@@ -46,6 +46,8 @@ export interface ListedCommand {
 
 const BINDING = [
   'QUIT',
+  // The server takes them for the work of a web browser, and hangs up.
+  ...['POST', 'HOST:'],
   // What they add to a connection comes unasked, or counts no replies.
   ...['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE'],
   // Refused by every sensible table; without one they would not get one reply each.

@@ -117,12 +117,12 @@ export class Connections implements WayPorts, UpstreamEvents {
   }
 
   toLane(bytes: Buffer, count: number): boolean {
-    const { lanes, bounds } = this.#host;
+    const { lanes } = this.#host;
     const { way } = this;
-    if (this.#link !== null) {
-      const isLeft = this.#link.isRetired && way.laneOwed === 0;
-      if (this.#link.isOver || isLeft) this.#leaveLane();
-    }
+    if (this.#link?.isOver) this.#leaveLane();
+    this.leaveRetired();
+    // What is owed on a retired lane comes first; then another is found.
+    if (this.#link?.isRetired) return false;
     this.#link ??= lanes.join(this.#session, way.key, way.laneReplay());
     const link = this.#link;
     if (link === null) {
@@ -140,8 +140,8 @@ export class Connections implements WayPorts, UpstreamEvents {
     if (link.isFull) {
       this.#isFull = true;
       link.awaitDrain(this.#session);
+      this.#events.onRoom();
     }
-    if (this.#isFull || way.laneOwed + count > bounds.laneOwedMax) this.#events.onRoom();
     return true;
   }
 

@@ -19,8 +19,6 @@ export interface RelayBounds {
    * who does not read must not use up what the others need. */
   readonly replyBytesTotalMax: number;
   readonly replyBytesLow: number;
-  /** Commands of one session on a lane without a reply: above it the client is not read. */
-  readonly laneOwedMax: number;
   /** Reply bytes on their way to one client that a lane has brought, once others waited for it as
    * long as they must. Above it the client is closed: its replies can wait nowhere else. */
   readonly laneReplyBytesMax: number;
@@ -52,7 +50,6 @@ export const RELAY_BOUNDS: Omit<RelayBounds, 'bulkBytesMax'> = {
   replyBytesMax: 1024 * 1024,
   replyBytesTotalMax: 256 * 1024 * 1024,
   replyBytesLow: 64 * 1024,
-  laneOwedMax: 4096,
   laneReplyBytesMax: 64 * 1024 * 1024,
   ownConnectionsMax: 1_000,
   wholeBytesMax: 1024 * 1024,

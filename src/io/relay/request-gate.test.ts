@@ -29,13 +29,13 @@ function sums(segments: readonly Segment[]): unknown {
 }
 
 test('a chunk of whole commands is forwarded as it is, in one piece and uncopied', () => {
-  const chunk = Buffer.from(resp('SET', 'a', 'b').repeat(100));
+  const chunk = Buffer.from(resp('SET', 'a', 'b').repeat(64));
   const found: Segment[] = [];
   gateOf(found).feed(chunk);
   equal(found.length, 1);
   equal(found[0]?.bytes.buffer, chunk.buffer);
   equal(found[0]?.bytes.byteOffset, chunk.byteOffset);
-  deepEqual([found[0]?.begun, found[0]?.ended], [100, 100]);
+  deepEqual([found[0]?.begun, found[0]?.ended], [64, 64]);
 });
 
 test('the same bytes and commands are forwarded wherever the stream is cut', () => {

@@ -15,6 +15,9 @@ import { INLINE_BYTES_MAX, RequestScanner } from '../../core/resp/request-scanne
 import type { CommandJudge } from './command-rules.ts';
 import type { RelayBounds } from './options.ts';
 
+/** A segment goes one way as a whole: this many commands are let onto a lane without knowing more. */
+const SEGMENT_COMMANDS_MAX = 64;
+
 export class RequestGate {
   readonly #judge: CommandJudge;
   readonly #scanner: RequestScanner;
@@ -83,6 +86,7 @@ export class RequestGate {
     }
     // Such a command begins a segment, and so does what comes after it.
     if (effect !== null || this.#effect !== null || !scanner.isWhole) this.#flush();
+    else if (this.#begun === SEGMENT_COMMANDS_MAX) this.#flush();
     this.#effect = effect;
     this.#extend();
     this.#begun += 1;

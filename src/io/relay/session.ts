@@ -300,7 +300,7 @@ export class Session implements LaneSession, ConnectionsEvents {
   onLaneReplies(replies: number, bytes: number): void {
     this.#way.laneReplied(replies, bytes);
     this.#watchReplies();
-    if (!this.#isReading) this.#updateReading();
+    if (this.isWaiting) this.#pump();
   }
 
   #toClient(bytes: Buffer): void {
@@ -346,10 +346,7 @@ export class Session implements LaneSession, ConnectionsEvents {
     const way = this.#way;
     const isReading =
       this.#phase !== 'open' ||
-      (canRead &&
-        !this.#connections.isFull &&
-        way.laneOwed <= bounds.laneOwedMax &&
-        way.waiting.bytes <= bounds.waitingBytesMax);
+      (canRead && !this.#connections.isFull && way.waiting.bytes <= bounds.waitingBytesMax);
     if (isReading === this.#isReading) return;
     this.#isReading = isReading;
     if (isReading) this.#client.resume();
