@@ -110,6 +110,84 @@ describe('sessions that send plain commands', () => {
   });
 });
 
+/** Replies depend on the connection, on the data, and on nothing else. */
+const SCRIPT: readonly (readonly (string | number)[])[] = [
+  ...[['FLUSHALL'], ['SET', 'a', 1], ['INCR', 'a'], ['GET', 'a'], ['LPUSH', 'a', 'x'], ['EXEC']],
+  ...[['SELECT', 4], ['SET', 'a', 'four'], ['MULTI'], ['GET', 'a'], ['INCR', 'a'], ['EXEC']],
+  ...[['GET', 'a'], ['WATCH', 'a'], ['SET', 'a', 'changed'], ['MULTI'], ['PING'], ['EXEC']],
+  ...[['CLIENT', 'SETNAME', 'me'], ['CLIENT', 'GETNAME'], ['MULTI'], ['SET', 'b', 1], ['DISCARD']],
+  ...[
+    ['EXISTS', 'b'],
+    ['RPUSH', 'l', 1, 2, 3],
+    ['BLPOP', 'l', 0],
+    ['LRANGE', 'l', 0, -1],
+  ],
+  ...[['HELLO'], ['NOPE', 'x'], ['EVAL', 'return {1, ARGV[1]}', 0, 'y'], ['SELECT', 'x']],
+  ...[
+    ['GET', 'a', 'b'],
+    ['XADD', 's', '1-1', 'f', 'v'],
+    ['XREAD', 'STREAMS', 's', 0],
+  ],
+  ...[
+    ['XREAD', 'BLOCK', 1, 'STREAMS', 's', '5-0'],
+    ['HSET', 'h', 'f', 1],
+    ['HGETALL', 'h'],
+  ],
+  ...[['CLIENT', 'SETINFO', 'lib-name', 'x'], ['ECHO', 'end'], ['RESET'], ['GET', 'a']],
+];
+
+async function bytesOf(client: TrialClient, commands: readonly string[]): Promise<string> {
+  client.send(`${commands.join('')}${resp('ECHO', 'over')}`);
+  return await client.take((r) => r.endsWith('$4\r\nover\r\n'));
+}
+
+function withoutIds(text: string): string {
+  return text.replace(/(\$2\r\nid\r\n):[0-9]+/g, '$1:N');
+}
+
+describe('a session that moves', () => {
+  test('is told the same as on a connection of its own, wherever it is made to move', async () => {
+    const trial = await open();
+    const commands = SCRIPT.map((words) => resp(...words));
+    const bare = new TrialClient(connect(server.path));
+    const expected = withoutIds(await bytesOf(bare, commands));
+    const mover = resp('CLIENT', 'GETREDIR');
+    for (let at = 0; at <= commands.length; at++) {
+      const moved = [...commands.slice(0, at), mover, ...commands.slice(at)];
+      const bare = new TrialClient(connect(server.path));
+      const alone = withoutIds(await bytesOf(bare, moved));
+      bare.socket.destroy();
+      const client = await trial.client();
+      equal(withoutIds(await bytesOf(client, moved)), alone, `moved at ${at}`);
+      client.socket.destroy();
+      // One by one it changes its way in between, as often as it may.
+      if (at % 8 !== 0) continue;
+      const slow = await trial.client();
+      let told = '';
+      for (const command of moved) told += await slow.send(command).take((r) => r.length > 0);
+      told += await bytesOf(slow, []);
+      equal(withoutIds(told), alone, `moved at ${at}, one by one`);
+      slow.socket.destroy();
+    }
+    const still = await trial.client();
+    equal(withoutIds(await bytesOf(still, commands)), expected);
+    bare.socket.destroy();
+  });
+
+  test('by what a browser says hurts nobody else', async () => {
+    const trial = await open();
+    const other = await trial.client();
+    for (let i = 0; i < 20; i++) {
+      const browser = await trial.client();
+      other.send('PING\r\n');
+      browser.send('GET / HTTP/1.1\r\nHost: here\r\n\r\n');
+      other.send('PING\r\n');
+      await browser.ended();
+      equal(await other.take(14), '+PONG\r\n+PONG\r\n');
+    }
+  });
+});
+
 describe('a session that holds up its lane', () => {
   test('by large replies leaves it, and others are served meanwhile', async () => {
     const trial = await open({ bounds: { replyBytesMax: 100_000 } });
