@@ -208,6 +208,7 @@ export class Agent {
     return new Membership({
       identity,
       introduction: {
+        leaseReads: this.config.leaseReads,
         name: config.name,
         clientAddress: this.clientAddress,
         httpAddress: this.#announced(config.bind.http, config.ports.http),
@@ -349,6 +350,9 @@ export class Agent {
       logLimitBytes: this.config.logLimitBytes,
       limits: LIMITS,
       fetchLimits: FETCH_LIMITS,
+      leases: this.config.leaseReads
+        ? { nowMs: () => performance.now(), tickMs: LIMITS.tickMs }
+        : null,
       entropy: () => randomBytes(4).readUInt32BE(),
       soon: setImmediate,
       note: (level, event, facts) => journal[level](event, facts),

@@ -58,6 +58,10 @@ const logLimit = text
   .refine((n) => n !== null)
   .refine((n) => n >= LOG_LIMIT_BYTES_MIN);
 
+const yesOrNo = z
+  .union([z.boolean(), z.enum(['yes', 'no', 'true', 'false'])])
+  .transform((given) => given === true || given === 'yes' || given === 'true');
+
 function shape<T extends z.ZodType>(schema: T, isNot: string, todo: string) {
   return { schema, isNot, todo };
 }
@@ -84,6 +88,7 @@ export const SHAPES = {
   'password-file': shape(path, 'not a path', 'give a file'),
   'server-path': shape(path, 'not a path', 'give the path of redis-server or valkey-server'),
   'log-limit': shape(logLimit, 'not a size', 'give at least 32kb, for example 64mb'),
+  'lease-reads': shape(yesOrNo, 'neither yes nor no', 'give yes or no, the same on all nodes'),
 } as const;
 
 export type SettingValues = {

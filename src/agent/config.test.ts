@@ -61,6 +61,7 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     serverPath: null,
     server: {},
     logLimitBytes: 64 * 1024 * 1024,
+    leaseReads: false,
   });
   equal(provenance.get('dir'), '--dir (flag)');
   equal(provenance.get('port'), undefined);
@@ -136,6 +137,7 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
     ['a bad node name', [{ node: '-a' }], /^--node \(flag\): "-a" is not a name/],
     ['a name of 64', [{ name: 'a'.repeat(64) }], /^--name \(flag\): .* at most 63/],
     ['a tiny log', [{ logLimit: '1kb' }], /^--log-limit \(flag\): "1kb" is not a size/],
+    ['leases by halves', [{ leaseReads: 'maybe' }], /"maybe" is neither yes nor no; give yes/],
     ['a bad address', [{ ...both, bind: '1.2.3' }], /^--bind \(flag\): "1.2.3" is not an addr/],
     ['a host with port', [{ announce: 'a:1' }], /^--announce \(flag\): "a:1" is not a host/],
     [

@@ -29,6 +29,8 @@ export interface NodeConfig {
   /** Settings passed to the server. */
   readonly server: Readonly<Record<string, string>>;
   readonly logLimitBytes: number;
+  /** Reads are confirmed by a lease on the monotonic clock; the same on all nodes. */
+  readonly leaseReads: boolean;
   /** Where each value came from; a default has no entry. */
   readonly provenance: ReadonlyMap<SettingKey, string>;
 }
@@ -76,6 +78,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     serverPath: values['server-path'] ?? null,
     server: gathered.server,
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
+    leaseReads: values['lease-reads'] ?? false,
     provenance: new Map(
       [...gathered.places].map(([key, { path, source }]) => [key, `${path} (${source})`]),
     ),

@@ -14,7 +14,7 @@ import type { OwnIdentity } from './own-identity.ts';
 /** What a hello says beside the card: it does not change while the process runs. */
 export type Introduction = Pick<
   Hello,
-  'name' | 'clientAddress' | 'httpAddress' | 'peerAddress' | 'serverVersion'
+  'name' | 'clientAddress' | 'httpAddress' | 'peerAddress' | 'serverVersion' | 'leaseReads'
 >;
 
 export interface MembershipOptions {

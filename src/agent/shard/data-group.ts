@@ -15,6 +15,7 @@ import { groupId, type NodeId } from '../../core/scalars.ts';
 import { Compaction } from '../strong/compaction.ts';
 import { DiskWatch } from '../strong/disk-watch.ts';
 import { Feed } from '../strong/feed.ts';
+import { Lease } from '../strong/lease.ts';
 import type { RaftPort, RelayPort, StrongPorts } from '../strong/ports.ts';
 import type { StreamIndex } from '../strong/stream-index.ts';
 import { StreamLog } from '../strong/stream-log.ts';
@@ -46,6 +47,8 @@ export interface DataGroupOptions {
   readonly logLimitBytes: number;
   readonly limits: ShardLimits;
   readonly fetchLimits: FetchLimits;
+  /** Reads by lease: the monotonic clock, and what a tick is of it. Without it, by rounds. */
+  readonly leases?: { readonly nowMs: () => number; readonly tickMs: number } | null;
   /** Unsigned 32-bit numbers. */
   readonly entropy: () => number;
   /** Runs it once what came in together was dealt with: at the end of this turn. */
@@ -213,6 +216,7 @@ export class DataGroup {
   }
 
   resign(why: string): void {
+    this.strong.hold?.giveUpLease();
     this.#driver.handle({ kind: 'resignWanted', why });
   }
 
@@ -222,8 +226,16 @@ export class DataGroup {
       server,
       raft: this.#raftPort(),
       relay,
+      ...this.#leasePort(),
       note: (event, facts) => note(event === 'server.down' ? 'warn' : 'info', event, facts),
     };
+  }
+
+  #leasePort(): Pick<StrongPorts, 'newLease'> {
+    const { leases, limits } = this.#o;
+    if (!leases) return {};
+    const clock = { nowMs: leases.nowMs, nextRound: () => this.raft.nextRound };
+    return { newLease: () => new Lease(clock, leases.tickMs, limits.electionTicksMin) };
   }
 
   #buildCompaction(): Compaction {
@@ -349,7 +361,8 @@ export class DataGroup {
 const SETTLE_TICKS = 40;
 
 /** From what recovery found on disk. */
-function raftOf({ id, configuration, opened, entropy, limits }: DataGroupOptions): Raft {
+function raftOf(options: DataGroupOptions): Raft {
+  const { id, configuration, opened, entropy, limits, leases } = options;
   const { hardState, base, heads, snapshot } = opened;
   const raftLimits: RaftLimits = {
     heartbeatTicks: limits.heartbeatTicks,
@@ -370,5 +383,6 @@ function raftOf({ id, configuration, opened, entropy, limits }: DataGroupOptions
     snapshot,
     entropy,
     limits: raftLimits,
+    keepsPromises: leases !== undefined && leases !== null,
   });
 }

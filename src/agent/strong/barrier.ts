@@ -72,6 +72,7 @@ export class Barrier {
 
   /** Null, or why the reign is over. */
   tick(): string | null {
+    this.hold.tick();
     if (!this.#isOut) {
       // No reply, no fence: without a question of our own a hung server would lead for ever.
       this.#idleTicks += 1;

@@ -5,7 +5,8 @@
  *   1. the committed offset has reached its fence: an offset that the server told (`ROLE`) after
  *      the reply was read, and so covers every effect the reply could depend on, reads included
  *      (`facts/engine.md` §6.4);
- *   2. leadership was confirmed by a round begun after its command arrived (thesis §6.4).
+ *   2. leadership was confirmed by a round begun after its command arrived (thesis §6.4), or a
+ *      lease is valid when it leaves.
  *
  * Replies come in two streams, each released in its order. Those of sessions' own connections wait
  * for the fence that is asked on a connection of its own: one `ROLE` is outstanding at a time and
@@ -21,6 +22,7 @@
  */
 import { assert } from '../../assert.ts';
 import type { ReplOffset } from '../../core/scalars.ts';
+import type { Lease } from './lease.ts';
 
 export interface HeldSession {
   release(bytes: Buffer): void;
@@ -33,6 +35,8 @@ export interface HoldPorts {
   requestRound(round: number): void;
   /** True when bytes that were executed are not committed yet: their append confirms the round. */
   hasUncommitted(): boolean;
+  /** Null: every reply waits for its round. */
+  readonly lease?: Lease | null;
 }
 
 export interface HeldReply {
@@ -147,8 +151,8 @@ export class Hold {
    * carries their bytes confirms it, and asking now would only double the messages.
    */
   #askBeside(round: number): void {
-    if (this.#isReading && !this.#ports.hasUncommitted() && round > this.#confirmed)
-      this.#ports.requestRound(round);
+    if (!this.#isReading || this.#ports.hasUncommitted() || this.#isConfirmed(round)) return;
+    this.#ports.requestRound(round);
   }
 
   get isFenceWanted(): boolean {
@@ -175,9 +179,19 @@ export class Hold {
   }
 
   confirmed(round: number): void {
+    this.#ports.lease?.confirmed(round);
     if (round <= this.#confirmed) return;
     this.#confirmed = round;
     this.#releaseAll();
+  }
+
+  tick(): void {
+    this.#ports.lease?.note();
+  }
+
+  /** Somebody is about to be told to campaign. */
+  giveUpLease(): void {
+    this.#ports.lease?.giveUp();
   }
 
   /** The reign is over: forgets everything. Whoever owned the sessions closes them. */
@@ -201,7 +215,7 @@ export class Hold {
     while (!this.#isEnded) {
       const batch = queue.first;
       if (batch === undefined || batch.fence > this.#committed) break;
-      if (batch.round > this.#confirmed) {
+      if (!this.#isConfirmed(batch.round)) {
         this.#ports.requestRound(batch.round);
         // A group of one confirms inside the call, and has released by now.
         if (queue.first === batch) break;
@@ -211,6 +225,10 @@ export class Hold {
       this.#heldBytes -= batch.bytes;
       for (const { session, bytes } of batch.replies) session.release(bytes);
     }
+  }
+
+  #isConfirmed(round: number): boolean {
+    return round <= this.#confirmed || this.#ports.lease?.isValid === true;
   }
 
   #drainAll(): void {

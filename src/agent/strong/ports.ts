@@ -7,6 +7,7 @@
  */
 import type { Entry, EntryId } from '../../core/raft/protocol.ts';
 import type { NodeId, ReplOffset } from '../../core/scalars.ts';
+import type { Lease } from './lease.ts';
 
 /** What a server said of itself when asked `ROLE`. */
 export type RoleSeen =
@@ -72,6 +73,8 @@ export interface StrongPorts {
   readonly server: ServerPort;
   readonly raft: RaftPort;
   readonly relay: RelayPort;
+  /** A lease of one reign; not there where every read waits for a round. */
+  readonly newLease?: () => Lease;
   /** An event name and facts, for the journal. */
   readonly note: (event: string, facts: Readonly<Record<string, unknown>>) => void;
 }

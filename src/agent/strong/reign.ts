@@ -11,6 +11,7 @@ import { Capture } from './capture.ts';
 import { encodeReign } from './entry.ts';
 import { HandOver } from './hand-over.ts';
 import { Hold } from './hold.ts';
+import type { Lease } from './lease.ts';
 import type { RaftPort, RoleSeen, ServerPort } from './ports.ts';
 import type { PauseReason } from './read-pauses.ts';
 
@@ -30,7 +31,11 @@ export interface ReignOptions {
   readonly replid: string;
   readonly start: ReplOffset;
   readonly limits: ReignLimits;
-  readonly ports: { readonly server: ServerPort; readonly raft: RaftPort };
+  readonly ports: {
+    readonly server: ServerPort;
+    readonly raft: RaftPort;
+    readonly newLease?: () => Lease;
+  };
   /** Why clients are not read for now: every reason counts until it is taken back. */
   readonly pauseReads: (reason: PauseReason, isPaused: boolean) => void;
 }
@@ -60,6 +65,7 @@ export class Reign {
       requestFence: () => ports.server.sendFence(),
       requestRound: (round: number) => ports.raft.wantRound(round),
       hasUncommitted: () => this.executed > this.#committed,
+      lease: ports.newLease?.() ?? null,
     };
     this.barrier = new Barrier(
       new Hold(holdPorts, limits.heldBytesMax),
@@ -127,6 +133,7 @@ export class Reign {
       committed: () => this.#committed,
       executed: () => this.executed,
       holdCapture: (isHeld) => {
+        this.barrier.hold.giveUpLease();
         this.#isCaptureHeld = isHeld;
         this.#pace();
       },

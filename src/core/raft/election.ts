@@ -29,6 +29,7 @@ const RELUCTANCE_TIMEOUTS = 2;
 export function onElectionTick(s: State): void {
   assert(s.role.kind !== 'leader', 'a leader has no election timeout');
   if (s.quietTicks > 0) s.quietTicks--;
+  if (s.promisedTicks !== null && s.promisedTicks > 0) s.promisedTicks--;
   if (s.role.kind === 'follower') {
     s.role.leaderSilentTicks++;
     if (s.role.leaderSilentTicks >= s.limits.electionTicksMin) s.role.isLeaderHeard = false;
@@ -55,7 +56,8 @@ export function onReadiness(s: State, readiness: Readiness): void {
 /** The connection to the leader broke: a hint that it is gone, so this node need not wait. */
 export function onLeaderLost(s: State): void {
   assert(s.role.kind === 'follower', 'only a follower has a leader to lose');
-  if (!s.role.isLeaderHeard) return;
+  // A promise outlives the connection that it was given on.
+  if (!s.role.isLeaderHeard || s.promisedTicks !== null) return;
   s.role.isLeaderHeard = false;
   hurry(s);
 }
@@ -123,6 +125,8 @@ export function onHardStateSaved(s: State): void {
 /** The leader hands over: campaign at once, over everybody's stickiness (thesis §3.10). */
 export function onTimeoutNow(s: State, from: NodeId, term: number): void {
   if (term !== s.term || s.role.kind !== 'follower' || s.role.leader !== from) return;
+  // Its leader gave up its lease before it said so.
+  s.promisedTicks = s.promisedTicks === null ? null : 0;
   if (canCampaign(s)) becomeCandidate(s, true);
 }
 
@@ -160,6 +164,7 @@ export function peersOf(s: State, known: readonly Peer[]): Peer[] {
 }
 
 function canCampaign(s: State): boolean {
+  if (isPromised(s)) return false;
   return s.isVoter && s.readiness !== 'barred' && s.installing === null && s.quietTicks === 0;
 }
 
@@ -236,7 +241,12 @@ function hurry(s: State): void {
 
 /** Whoever hears its leader helps nobody to depose it. A leader hears itself. */
 function isSticky(s: State): boolean {
+  if (isPromised(s)) return true;
   return s.role.kind === 'leader' || (s.role.kind === 'follower' && s.role.isLeaderHeard);
+}
+
+function isPromised(s: State): boolean {
+  return s.promisedTicks !== null && s.promisedTicks > 0 && !s.isSoleVoter;
 }
 
 function sayOwedVote(s: State): void {

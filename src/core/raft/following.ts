@@ -34,6 +34,7 @@ export function heardLeader(s: State, from: NodeId, term: Term, round: number): 
   if (!role.isLeaderHeard) s.restartElectionTimer();
   role.isLeaderHeard = true;
   role.leaderSilentTicks = 0;
+  if (s.promisedTicks !== null) s.promisedTicks = s.limits.electionTicksMin;
   s.electionElapsed = 0;
   role.round = Math.max(role.round, round);
   return role;

@@ -40,4 +40,9 @@ export interface RaftOptions {
   /** Unsigned 32-bit numbers. */
   readonly entropy: () => number;
   readonly limits: RaftLimits;
+  /**
+   * Whoever echoes a round helps nobody to depose its leader for a minimal election timeout,
+   * whatever it hears and however often it starts: what leases rest on. The same on all nodes.
+   */
+  readonly keepsPromises?: boolean;
 }

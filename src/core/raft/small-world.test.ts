@@ -460,11 +460,13 @@ interface Start {
   /** Terms of the entries on disk, from index 1. */
   readonly terms?: readonly number[];
   readonly limits?: Partial<RaftLimits>;
+  readonly keepsPromises?: boolean;
 }
 
 /** A bare node `a`, to be stepped by hand. Its timeouts are the minimal ones. */
 export function bareRaft(start: Start = {}): Raft {
   const { voters = 'abc', inTerm = 0, votedFor, terms = [], limits = {} } = start;
+  const { keepsPromises = false } = start;
   return new Raft({
     id: idOf('a'),
     configuration: { voters: [...voters].map(idOf) },
@@ -474,6 +476,7 @@ export function bareRaft(start: Start = {}): Raft {
     snapshot: null,
     entropy: () => 0,
     limits: { ...RAFT_LIMITS, ...limits },
+    keepsPromises,
   });
 }
 

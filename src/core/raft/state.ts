@@ -96,6 +96,8 @@ export class State {
   quietTicks = 0;
   /** Ticks since the disk last completed a write of entries, while some are under way. */
   diskWaitTicks = 0;
+  /** Ticks for which a promise binds; null where none is made. */
+  promisedTicks: number | null;
   electionElapsed = 0;
   electionTimeout = 0;
   /** Whom `hard.votedFor` was promised to, until the promise is on disk. */
@@ -122,6 +124,8 @@ export class State {
       'a compacted log has a snapshot that reaches its base',
     );
     assert(this.trail.last.term <= this.hard.term, 'no entry is newer than the term on disk');
+    // Before this start it may have promised.
+    this.promisedTicks = options.keepsPromises ? options.limits.electionTicksMin : null;
     this.restartElectionTimer();
   }
 

@@ -17,7 +17,8 @@ export type SettingKey =
   | 'secret-file'
   | 'password-file'
   | 'server-path'
-  | 'log-limit';
+  | 'log-limit'
+  | 'lease-reads';
 
 export interface StartSetting {
   /** The key in the YAML file. */
@@ -61,6 +62,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   // `server:` in the file is the map of settings for the server, so its path has a name of its own.
   setting('server-path', 'PATH', 'the server to run (default: the one on PATH)', 'server'),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
+  setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
 ];
 
 /** Adds every flag of `althing start`. Values stay text: agent/config.ts checks them. */

@@ -101,6 +101,9 @@ test('judgeHello: protocol, name and deployment are judged before anything else 
   equal(codeWith({ deployment: b, node: 7 }, member), 'WRONG_DEPLOYMENT');
   equal(codeWith({ deployment: b }), 'welcome', 'one side has none');
   equal(codeWith({ deployment: '' }, member), 'welcome', 'the other side has none');
+  equal(codeWith({ leaseReads: true }), 'REFUSED', 'who keeps no promises breaks the leases');
+  equal(codeWith({}, { ...OWN, leaseReads: true }), 'REFUSED');
+  equal(codeWith({ leaseReads: true }, { ...OWN, leaseReads: true }), 'welcome');
 });
 
 test('judgeHello: a hello that is incomplete or contradicts itself is malformed', () => {

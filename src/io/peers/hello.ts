@@ -44,6 +44,8 @@ export interface Hello extends Card {
   readonly peerAddress: string;
   readonly serverVersion: string;
   readonly rdbVersion?: number;
+  /** It keeps the promises that leases rest on: all nodes do, or none. */
+  readonly leaseReads?: boolean;
 }
 
 /** raft: frames for as long as it lasts. relay: after the hellos a plain stream of bytes. */
@@ -196,13 +198,20 @@ function strangerIn(fields: Record<string, unknown>, own: Hello): Refusal | null
   }
   if (typeof deployment !== 'string' || !DEPLOYMENT.test(deployment))
     return { code: 'MALFORMED', text: 'the deployment id is none' };
-  if (deployment === '' || own.deployment === '' || deployment === own.deployment) return null;
+  if (deployment === '' || own.deployment === '' || deployment === own.deployment)
+    return otherLeases(fields, own);
   return {
     code: 'WRONG_DEPLOYMENT',
     text:
       `two different deployments are called ${own.name}: ${sender} is of ${deployment}, ` +
       `${receiver} of ${own.deployment}`,
   };
+}
+
+function otherLeases(fields: Record<string, unknown>, own: Hello): Refusal | null {
+  if ((fields['leaseReads'] === true) === (own.leaseReads === true)) return null;
+  const both = `${shown(fields['node'])} and ${shown(own.node)}`;
+  return { code: 'REFUSED', text: `${both} differ in lease-reads: set it alike on all nodes` };
 }
 
 function shown(value: unknown): string {

@@ -207,6 +207,12 @@ export class Connections implements WayPorts, UpstreamEvents {
     this.#events.onRoom();
   }
 
+  /** Leaves what it does not need any more. */
+  tryLeave(): void {
+    this.way.tryReturn();
+    this.leaveRetired();
+  }
+
   /** Nobody new comes to a retired lane: the last one who leaves closes it. */
   leaveRetired(): void {
     if (this.#link?.isRetired && this.way.isIdle) this.#leaveLane();

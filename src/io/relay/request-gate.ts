@@ -15,7 +15,7 @@ import { INLINE_BYTES_MAX, RequestScanner } from '../../core/resp/request-scanne
 import type { CommandJudge } from './command-rules.ts';
 import type { RelayBounds } from './options.ts';
 
-/** A segment goes one way as a whole: this many commands are let onto a lane without knowing more. */
+/** A segment goes one way as a whole: so many commands are let onto a lane without knowing more. */
 const SEGMENT_COMMANDS_MAX = 64;
 
 export class RequestGate {

@@ -356,8 +356,7 @@ export class Session implements LaneSession, ConnectionsEvents {
   /** Something was answered, released or connected: what waited for that may go on. */
   #proceed(): void {
     if (this.#phase === 'open') {
-      this.#way.tryReturn();
-      this.#connections.leaveRetired();
+      this.#connections.tryLeave();
       if (this.isWaiting || this.#deadline !== null || this.#waitingBytesCounted > 0) this.#pump();
     }
     if (this.#isClientEnded || this.#phase === 'draining') this.#settle();

@@ -1,0 +1,74 @@
+/**
+ * Reads by lease (thesis §6.4.1): for some time after a majority was heard nobody else can have
+ * been elected, and a reply needs no round of its own.
+ *
+ * The argument. Whoever echoes a round promises to help nobody to depose its sender for a minimal
+ * election timeout, by its own ticks, across roles and restarts (`core/raft`, `keepsPromises`).
+ * Every majority that could elect another holds one who echoed. The round was sent after the moment
+ * noted with its number, so that the promises last at least until that moment plus the timeout,
+ * less what clocks differ in. A reply that was read before, and is sent after, a moment within was
+ * true at that moment.
+ *
+ * Bound on clocks: two nodes' monotonic clocks differ in speed by less than a tenth, and a tick
+ * comes at most a millisecond early; together less than `DRIFT`. A machine that is suspended with
+ * its clock, and others not, is outside of that bound, and why leases are off unless asked for.
+ *
+ * Given up for the rest of the reign before anybody is told to campaign: the heir is elected over
+ * everybody's promise, at once or much later.
+ */
+
+export interface LeaseClock {
+  /** Monotonic. */
+  nowMs(): number;
+  /** A round of this number or later begins later than now. */
+  nextRound(): number;
+}
+
+const DRIFT = 0.2;
+/** One per tick: a round that takes longer than so many extends no lease. */
+const NOTES_MAX = 64;
+
+export class Lease {
+  readonly #clock: LeaseClock;
+  readonly #spanMs: number;
+  /** When rounds of a number or later had not begun yet; numbers and times grow. */
+  #notes: { readonly round: number; atMs: number }[] = [];
+  #fromMs = Number.NEGATIVE_INFINITY;
+  #isGivenUp = false;
+
+  /** `tickMs` and `electionTicksMin` are those of every voter. */
+  constructor(clock: LeaseClock, tickMs: number, electionTicksMin: number) {
+    this.#clock = clock;
+    // The first tick may come right after the echo.
+    this.#spanMs = (electionTicksMin - 1) * tickMs * (1 - DRIFT);
+  }
+
+  /** Before replies are sent, each time. */
+  get isValid(): boolean {
+    return !this.#isGivenUp && this.#clock.nowMs() < this.#fromMs + this.#spanMs;
+  }
+
+  /** Every tick. */
+  note(): void {
+    const round = this.#clock.nextRound();
+    const atMs = this.#clock.nowMs();
+    const last = this.#notes.at(-1);
+    if (last?.round === round) last.atMs = atMs;
+    else this.#notes.push({ round, atMs });
+    if (this.#notes.length > NOTES_MAX) this.#notes.shift();
+  }
+
+  confirmed(round: number): void {
+    let passed = 0;
+    for (const note of this.#notes) {
+      if (note.round > round) break;
+      this.#fromMs = note.atMs;
+      passed += 1;
+    }
+    this.#notes.splice(0, passed);
+  }
+
+  giveUp(): void {
+    this.#isGivenUp = true;
+  }
+}
