@@ -16,8 +16,17 @@ test('CommandNames gives the bytes in upper case, also when thousands of names t
     fc.property(fc.uint8Array({ maxLength: 70 }), (bytes) => {
       const want = Buffer.from(bytes)
         .toString('latin1')
+        .replace(/\0.*$/s, '')
         .replaceAll(/[a-z]/g, (c) => c.toUpperCase());
-      equal(names.nameOf(bytes, 0, bytes.length), bytes.length > 64 ? '' : want);
+      equal(names.nameOf(bytes, 0, bytes.length), want.length > 64 ? '' : want);
     }),
   );
+});
+
+test('a name ends at a NUL byte, as it does for a server that compares it', () => {
+  const names = new CommandNames();
+  const nameOf = (text: string) => names.nameOf(Buffer.from(text), 0, text.length);
+  for (const text of ['multi', 'multi\0', 'Multi\x001', `MULTI\0${'x'.repeat(99)}`])
+    equal(nameOf(text), 'MULTI');
+  equal(nameOf('\0multi'), '');
 });

@@ -18,7 +18,7 @@
  * written again, so that slices of it may be kept.
  */
 import { assert } from '../../assert.ts';
-import { CommandNames } from './command-names.ts';
+import { CommandNames, NAME_BYTES_MAX } from './command-names.ts';
 import { splitInline } from './inline.ts';
 import { NUMBER_BYTES_MAX, parseLength } from './number.ts';
 
@@ -191,7 +191,12 @@ export class RequestScanner {
         this.#argBytes = length + 2;
       }
       if (this.#argBytes > this.#to - this.#at) {
-        if (this.#argIndex === 0 && this.#argBytes - 2 > HEAD_ARGUMENT_BYTES) this.#name = '';
+        if (this.#argIndex === 0 && this.#argBytes - 2 > HEAD_ARGUMENT_BYTES) {
+          // What is longer than any name is one all the same when a NUL byte ends it.
+          const known = Math.min(this.#to, this.#at + NAME_BYTES_MAX + 1);
+          if (known - this.#at <= NAME_BYTES_MAX) return 'starved';
+          this.#name = this.#names.nameOf(this.#buffer, this.#at, known);
+        }
         return this.#isHeadKnown(this.#argBytes) ? this.#begin(false) : 'starved';
       }
       if (this.#argIndex === 0) {

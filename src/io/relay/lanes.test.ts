@@ -145,6 +145,24 @@ function withoutIds(text: string): string {
   return text.replace(/(\$2\r\nid\r\n):[0-9]+/g, '$1:N');
 }
 
+describe('a lane is never told by one what changes it for others', () => {
+  test('by a name that only the server takes for a known one', async () => {
+    const trial = await open();
+    const [bad, good] = [await trial.client(), await trial.client()];
+    await good.expect(resp('SET', 'n', 'mine'), '+OK\r\n');
+    // The server finds a command in one of some hundred buckets, and compares up to the NUL byte.
+    let isFound = false;
+    for (let i = 0; i < 8_000 && !isFound; i += 50) {
+      const names = Array.from({ length: 50 }, (_, k) => resp(`MULTI\0${i + k}`));
+      bad.send(names.join(''));
+      const replies = await bad.take((r) => r.split('\r\n').length > 50);
+      isFound = /^\+/m.test(replies);
+    }
+    ok(isFound);
+    await good.expect(resp('GET', 'n'), '$4\r\nmine\r\n');
+  });
+});
+
 describe('a session that moves', () => {
   test('is told the same as on a connection of its own, wherever it is made to move', async () => {
     const trial = await open();
