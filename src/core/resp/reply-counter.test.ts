@@ -5,6 +5,7 @@ import { ReplyCounter } from './reply-counter.ts';
 const REPLIES = [
   '+OK\r\n',
   '-ERR no\r\n',
+  '-ERR \n of a script\n+OK\r\r\n',
   ':-12\r\n',
   '$-1\r\n',
   '$0\r\n\r\n',

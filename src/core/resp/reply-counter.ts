@@ -61,6 +61,8 @@ export class ReplyCounter {
   #number = 0;
   #isNegative = false;
   #digits = 0;
+  /** The line so far ends with a CR: an LF by itself is text of it (of an error in a script). */
+  #hasCr = false;
   #skip = 0;
   #isMalformed = false;
 
@@ -102,8 +104,11 @@ export class ReplyCounter {
       } else if (this.#shape === LINE) {
         let at = this.#at;
         while (at < length && chunk[at] !== LF) at += 1;
+        const hasCr = at > this.#at ? chunk[at - 1] === CR : this.#hasCr;
+        this.#hasCr = at === length && hasCr;
         this.#at = at + 1;
         if (at === length) break;
+        if (!hasCr) continue;
         this.#shape = 0;
         this.#wanted -= 1;
       } else {
@@ -150,6 +155,7 @@ export class ReplyCounter {
     this.#number = 0;
     this.#isNegative = false;
     this.#digits = 0;
+    this.#hasCr = false;
   }
 
   /** Reads digits up to the line's end, then acts on the number by the value's shape. */
