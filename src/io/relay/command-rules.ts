@@ -56,6 +56,11 @@ const BINDING = [
 const BLOCKING = [
   ...['BLPOP', 'BRPOP', 'BRPOPLPUSH', 'BLMOVE', 'BLMPOP', 'BZPOPMIN', 'BZPOPMAX', 'BZMPOP'], //
 ];
+/**
+ * Code of clients, with EVAL. Valkey 8.0 sends the text of an error that it raises as it is, line
+ * ends and whole replies in it: to others on a lane they would be theirs.
+ */
+const RUNNING_CODE = ['EVALSHA', 'EVALSHA_RO', 'FCALL', 'FCALL_RO'];
 const SIMPLE: readonly (readonly [string, Effect])[] = [
   ['MULTI', { kind: 'multi' }],
   ['EXEC', { kind: 'exec' }],
@@ -76,7 +81,7 @@ const JUDGED = [
 const PLAIN = new Set([
   ...['READONLY', 'READWRITE', 'ASKING', 'SAVE', 'BGSAVE', 'BGREWRITEAOF', 'LASTSAVE', 'MODULE'],
   ...['REPLICAOF', 'SLAVEOF', 'ROLE', 'CLUSTER', 'SLOWLOG', 'LATENCY', 'MEMORY', 'COMMAND'],
-  ...['EVALSHA', 'EVALSHA_RO', 'FCALL', 'FCALL_RO', 'MIGRATE', 'PFSELFTEST', 'PFDEBUG'],
+  ...['MIGRATE', 'PFSELFTEST', 'PFDEBUG'],
   ...['RANDOMKEY', 'SPUBLISH', 'PUBLISH', 'RESTORE-ASKING', 'KEYS', 'INFO'],
 ]);
 
@@ -94,6 +99,7 @@ const BLOCKS: Effect = { kind: 'blocks' };
 const BINDS: Effect = { kind: 'binds' };
 const GOVERNS: Effect = { kind: 'governs' };
 const PASS: Verdict = { kind: 'pass', effect: null };
+const PASS_OWN: Verdict = { kind: 'pass', effect: OWN };
 
 export class CommandJudge {
   /** One table for the scanners of all sessions. */
@@ -106,6 +112,7 @@ export class CommandJudge {
     this.#rules = rules;
     for (const name of BINDING) this.#traits.set(name, BINDS);
     for (const name of BLOCKING) this.#traits.set(name, BLOCKS);
+    for (const name of RUNNING_CODE) this.#traits.set(name, OWN);
     for (const [name, effect] of SIMPLE) this.#traits.set(name, effect);
     for (const name of JUDGED) this.#traits.set(name, 'judged');
     for (const command of rules.denied.keys()) {
@@ -143,7 +150,7 @@ export class CommandJudge {
     switch (name) {
       case 'EVAL':
       case 'EVAL_RO':
-        return judgeScript(command, 1);
+        return judgeScript(command, 1, PASS_OWN);
       case 'WAIT':
         return this.#judgeWait(command);
       case 'WAITAOF':
@@ -216,6 +223,7 @@ function effectOf(command: JudgedCommand, subcommand: string): Effect | null {
 function untouched(name: string): Effect | null {
   if (BINDING.includes(name)) return BINDS;
   if (BLOCKING.includes(name)) return BLOCKS;
+  if (RUNNING_CODE.includes(name)) return OWN;
   return SIMPLE.find(([simple]) => simple === name)?.[1] ?? null;
 }
 
@@ -224,7 +232,7 @@ function judgeLong(command: JudgedCommand): Verdict {
   switch (command.name) {
     case 'EVAL':
     case 'EVAL_RO':
-      return judgeScript(command, 1);
+      return judgeScript(command, 1, PASS_OWN);
     case 'XREAD':
     case 'XREADGROUP':
       return { kind: 'pass', effect: BLOCKS };
@@ -238,7 +246,7 @@ function judgeLong(command: JudgedCommand): Verdict {
 }
 
 function judgeCode(command: JudgedCommand, subcommand: string): Verdict {
-  if (subcommand === 'LOAD' || subcommand === 'RESTORE') return judgeScript(command, 2);
+  if (subcommand === 'LOAD' || subcommand === 'RESTORE') return judgeScript(command, 2, PASS);
   const isBeside = BESIDE_SCRIPTS.has(`${command.name} ${subcommand}`);
   return { kind: 'pass', effect: isBeside ? OWN : null };
 }
@@ -259,23 +267,26 @@ function refusal(command: string, reason: string): Verdict {
 }
 
 /** `from` is the first argument that may hold script text. */
-function judgeScript(command: JudgedCommand, from: number): Verdict {
+function judgeScript(command: JudgedCommand, from: number, verdict: Verdict): Verdict {
   const to = from === 1 ? 2 : command.argc;
   for (let index = from; index < to; index++) {
     const text = command.argument(index);
     if (text === null && !command.isWhole) return refusal(command.name, TOO_LONG_REASON);
     if (text?.includes(SET_REPL)) return refusal(command.name, SET_REPL_REASON);
   }
-  return PASS;
+  return verdict;
 }
 
 function evalOf(script: string, ...values: readonly (string | number)[]): Buffer {
   return encodeCommand(['EVAL', script, '0', ...values.map(String)]);
 }
 
+/** Up to a NUL byte, as the server compares (`CommandNames`). */
 function upperCase(word: Buffer): string {
+  const nul = word.indexOf(0);
+  const text = nul < 0 ? word : word.subarray(0, nul);
   // Longer than any subcommand is none; the server will say so.
-  return word.length > 64 ? '' : word.toString('latin1').toUpperCase();
+  return text.length > 64 ? '' : text.toString('latin1').toUpperCase();
 }
 
 /** As the server reads integers: no plus sign, no leading zeros. */

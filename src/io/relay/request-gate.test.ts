@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { bindsForLife, type Effect } from '../../core/lanes/effect.ts';
 import { afterTail, type Segment, WaitingRequests } from '../../core/lanes/segment.ts';
@@ -100,7 +100,7 @@ test('only commands that leave state in the connection have an effect on it', ()
   for (const line of [
     ...['GET a', 'CONFIG GET *', 'WAIT 1 0', 'READONLY', 'client unblock 7', 'ACL WHOAMI'],
     ...['XREAD STREAMS a 0', 'XREADGROUP COUNT 1 GROUP block c NOACK STREAMS block >'],
-    ...['SCRIPT EXISTS x', 'EVAL x 0', 'client pause 1'],
+    ...['SCRIPT EXISTS x', 'SCRIPT LOAD x', 'client pause 1'],
   ])
     deepEqual(effects(line), [], line);
   for (const [line, kind] of [
@@ -108,6 +108,11 @@ test('only commands that leave state in the connection have an effect on it', ()
     ...[['BLPOP a 0', 'blocks'] as const, ['XREAD COUNT 1 BLOCK 0 STREAMS a $', 'blocks'] as const],
     ...[['XREADGROUP GROUP streams c BLOCK 0 STREAMS a >', 'blocks'] as const],
     ...[['XREAD NEW STREAMS a 0', 'blocks'] as const, ['script kill', 'own'] as const],
+    ...[
+      ['EVAL x 0', 'own'] as const,
+      ['evalsha x 0', 'own'] as const,
+      ['FCALL f 0', 'own'] as const,
+    ],
     ...[['client setname x', 'name'] as const, ['client setinfo lib-name y', 'info'] as const],
     ...[['HELLO 3', 'hello'] as const, ['hello', 'own'] as const, ['HELLO 4', 'binds'] as const],
     ...[['HELLO 3 AUTH a', 'binds'] as const, ['hello 2 setname n auth u p', 'hello'] as const],
@@ -122,6 +127,25 @@ test('only commands that leave state in the connection have an effect on it', ()
     ...[['ACL SETUSER x', 'governs'] as const, ['RESET', 'reset'] as const],
   ])
     deepEqual(effects(line), [kind], line);
+});
+
+test('a name or subcommand is judged up to its NUL byte, however long it is', () => {
+  for (const [command, kind] of [
+    [resp('MULTI\0x'), 'multi'],
+    [resp(`SUBSCRIBE\0${'x'.repeat(20_000)}`, 'c'), 'binds'],
+    [resp('SCRIPT', 'KILL\0x'), 'own'],
+    [resp('CLIENT', `SETNAME\0${'x'.repeat(99)}`, 'n'), 'name'],
+  ] as const) {
+    const { effects } = sums(segmentsOf(command)) as Record<string, unknown>;
+    deepEqual(effects, [kind], command.slice(0, 40));
+    const cut = sums(segmentsOf(command.slice(0, 19), command.slice(19))) as Record<
+      string,
+      unknown
+    >;
+    deepEqual(cut['effects'], [kind], command.slice(0, 40));
+  }
+  for (const command of [resp('CONFIG\0', 'SET', 'maxmemory', 1), resp('CLIENT', 'PAUSE\0', 1)])
+    match(String((sums(segmentsOf(command)) as Record<string, unknown>)['bytes']), /NOPERM/);
 });
 
 test('a command with an effect is a segment by itself', () => {
