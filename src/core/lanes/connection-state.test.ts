@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { ConnectionState } from './connection-state.ts';
 import type { Credentials, Effect } from './effect.ts';
 
-const CREDENTIALS: Credentials = { user: 'u', words: [Buffer.from('u'), Buffer.from('p')] };
+const CREDENTIALS: Credentials = { words: [Buffer.from('u'), Buffer.from('p')] };
 const SELECT: Effect = { kind: 'select', db: 2 };
 const AUTH: Effect = { kind: 'auth', credentials: CREDENTIALS };
 const HELLO: Effect = { kind: 'hello', protocol: 3, credentials: CREDENTIALS, name: null };
@@ -28,14 +28,19 @@ describe('the state of a connection', () => {
       [NAME, '+OK\r\n'],
       [null, '+x\r\n'],
     );
-    equal(state.key, '2/2/=u');
+    equal(state.key, '2/2/=dQ=cA');
     equal(
       replayOf(state),
       '*3\r\n$4\r\nAUTH\r\n$1\r\nu\r\n$1\r\np\r\n*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n' +
         '*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$1\r\nn\r\n',
     );
     equal(state.isFree, true);
-    equal(after([HELLO, '%0\r\n']).key, '3/0/=u');
+    equal(after([HELLO, '%0\r\n']).key, '3/0/=dQ=cA');
+    const old: Effect = {
+      kind: 'auth',
+      credentials: { words: [Buffer.from('u'), Buffer.from('o')] },
+    };
+    equal(after([old, '+OK\r\n']).key, '2/0/=dQ=bw');
     equal(after([AUTH, '+OK\r\n'], [{ kind: 'reset' }, '+RESET\r\n']).key, '2/0/');
   });
 

@@ -46,10 +46,13 @@ export class ConnectionState {
     return !this.#isBound && !this.#isInMulti && !this.#isWatching && this.#owed === 0;
   }
 
-  /** The same for those whose plain commands get the same replies. */
+  /**
+   * The same for those whose plain commands get the same replies. Of the credentials every word:
+   * who has an old password of a user, or made it look as if AUTH had succeeded, must be told so.
+   */
   get key(): string {
-    const user = this.#credentials === null ? '' : `=${this.#credentials.user}`;
-    return `${this.#protocol}/${this.#db}/${user}`;
+    const words = this.#credentials?.words.map((word) => `=${word.toString('base64url')}`) ?? [];
+    return `${this.#protocol}/${this.#db}/${words.join('')}`;
   }
 
   /** Commands that make a new connection answer as this one: one reply each. */

@@ -6,7 +6,6 @@
 
 /** How a client has said who it is: the words of AUTH after its name. */
 export interface Credentials {
-  readonly user: string;
   readonly words: readonly Buffer[];
 }
 

@@ -54,7 +54,7 @@ export function authEffect(command: JudgedCommand): Effect {
     if (word === null) return BINDS;
     words.push(word);
   }
-  return { kind: 'auth', credentials: credentialsOf(words) };
+  return { kind: 'auth', credentials: { words } };
 }
 
 export function helloEffect(command: JudgedCommand): Effect {
@@ -67,7 +67,7 @@ export function helloEffect(command: JudgedCommand): Effect {
     const option = remembered(command, index)?.toString('latin1').toUpperCase();
     const [first, second] = [remembered(command, index + 1), remembered(command, index + 2)];
     if (option === 'AUTH' && first !== null && second !== null) {
-      credentials = credentialsOf([first, second]);
+      credentials = { words: [first, second] };
       index += 3;
     } else if (option === 'SETNAME' && first !== null) {
       name = first;
@@ -90,11 +90,6 @@ export function streamReadEffect(command: JudgedCommand): Effect | null {
     index += words;
   }
   return null;
-}
-
-function credentialsOf(words: readonly Buffer[]): Credentials {
-  const user = words.length === 2 ? (words[0] as Buffer).toString('latin1') : 'default';
-  return { user, words };
 }
 
 /** A copy: what a command came in is not to be kept for it. */
