@@ -19,6 +19,7 @@ import type { LaneSession } from './lanes.ts';
 import { MonitorFilter } from './monitor-filter.ts';
 import { RequestGate } from './request-gate.ts';
 import type { SessionHost } from './session-host.ts';
+import { unpinned } from './unpinned.ts';
 
 /**
  * `draining`: the upstream has ended and the last replies are held. `ending`: all replies were
@@ -117,9 +118,7 @@ export class Session implements LaneSession, ConnectionsEvents {
     else this.destroy();
   }
 
-  onReadsChanged(): void {
-    this.#updateReading();
-  }
+  readonly onReadsChanged = (): void => this.#updateReading();
 
   setHeldUp(isHeldUp: boolean): void {
     this.#isHeldUp = isHeldUp;
@@ -304,7 +303,7 @@ export class Session implements LaneSession, ConnectionsEvents {
   }
 
   #toClient(bytes: Buffer): void {
-    this.#client.write(bytes);
+    this.#client.write(this.#client.writableLength > 0 ? unpinned(bytes) : bytes);
     this.#watchReplies();
   }
 
