@@ -137,7 +137,7 @@ export class TrialRelay {
     const bytes = session.own?.fetch(count) ?? NO_BYTES;
     if (bytes.length === 0) return;
     const shown = session.way.ownReplied(bytes);
-    if (shown === null) {
+    if (shown === null || shown === 'busy') {
       session.close();
     } else if (shown.length > 0) {
       session.way.ownHeld(shown.length);

@@ -47,6 +47,8 @@ const WINDOW_MAX = 256;
 const WINDOW_BYTES = 1024 * 1024;
 
 const MINUS = 0x2d;
+/** A script runs, and SELECT for one has to wait for its end. */
+const BUSY = Buffer.from('-BUSY ');
 const NO_BYTES = Buffer.alloc(0);
 
 export class Way {
@@ -204,8 +206,11 @@ export class Way {
     }
   }
 
-  /** Bytes from the own connection: what the client is to get, or null when it was not let in. */
-  ownReplied(bytes: Buffer): Buffer | null {
+  /**
+   * Bytes from the own connection: what the client is to get; null when it was not let in; 'busy'
+   * when it may be later, on another connection.
+   */
+  ownReplied(bytes: Buffer): Buffer | null | 'busy' {
     if (this.#own === 'greeting') return this.#greeted(bytes);
     const replies = this.#state?.read(bytes) ?? 0;
     if (bytes.length >= LARGE_REPLY_BYTES * Math.max(1, replies)) this.#plainRun = 0;
@@ -245,13 +250,17 @@ export class Way {
     return true;
   }
 
-  #greeted(bytes: Buffer): Buffer | null {
+  #greeted(bytes: Buffer): Buffer | null | 'busy' {
     const counter = this.#greeter ?? new ReplyCounter();
     this.#greeter = counter;
+    let from = 0;
     counter.push(bytes);
     for (let found = counter.next(); found !== 'starved'; found = counter.next()) {
-      if (found !== 'reply' || counter.type === MINUS || this.#greetings === 0) return null;
+      if (found !== 'reply' || this.#greetings === 0) return null;
+      if (counter.type === MINUS)
+        return bytes.subarray(from, from + BUSY.length).equals(BUSY) ? 'busy' : null;
       this.#greetings -= 1;
+      from = counter.end;
     }
     if (this.#greetings === 0) this.#ready();
     return NO_BYTES;

@@ -176,7 +176,14 @@ export class Connections implements WayPorts, UpstreamEvents {
   }
 
   onReply(bytes: Buffer): void {
-    this.#events.onReply(this.way.ownReplied(bytes));
+    const replied = this.way.ownReplied(bytes);
+    if (replied !== 'busy') {
+      this.#events.onReply(replied);
+      return;
+    }
+    // No server has seen what waits: it waits on, until its end.
+    this.detach();
+    this.#tryAgain(BUSY_RETRY_MS);
   }
 
   onDrain(): void {
@@ -231,6 +238,9 @@ export class Connections implements WayPorts, UpstreamEvents {
     }, afterMs);
   }
 }
+
+/** A script that makes the server say -BUSY has run for seconds, and many sessions may ask. */
+const BUSY_RETRY_MS = 250;
 
 function isSameRoute(one: Route, other: Route): boolean {
   if (one.kind === 'open') return other.kind === 'open' && one.reign === other.reign;

@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { Duplex } from 'node:stream';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -264,6 +265,47 @@ describe('a session that holds up its lane', () => {
     await killer.expect('SCRIPT KILL\r\n', '+OK\r\n');
     match(await busy.take((r) => r.endsWith('\n')), /^-ERR .*[Ss]cript killed/);
     await other.expect('PING\r\n', '+PONG\r\n');
+  });
+});
+
+describe('a session that must have its own connection while a script runs', () => {
+  test('is not closed because the server is busy, and goes on where it was', async () => {
+    const trial = await open();
+    const [busy, session] = [await trial.client(), await trial.client()];
+    await session.expect(resp('SELECT', 3), '+OK\r\n');
+    await session.expect(resp('SET', 'here', 3), '+OK\r\n');
+    busy.send(resp('EVAL', 'while true do end', 0));
+    await sleep(400);
+    session.send(resp('CLIENT', 'GETNAME') + resp('GET', 'here'));
+    await sleep(200);
+    const killer = await trial.client();
+    await killer.expect('SCRIPT KILL\r\n', '+OK\r\n');
+    equal(await session.take(12), '$-1\r\n$1\r\n3\r\n');
+  });
+});
+
+describe('a client that does not read', () => {
+  test('keeps no more in memory than its own replies', async () => {
+    const trial = await open();
+    const other = await trial.client();
+    await other.expect(resp('SET', 'large', 'x'.repeat(20_000)), '+OK\r\n');
+    const kept = new Set<ArrayBufferLike>();
+    const client = new Duplex({ read: () => undefined, write: () => undefined });
+    const { write } = client;
+    client.write = (...given: unknown[]) => {
+      kept.add((given[0] as Buffer).buffer);
+      return Reflect.apply(write, client, given);
+    };
+    trial.relay.admit(client);
+    for (let i = 0; i < 100; i++) {
+      client.push(Buffer.from('PING\r\n'));
+      await other.send(resp('GET', 'large').repeat(3)).take(60_000);
+    }
+    await aMoment();
+    equal(client.writableLength, 700);
+    const bytes = [...kept].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    ok(bytes < 200_000, `${bytes}`);
+    client.destroy();
   });
 });
 
