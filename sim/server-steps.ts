@@ -1,6 +1,7 @@
 /** What the agent says to its server, word for word, to change its role. */
 import type { RoleSeen } from '../src/agent/strong/ports.ts';
-import { parseRole, type Role } from '../src/core/psync/role.ts';
+import { roleSeen } from '../src/agent/strong/role-seen.ts';
+import { parseRole } from '../src/core/psync/role.ts';
 import { ErrorReply, type Reply } from '../src/core/resp/reply-reader.ts';
 import { type ReplOffset, replOffset } from '../src/core/scalars.ts';
 import { FEED } from './feed-door.ts';
@@ -57,22 +58,4 @@ function* evictClients(): Steps<void> {
     if (!/ user=default(\s|$)/m.test(list)) return;
   }
   throw new ServerFailed('clients are still connected');
-}
-
-export function roleSeen(role: Role): RoleSeen {
-  switch (role.kind) {
-    case 'primary':
-      return { kind: 'primary', offset: role.offset, replicas: role.replicas.length };
-    case 'replica':
-      return {
-        kind: 'replica',
-        isConnected: role.link === 'connected' && role.offset !== null,
-        offset: role.offset ?? replOffset(0),
-      };
-    case 'busy':
-    case 'loading':
-      return { kind: 'busy', text: role.kind };
-    case 'unreadable':
-      return { kind: 'failed', text: role.text };
-  }
 }

@@ -9,6 +9,7 @@ import type {
   SnapshotReceiver,
 } from '../src/agent/shard/ports.ts';
 import type { Feed } from '../src/agent/strong/feed.ts';
+import { roleSeen } from '../src/agent/strong/role-seen.ts';
 import type { Role } from '../src/core/psync/role.ts';
 import type { Reply } from '../src/core/resp/reply-reader.ts';
 import type { ReplOffset } from '../src/core/scalars.ts';
@@ -25,15 +26,7 @@ import {
   type LineEnds,
   ReplicaLine,
 } from './server-lines.ts';
-import {
-  demotion,
-  promotion,
-  role,
-  roleSeen,
-  ServerFailed,
-  type Steps,
-  writePause,
-} from './server-steps.ts';
+import { demotion, promotion, role, ServerFailed, type Steps, writePause } from './server-steps.ts';
 import type { Chance, Timeline } from './time.ts';
 
 const BUSY_RETRY_US = 5_000;

@@ -27,7 +27,7 @@ import type {
   SnapshotConnection,
   SnapshotReceiver,
 } from './shard/ports.ts';
-import type { RoleSeen } from './strong/ports.ts';
+import { roleSeen } from './strong/role-seen.ts';
 
 export interface OwnServerOptions {
   readonly program: string;
@@ -369,24 +369,6 @@ export class OwnServer implements GroupServer {
       if (error.code === 'SERVER_GONE' || life !== this.#life) return;
       this.#events?.serverFailed(life, error.message);
     });
-  }
-}
-
-export function roleSeen(role: Role): RoleSeen {
-  switch (role.kind) {
-    case 'primary':
-      return { kind: 'primary', offset: role.offset, replicas: role.replicas.length };
-    case 'replica':
-      return {
-        kind: 'replica',
-        isConnected: role.link === 'connected' && role.offset !== null,
-        offset: role.offset ?? replOffset(0),
-      };
-    case 'busy':
-    case 'loading':
-      return { kind: 'busy', text: role.kind };
-    case 'unreadable':
-      return { kind: 'failed', text: role.text };
   }
 }
 

@@ -3,8 +3,9 @@ import { parseRole } from '../core/psync/role.ts';
 import { type Reply, ReplyError, ReplyReader } from '../core/resp/reply-reader.ts';
 import type { ReplOffset } from '../core/scalars.ts';
 import type { Hold } from '../io/relay/ports.ts';
-import { roleSeen } from './own-server.ts';
+
 import { fenceOf } from './strong/barrier.ts';
+import { roleSeen } from './strong/role-seen.ts';
 import type { Strong } from './strong/strong.ts';
 
 /** ROLE lists the replicas: one or two lines. */
