@@ -161,7 +161,7 @@ export class DataGroup {
     this.#puller.tick();
     this.#compaction.tick({
       isLeader: this.isLeader,
-      canTake: this.#feed.isStreaming || this.strong.isOpen,
+      canTake: this.#canTakeSnapshot(),
       logBytes: this.#o.opened.store.closedBytes,
       sinceSnapshotBytes: this.index.endOffset - newest.offset,
       newestIndex: newest.index,
@@ -236,6 +236,12 @@ export class DataGroup {
     if (!leases) return {};
     const clock = { nowMs: leases.nowMs, nextRound: () => this.raft.nextRound };
     return { newLease: () => new Lease(clock, leases.tickMs, limits.electionTicksMin) };
+  }
+
+  /** While one from the leader is being installed, the stream is ahead of what Raft knows. */
+  #canTakeSnapshot(): boolean {
+    const isServing = this.#feed.isStreaming || this.strong.isOpen;
+    return isServing && this.strong.committedIndex <= this.raft.committed;
   }
 
   #buildCompaction(): Compaction {
