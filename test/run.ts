@@ -13,7 +13,7 @@ import { systemFiles, unitFiles } from './run/inventory.ts';
 import { Leftovers } from './run/leftovers.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-/** Of all of `npm test`: it takes under ten minutes on two cores; this tells busy ones from hung. */
+/** Of all of `npm test`: under ten minutes on two cores; the rest is room for busy ones. */
 const ALL_MS = 15 * 60_000;
 /** Of one file: a test that hangs is named, and the others still run. */
 const UNIT_FILE_MS = 120_000;
