@@ -150,6 +150,11 @@ export class Names {
     return [...this.#live.keys()].sort();
   }
 
+  /** What a power cut cannot take. */
+  synced(): ReadonlyMap<string, Inode> {
+    return this.#durable;
+  }
+
   change(directory: string, change: NameChange): () => void {
     apply(this.#live, change);
     const pending = { directory, change, isComplete: false };

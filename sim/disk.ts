@@ -119,6 +119,11 @@ export class SimDisk implements Disk {
     return Uint8Array.from(this.#inode(path).live.view());
   }
 
+  /** Names and bytes that a power cut cannot take. */
+  synced(): ReadonlyMap<string, Uint8Array> {
+    return new Map([...this.#names.synced()].map(([path, inode]) => [path, inode.durable.view()]));
+  }
+
   /** Puts a file there, durably, whatever was there before. */
   plant(path: string, content: Uint8Array): void {
     this.#directories.add(directoryOf(path));

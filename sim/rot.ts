@@ -59,17 +59,19 @@ function kindOf(path: string): string {
   return name.slice(0, name.indexOf('-'));
 }
 
-/** Up to where the file is known to have been synced, by whoever opens it later. */
+/**
+ * Up to where the file is known to have been synced, by whoever opens it later. A power cut may come
+ * before that, so neither a name nor a mark that is not synced proves anything.
+ */
 function provenBytes(disk: SimDisk, directory: string, path: string): number {
-  const bytes = disk.contentOf(path).length;
-  const sequences = disk
-    .paths()
+  const synced = disk.synced();
+  const bytes = synced.get(path)?.length ?? 0;
+  const sequences = [...synced.keys()]
     .map((each) => sequenceOf(each.slice(directory.length + 1)))
     .filter((sequence) => sequence !== null);
-  const newest = sequences.length === 0 ? 0 : Math.max(...sequences);
+  const newest = Math.max(0, ...sequences);
   if (path !== `${directory}/${segmentName(newest)}`) return bytes;
-  const hardState = `${directory}/${HARD_STATE_NAME}`;
-  if (!disk.paths().includes(hardState)) return 0;
-  const mark = markIn(disk.contentOf(hardState), disk.checksum);
+  const hardState = synced.get(`${directory}/${HARD_STATE_NAME}`);
+  const mark = hardState === undefined ? null : markIn(hardState, disk.checksum);
   return mark?.sequence === newest ? Math.min(bytes, mark.position) : 0;
 }
