@@ -6,7 +6,7 @@ test('without words everything has its default', () => {
   const options = readOptions([]);
   deepEqual(
     [options?.scope, options?.rounds, options?.kills, options?.switchovers, options?.targets],
-    ['default', 5, 20, 10, ['bare', 'always', 'etcd', 'deployment']],
+    ['default', 5, 20, 10, ['bare', 'always', 'etcd', 'deployment', 'tls']],
   );
 });
 

@@ -6,7 +6,7 @@ export const USAGE = `npm run bench -- [options]
   --full            the whole cross product (many hours), and idle connections
   --only WORDS      the case of this name, or all whose names hold it; several with semicolons:
                     "SET 50 connections; 1 KiB; paced; snapshot; kill; switchover; idle"
-  --targets NAMES   of bare, always, etcd, deployment (default: all)
+  --targets NAMES   of bare, always, etcd, deployment, tls (default: all)
   --rounds N        rounds of each case (default 5, with --quick 3)
   --seconds S       length of one run (default 3, with --quick 1.5)
   --rate N          requests per second of the paced cases that all targets get (default 1000)
@@ -17,7 +17,7 @@ export const USAGE = `npm run bench -- [options]
   --server PATH     the server for all (default: the one on PATH)
   --list            only say which cases would run`;
 
-export const TARGET_NAMES = ['bare', 'always', 'etcd', 'deployment'] as const;
+export const TARGET_NAMES = ['bare', 'always', 'etcd', 'deployment', 'tls'] as const;
 export type TargetName = (typeof TARGET_NAMES)[number];
 
 export interface Options {

@@ -5,6 +5,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   always: '#0d9488',
   etcd: '#d97706',
   deployment: '#2563eb',
+  tls: '#7c3aed',
 };
 const VARIANTS = ['#9333ea', '#db2777', '#65a30d', '#0891b2'];
 

@@ -24,6 +24,8 @@ export interface DeploymentSpec {
   readonly server: string;
   readonly dir: string;
   readonly logLimit: string | null;
+  /** Whether agents talk over TLS. */
+  readonly isEncrypted: boolean;
   /** Further arguments of `althing start`. */
   readonly flags: readonly string[];
 }
@@ -67,7 +69,7 @@ export class DeploymentTarget implements Target {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { nodes, server, dir, logLimit, flags } = this.#spec;
+    const { nodes, server, dir, logLimit, isEncrypted, flags } = this.#spec;
     this.#basePort = await findBasePort([0, 1_000, 2_000], nodes);
     const addresses = addressesOf(nodes, this.#basePort);
     const names = addresses.map(({ node }) => node);
@@ -79,6 +81,7 @@ export class DeploymentTarget implements Target {
       restart: true,
       logLimit,
       passwordFile: null,
+      secretFile: isEncrypted ? directory.secretFile : null,
       program: agentProgram(process.env),
       environment: agentEnvironment(process.env),
       onDeath: ({ node, how, lastWords }) => {

@@ -39,6 +39,8 @@ export class TargetHouse {
     for (const name of options.targets) {
       if (name === 'bare' || name === 'always') {
         await this.#add(new BareServer({ name, server, dir, isSynced: name === 'always' }));
+      } else if (name === 'tls') {
+        await this.#add(this.build(name, BASE.nodes, options.flags));
       } else if (name === 'deployment') {
         await this.#add(this.build(name, BASE.nodes, options.flags));
         for (const variant of options.variants)
@@ -67,7 +69,8 @@ export class TargetHouse {
     const { server, dir } = this.#o;
     this.#built += 1;
     const own = join(dir, `deployment-${this.#built}`);
-    return new DeploymentTarget({ name, nodes, server, dir: own, logLimit, flags });
+    const isEncrypted = name === 'tls';
+    return new DeploymentTarget({ name, nodes, server, dir: own, logLimit, isEncrypted, flags });
   }
 
   /** It is stopped in the end, if nobody does it before. */

@@ -19,6 +19,8 @@ export interface DeploymentOptions {
   readonly restart: boolean;
   readonly logLimit: string | null;
   readonly passwordFile: string | null;
+  /** Null: agents talk in the clear, which they do on loopback only. */
+  readonly secretFile: string | null;
   /** The program and its fixed first arguments, before `start`. */
   readonly program: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
@@ -36,7 +38,7 @@ export function addressesOf(nodes: number, basePort: number): NodeAddresses[] {
 
 /** The command of one node. Secrets and passwords are named by file, never given. */
 export function commandFor(options: DeploymentOptions, own: NodeAddresses): string[] {
-  const { directory, addresses, server, logLimit, passwordFile } = options;
+  const { directory, addresses, server, logLimit, passwordFile, secretFile } = options;
   const peers = addresses.map((each) => `127.0.0.1:${each.peers}`).join(',');
   const flags: [string, string | null][] = [
     ['--name', 'local'],
@@ -48,7 +50,7 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
     ['--http-port', String(own.http)],
     // A secret or a password would open these ports to the network.
     ['--bind', '127.0.0.1'],
-    ['--secret-file', directory.secretFile],
+    ['--secret-file', secretFile],
     ['--server', server],
     ['--log-limit', logLimit],
     ['--password-file', passwordFile],

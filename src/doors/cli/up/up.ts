@@ -63,6 +63,7 @@ async function run(options: UpOptions): Promise<number> {
     restart: options.restart,
     logLimit: options.logLimit,
     passwordFile: options.passwordFile,
+    secretFile: directory.secretFile,
     program: agentProgram(process.env),
     environment: agentEnvironment(process.env),
     onDeath: (death) => {
