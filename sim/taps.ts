@@ -178,6 +178,8 @@ export function describe(message: Message): string {
       return `${kind} t${term} ${message.snapshot.id} r${message.round}`;
     case 'timeoutNow':
       return `${kind} t${term}`;
+    case 'removed':
+      return `${kind} t${term} up to ${message.index}`;
   }
 }
 
