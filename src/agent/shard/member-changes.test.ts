@@ -1,4 +1,4 @@
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { founded } from '../../core/raft/configuration.ts';
 import type { Notice } from '../../core/raft/driver.ts';
@@ -24,7 +24,7 @@ function world() {
     },
   });
   const change = (wanted: MemberChange, options: ChangeOptions = {}) =>
-    changes.change(wanted, options, (ok, why) => answers.push(`${ok}: ${why}`));
+    changes.change(wanted, options, (isDone, why) => answers.push(`${isDone}: ${why}`));
   return { it, changes, change };
 }
 
@@ -46,14 +46,30 @@ test('who asks is told when the change is committed, not before', () => {
   deepEqual(it.answers, ['true: committed at 7']);
 });
 
-test('a refusal is passed on in words, and another may be asked for', () => {
+function wantedIn(event: RaftEvent | undefined): MemberChange {
+  ok(event?.kind === 'changeWanted');
+  return event.change;
+}
+
+test('a refusal goes to whom it is meant for, in words', () => {
   const { it, changes, change } = world();
+  change({ kind: 'promote', node: B });
   change(REMOVE_B);
-  change(REMOVE_B);
-  changes.noticed({ kind: 'changeRefused', change: REMOVE_B, why: 'b is no member' });
-  change(REMOVE_B);
-  deepEqual(it.answers, ['false: another change is under way', 'false: b is no member']);
-  equal(it.events.length, 2);
+  const second = wantedIn(it.events[1]);
+  changes.noticed({ kind: 'changeRefused', change: second, why: 'b is being promoted' });
+  deepEqual(it.answers, ['false: b is being promoted']);
+  changes.noticed(changed('appended', 7));
+  changes.noticed(changed('committed', 7));
+  deepEqual(it.answers, ['false: b is being promoted', 'true: committed at 7']);
+});
+
+test('one that the core has not answered yet is refused by itself when the lead is lost', () => {
+  const { it, changes, change } = world();
+  change({ kind: 'promote', node: B });
+  const why = 'this node leads no longer';
+  changes.noticed({ kind: 'changeRefused', change: wantedIn(it.events[0]), why });
+  changes.noticed({ kind: 'steppedDown', term: term(1), why: 'somebody leads a later term' });
+  deepEqual(it.answers, [`false: ${why}`]);
 });
 
 test('unknown is not failed: a leader that steps down cannot say what becomes of it', () => {

@@ -27,6 +27,8 @@ export interface MemberChangesPorts {
 }
 
 interface Asked {
+  /** This very object comes back in a refusal. */
+  readonly change: MemberChange;
   readonly done: ChangeDone;
   /** Of its entry, once it is in the log. */
   index: LogIndex | null;
@@ -34,20 +36,17 @@ interface Asked {
 
 export class MemberChanges {
   readonly #ports: MemberChangesPorts;
-  #asked: Asked | null = null;
+  /** One that the core has taken at most, and those that it is about to refuse. */
+  #asked: Asked[] = [];
 
   constructor(ports: MemberChangesPorts) {
     this.#ports = ports;
   }
 
-  change(change: MemberChange, options: ChangeOptions, done: ChangeDone): void {
+  change(wanted: MemberChange, options: ChangeOptions, done: ChangeDone): void {
     const { decision = 0, leaderMayLeave = false } = options;
     const { id, isLeader, handOver, giveUpLease, handle } = this.#ports;
-    if (this.#asked !== null) {
-      done(false, 'another change is under way');
-      return;
-    }
-    const isOwnRemoval = change.kind === 'remove' && change.node === id && isLeader();
+    const isOwnRemoval = wanted.kind === 'remove' && wanted.node === id && isLeader();
     if (isOwnRemoval && !leaderMayLeave) {
       handOver((ok, why) =>
         done(false, ok ? 'leadership was handed over: ask the new leader' : `hand over: ${why}`),
@@ -55,24 +54,29 @@ export class MemberChanges {
       return;
     }
     if (isOwnRemoval) giveUpLease();
-    this.#asked = { done, index: null };
+    const change = { ...wanted };
+    this.#asked.push({ change, done, index: null });
     handle({ kind: 'changeWanted', change, decision, leaderMayLeave });
   }
 
   noticed(notice: Notice): void {
-    if (this.#asked === null) return;
-    if (notice.kind === 'changeRefused') this.#answer(false, notice.why);
-    else if (notice.kind === 'steppedDown')
-      this.#answer(false, 'leadership was lost: whether it comes to pass is not known');
-    else if (notice.kind === 'configurationChanged' && notice.state === 'appended')
-      this.#asked.index ??= notice.index;
-    else if (notice.kind === 'configurationChanged' && notice.index === this.#asked.index)
-      this.#answer(true, `committed at ${notice.index}`);
+    if (this.#asked.length === 0) return;
+    if (notice.kind === 'changeRefused') {
+      this.#answer(({ change }) => change === notice.change, false, notice.why);
+    } else if (notice.kind === 'steppedDown') {
+      const why = 'leadership was lost: whether it comes to pass is not known';
+      this.#answer(({ index }) => index !== null, false, why);
+    } else if (notice.kind === 'configurationChanged' && notice.state === 'appended') {
+      const taken = this.#asked.find(({ index }) => index === null);
+      if (taken !== undefined) taken.index = notice.index;
+    } else if (notice.kind === 'configurationChanged' && notice.state === 'committed') {
+      this.#answer(({ index }) => index === notice.index, true, `committed at ${notice.index}`);
+    }
   }
 
-  #answer(ok: boolean, why: string): void {
-    const asked = this.#asked;
-    this.#asked = null;
-    asked?.done(ok, why);
+  #answer(isMeant: (asked: Asked) => boolean, ok: boolean, why: string): void {
+    const answered = this.#asked.filter(isMeant);
+    this.#asked = this.#asked.filter((asked) => !isMeant(asked));
+    for (const { done } of answered) done(ok, why);
   }
 }

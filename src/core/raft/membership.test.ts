@@ -306,6 +306,41 @@ test('thesis §4.2.2, figure 4.6: the only one with its own removal still campai
   ok(world.configurations.length === 2);
 });
 
+test('figure 4.6 also after a restart of all, whose commits begin at the log’s beginning', () => {
+  const world = new SmallWorld('b', 1, {}, 'a');
+  world.elect('b');
+  world.settle();
+  for (const kind of ['addLearner', 'promote'] as const) {
+    world.change('b', kind, 'a');
+    world.until(() => world.raft('a').committed === world.raft('b').last.index);
+  }
+  world.cuts.add(`${idOf('b')}>${idOf('a')}`);
+  world.change('b', 'remove', 'b', { leaderMayLeave: true });
+  world.settle();
+  world.cuts.clear();
+  for (const name of 'ab') world.crash(name);
+  for (const name of 'ab') world.restart(name);
+  world.until(() => world.raft('a').role === 'leader');
+  equal(members(world.raft('a')), 'a');
+});
+
+test('a removed node that starts asks nobody when its log shows a later change', () => {
+  const world = new SmallWorld('abcd', 1);
+  world.elect('a');
+  world.settle();
+  world.cuts.add(`${idOf('c')}>${idOf('a')}`);
+  for (const name of 'cd') {
+    world.change('a', 'remove', name);
+    world.settle();
+  }
+  equal(members(world.raft('c')), 'ab');
+  world.isolate('c');
+  world.crash('c');
+  world.restart('c');
+  for (let i = 0; i < 300; i++) world.tick('c');
+  equal(world.raft('c').role, 'follower');
+});
+
 test('a removed node hears of it from its leader, and stays quiet after a restart', () => {
   const world = new SmallWorld('abc', 1);
   world.elect('a');

@@ -494,8 +494,10 @@ export class SmallWorld {
   #mayLead(of: NodeId): void {
     const member = this.members.get(of);
     ok(member);
-    const upTo = Math.max(member.applied, member.log.memory.snapshot?.last.index ?? 0);
-    const voters = [...this.inForce(of).voters, ...this.#committedAt(upTo).voters];
+    const { entries, base } = member.log.memory;
+    const index = configurationsIn(entries).at(-1)?.index ?? base.index;
+    const before = index > member.applied ? this.#committedAt(index - 1).voters : [];
+    const voters = [...this.inForce(of).voters, ...before];
     ok(voters.includes(of), 'who is no voter does not campaign');
   }
 

@@ -165,17 +165,19 @@ export class State {
 
   /** The newest that is known to be committed, and where that began; see `Roster.at`. */
   get agreed(): ConfigurationAt | null {
-    const upTo = Math.max(this.committed, this.snapshot?.last.index ?? 0);
-    return this.roster.at(logIndex(upTo));
+    return this.roster.at(logIndex(Math.max(this.committed, this.snapshot?.last.index ?? 0)));
   }
 
   /**
-   * Its removal is in its log and may not be committed: it may be the only one that has it, and so
-   * the only one that can be elected (thesis §4.2.2, figure 4.6). Its own vote does not count.
+   * Its removal is the last change in its log and may not be committed: it may be the only one that
+   * has it, and so the only one that can be elected (thesis §4.2.2, figure 4.6). Its own vote does
+   * not count. Once there is a later change its removal is committed, wherever a restart begins.
    */
   get isLeaving(): boolean {
-    if (this.isVoter || this.roster.index <= this.removedAt) return false;
-    return this.agreed?.configuration.voters.includes(this.id) === true;
+    const { index } = this.roster;
+    if (this.isVoter || index <= this.removedAt || index === this.agreed?.index) return false;
+    const before = this.roster.at(logIndex(index - 1));
+    return before?.configuration.voters.includes(this.id) === true;
   }
 
   get isSoleVoter(): boolean {
