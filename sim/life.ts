@@ -7,7 +7,7 @@ import { DataGroup } from '../src/agent/shard/data-group.ts';
 import type { OpenedShard } from '../src/agent/shard/open-shard.ts';
 import type { ShardLimits } from '../src/agent/shard/ports.ts';
 import { unreachable } from '../src/assert.ts';
-import { founded } from '../src/core/raft/configuration.ts';
+import { founded, isSameConfiguration } from '../src/core/raft/configuration.ts';
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { TransferMessage } from '../src/core/raft/fetch.ts';
 import type { Configuration, Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
@@ -133,6 +133,7 @@ export class Life {
   tick(): void {
     this.group.tick();
     this.#watchBounds();
+    this.#watchMembers();
   }
 
   stop(done: () => void): void {
@@ -203,6 +204,18 @@ export class Life {
         unreachable(notice);
     }
     this.#o.onNotice(notice);
+  }
+
+  /** Rolled back with its entry, restored with its snapshot, found again at a start. */
+  #watchMembers(): void {
+    const { id, invariants, shadow } = this.#o;
+    const { raft } = this.group;
+    // A snapshot that is being installed counts once it is on disk.
+    if (raft.base.index !== shadow.base.index) return;
+    const { configuration: logs } = invariants.configurations.inForce(shadow);
+    must(isSameConfiguration(raft.configuration, logs), 'what is in force is the log’s', () => {
+      return `${id} goes by ${showMembers(raft.configuration)}, not ${showMembers(logs)}`;
+    });
   }
 
   #watchBounds(): void {
