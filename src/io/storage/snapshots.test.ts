@@ -174,6 +174,18 @@ test('a file of version 1 is read: it names voters, there were no learners and n
   deepEqual(group.snapshots.latest?.meta.configuration, CONFIGURATION);
 });
 
+test('a file with other members than were offered is another snapshot', () => {
+  const from = opened();
+  const meta = taken(from.world, from.group, 5, BODY);
+  const { bytes } = served(from.world, from.group, meta.id, 0, 1e6);
+  ok(bytes !== null);
+  const offered = { ...meta, configuration: { ...meta.configuration, decision: 1 } };
+  const world = new World(2);
+  const group = world.open();
+  fetched(world, group, offered, bytes, offered.bytes);
+  equal(finished(world, group, offered)?.code, 'SNAPSHOT_CHECKSUM');
+});
+
 test('learners and the decision are part of a snapshot, also after a restart', () => {
   const { world, group } = opened();
   const configuration = { ...CONFIGURATION, learners: [nodeId('x@00000001')], decision: 9 };
