@@ -13,6 +13,8 @@ const PROBE_US = 100_000;
 export interface HealingOptions {
   readonly timeline: Timeline;
   readonly hosts: () => readonly Host[];
+  /** Who was removed, or never added, gets nothing. */
+  readonly isFed: (host: Host) => boolean;
   readonly clients: Clients;
   readonly workload: Workload;
   readonly truth: Truth;
@@ -53,7 +55,7 @@ export class Healing {
     this.#longestUs = Math.max(this.#longestUs, this.#o.timeline.nowUs - begunUs);
     this.#o.note('all level');
     const { truth } = this.#o;
-    for (const { name, server } of this.#o.hosts()) {
+    for (const { name, server } of this.#o.hosts().filter(this.#o.isFed)) {
       const model = server?.body?.model;
       if (model !== undefined) truth.stateAt(name, model.offset, model.digest);
     }
@@ -78,7 +80,7 @@ export class Healing {
 
   #isLevel(): boolean {
     const goal = this.#o.truth.length;
-    for (const { life, server } of this.#o.hosts()) {
+    for (const { life, server } of this.#o.hosts().filter(this.#o.isFed)) {
       const model = server?.body?.model;
       if (life === null || model === undefined || model.offset !== goal) return false;
       if (!life.isOpen && !model.isConnected) return false;

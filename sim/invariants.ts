@@ -6,6 +6,7 @@
 import { crc32 } from 'node:zlib';
 import type { Entry, EntryId, HardState, Message } from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
+import { Configurations } from './configurations.ts';
 import type { Recovered, Shadow } from './shadow.ts';
 import { Truth } from './truth.ts';
 import { must } from './violation.ts';
@@ -14,6 +15,8 @@ interface Commitment {
   readonly term: Term;
   /** The lowest term of a node that called it committed: it was so in that term or before. */
   readonly inTerm: Term;
+  /** Of the configuration that was in force then. */
+  readonly voters: readonly NodeId[];
 }
 
 /** What an answer has to have seen, as of the moment in which its request was sent. */
@@ -21,6 +24,11 @@ export interface Asked {
   /** The stream offset up to which clients had been told of effects. */
   readonly acknowledged: number;
   readonly highestCommitTerm: number;
+}
+
+interface Holders {
+  readonly count: number;
+  readonly of: number;
 }
 
 /** Terms stay far below this in a run: (index, term) fits one number. */
@@ -34,14 +42,21 @@ function show(id: { index: number; term: number }): string {
   return `${id.index}/${id.term}`;
 }
 
+function isMajority(holders: Holders | null): boolean {
+  return holders === null || holders.count > holders.of / 2;
+}
+
+function showHolders(holders: Holders | null): string {
+  return `${holders?.count ?? 0} of ${holders?.of ?? 0} voters hold it`;
+}
+
 export class Invariants {
-  readonly #majority: number;
-  readonly #voters: readonly NodeId[];
   readonly #shadows: ReadonlyMap<NodeId, Shadow>;
   readonly #leaders = new Map<Term, NodeId>();
   /** For each entry ever appended: the term of the one before it, and a print of its payload. */
   readonly #entries = new Map<number, { readonly before: number; readonly print: number }>();
   readonly #committed: (Commitment | undefined)[] = [];
+  readonly configurations: Configurations;
   readonly truth = new Truth();
   #acknowledged = 0;
   #releases = 0;
@@ -49,8 +64,7 @@ export class Invariants {
   #checks = 0;
 
   constructor(voters: readonly NodeId[], shadows: ReadonlyMap<NodeId, Shadow>) {
-    this.#voters = voters;
-    this.#majority = Math.floor(voters.length / 2) + 1;
+    this.configurations = new Configurations(voters);
     this.#shadows = shadows;
   }
 
@@ -73,8 +87,10 @@ export class Invariants {
       const key = keyOf(entry.index, entry.term);
       const known = this.#entries.get(key);
       const print = crc32(entry.payload);
-      if (known === undefined) this.#entries.set(key, { before: before.term, print });
-      else {
+      if (known === undefined) {
+        this.#entries.set(key, { before: before.term, print });
+        this.configurations.appended(node, this.shadow(node), entry);
+      } else {
         const same = known.before === before.term && known.print === print;
         must(same, 'log matching', () => `${node} ${show(entry)} differs from its namesake`);
       }
@@ -137,6 +153,7 @@ export class Invariants {
     });
     this.#leaders.set(term, node);
     const shadow = this.shadow(node);
+    this.#mayCampaign(node);
     for (let index = shadow.base.index + 1; index < this.#committed.length; index += 1) {
       const held = this.#committed[index];
       if (held === undefined || held.inTerm >= term) continue;
@@ -196,9 +213,9 @@ export class Invariants {
     });
     must(isAgreed, 'only what was agreed on is answered', () => `${node} ${offset}`);
     const held = this.#committed[index];
-    const holders = held === undefined ? this.#majority : this.#holders(index, held.term);
-    must(holders >= this.#majority, 'acknowledged means synced on a majority', () => {
-      return `${node} answers from ${offset}, entry ${index}, ${holders} voters hold it`;
+    const holders = held === undefined ? null : this.#holders(index, held);
+    must(isMajority(holders), 'acknowledged means synced on a majority', () => {
+      return `${node} answers from ${offset}, entry ${index}, ${showHolders(holders)}`;
     });
     must(offset >= asked.acknowledged, 'no stale read', () => {
       return `${node} answers from ${offset}, acknowledged ${asked.acknowledged} before`;
@@ -213,8 +230,10 @@ export class Invariants {
 
   /** No promise leaves before the disk has what it promises (thesis §3.8). */
   sent(node: NodeId, to: NodeId, message: Message): void {
+    if (message.kind === 'requestVote') this.#mayCampaign(node);
     if ('pre' in message && message.pre) return;
-    // A refusal promises nothing.
+    // A refusal promises nothing, nor does what is committed whatever the term.
+    if (message.kind === 'removed') return;
     if (message.kind === 'voteReply' && !message.granted) return;
     if (message.kind === 'appendReply' && !message.ok) return;
     const shadow = this.shadow(node);
@@ -239,34 +258,41 @@ export class Invariants {
     must(upTo.term === nodeTerm, 'a leader commits by counting only its own term (§5.4.2)', () => {
       return `${node} in term ${nodeTerm} commits ${show(upTo)}`;
     });
-    const holders = this.#holders(upTo.index, upTo.term);
-    must(holders >= this.#majority, 'committed means synced on a majority', () => {
-      return `${node} commits ${show(upTo)}, ${holders} voters hold it`;
+    const { voters } = this.configurations.inForce(this.shadow(node)).configuration;
+    const holders = this.#holders(upTo.index, { term: upTo.term, voters });
+    must(isMajority(holders), 'committed means synced on a majority', () => {
+      return `${node} commits ${show(upTo)}, ${showHolders(holders)}`;
     });
     if (nodeTerm > this.#highestCommitTerm) this.#highestCommitTerm = nodeTerm;
   }
 
-  #holders(index: LogIndex, term: Term): number {
-    let holders = 0;
-    for (const voter of this.#voters) {
+  #holders(index: LogIndex, { term, voters }: Pick<Commitment, 'term' | 'voters'>): Holders {
+    const holders = voters.filter((voter) => {
       const shadow = this.#shadows.get(voter);
-      if (shadow === undefined || shadow.durable < index) continue;
-      if (shadow.base.index > index || shadow.termAt(index) === term) holders += 1;
-    }
-    return holders;
+      if (shadow === undefined || shadow.durable < index) return false;
+      return shadow.base.index > index || shadow.termAt(index) === term;
+    });
+    return { count: holders.length, of: voters.length };
+  }
+
+  #mayCampaign(node: NodeId): void {
+    const may = this.configurations.mayCampaign(node, this.shadow(node));
+    must(may, 'who is no voter does not campaign', () => node);
   }
 
   #commitOne(node: NodeId, index: LogIndex, term: Term | null, nodeTerm: Term): void {
     must(term !== null, 'a committed entry is in the log or a snapshot', () => `${node} ${index}`);
     const known = this.#committed[index];
     if (known === undefined) {
-      this.#committed[index] = { term, inTerm: nodeTerm };
+      const { voters } = this.configurations.inForce(this.shadow(node)).configuration;
+      this.#committed[index] = { term, inTerm: nodeTerm, voters };
+      this.configurations.committed(index, term);
       this.truth.committed(index, term);
       return;
     }
     must(known.term === term, 'one entry is committed per index', () => {
       return `${node} commits ${index}/${term}, ${index}/${known.term} was committed`;
     });
-    if (nodeTerm < known.inTerm) this.#committed[index] = { term, inTerm: nodeTerm };
+    if (nodeTerm < known.inTerm) this.#committed[index] = { ...known, inTerm: nodeTerm };
   }
 }

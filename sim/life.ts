@@ -7,9 +7,10 @@ import { DataGroup } from '../src/agent/shard/data-group.ts';
 import type { OpenedShard } from '../src/agent/shard/open-shard.ts';
 import type { ShardLimits } from '../src/agent/shard/ports.ts';
 import { unreachable } from '../src/assert.ts';
+import { founded, isSameConfiguration } from '../src/core/raft/configuration.ts';
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { TransferMessage } from '../src/core/raft/fetch.ts';
-import type { Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
+import type { Configuration, Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
 import type { NodeId, Term } from '../src/core/scalars.ts';
 import { PIECE_BYTES_MAX } from './channel.ts';
 import type { Asked, Invariants } from './invariants.ts';
@@ -97,7 +98,8 @@ export class Life {
     );
     this.group = new DataGroup({
       id,
-      configuration: { voters },
+      configuration: founded(voters),
+      configurations: shard.configurations,
       opened: { ...opened, store: new TappedLog(opened.store, taps) },
       index,
       historyId: HISTORY_ID,
@@ -131,6 +133,7 @@ export class Life {
   tick(): void {
     this.group.tick();
     this.#watchBounds();
+    this.#watchMembers();
   }
 
   stop(done: () => void): void {
@@ -192,12 +195,27 @@ export class Life {
       case 'roundConfirmed':
       case 'refused':
       case 'leaderChanged':
+      case 'configurationChanged':
+      case 'changeRefused':
+      case 'toldRemoved':
       case 'transfer':
         break;
       default:
         unreachable(notice);
     }
     this.#o.onNotice(notice);
+  }
+
+  /** Rolled back with its entry, restored with its snapshot, found again at a start. */
+  #watchMembers(): void {
+    const { id, invariants, shadow } = this.#o;
+    const { raft } = this.group;
+    // A snapshot that is being installed counts once it is on disk.
+    if (raft.base.index !== shadow.base.index) return;
+    const { configuration: logs } = invariants.configurations.inForce(shadow);
+    must(isSameConfiguration(raft.configuration, logs), 'what is in force is the log’s', () => {
+      return `${id} goes by ${showMembers(raft.configuration)}, not ${showMembers(logs)}`;
+    });
   }
 
   #watchBounds(): void {
@@ -264,9 +282,20 @@ function describeNotice(notice: Notice): string {
       return `follows ${notice.leader ?? 'nobody'} in term ${notice.term}`;
     case 'roundConfirmed':
       return `round ${notice.round} confirmed`;
+    case 'configurationChanged':
+      return `members ${notice.state} at ${notice.index}: ${showMembers(notice.configuration)}`;
+    case 'changeRefused':
+      return `refused to ${notice.change.kind} ${notice.change.node}: ${notice.why}`;
+    case 'toldRemoved':
+      return `is told by ${notice.by} that it was removed before ${notice.index}`;
     case 'transfer':
       return `transfer ${notice.state} to ${notice.to ?? '?'}: ${notice.why}`;
     case 'installed':
       return `installed ${notice.snapshot.id}`;
   }
+}
+
+export function showMembers({ voters, learners, decision }: Configuration): string {
+  const learning = learners.length === 0 ? '' : ` learning ${learners.join()}`;
+  return `${voters.join()}${learning}${decision === 0 ? '' : ` by decision ${decision}`}`;
 }

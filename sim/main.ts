@@ -30,15 +30,17 @@ function say(verdict: Outcome): void {
     crashes,
     serverLives,
     installs,
+    changes,
     compactions,
     undecided,
   } = verdict.figures;
   const load = `answered ${answered} of ${asked}`;
   const trouble = `reigns ${reigns}  crashes ${crashes}  servers ${serverLives}`;
-  const snapshots = `installs ${installs}  compactions ${compactions}  undecided ${undecided}`;
+  const snapshots = `installs ${installs}  compactions ${compactions}`;
+  const rest = `changes ${changes}  undecided ${undecided}`;
   const size = `events ${events}  virtual ${(virtualUs / 1e6).toFixed(1)} s`;
   const word = failure === null ? 'ok' : 'FAILED';
-  console.log(`seed ${seed}  ${word}  ${size}  ${load}  ${trouble}  ${snapshots}`);
+  console.log(`seed ${seed}  ${word}  ${size}  ${load}  ${trouble}  ${snapshots}  ${rest}`);
 }
 
 function explain(verdict: Outcome, steps: number): void {

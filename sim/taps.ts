@@ -1,5 +1,6 @@
 /** Ports with ears: what passes is checked, noted in the shadow, and can be cut short. */
 import type { ShardLog } from '../src/agent/shard/ports.ts';
+import { isSameConfiguration } from '../src/core/raft/configuration.ts';
 import type { Done, Outbox } from '../src/core/raft/ports.ts';
 import type {
   Entry,
@@ -25,7 +26,6 @@ export interface TapOptions {
   readonly power: Power;
   readonly shadow: Shadow;
   readonly invariants: Invariants;
-  readonly voters: readonly NodeId[];
   readonly onCompacted: () => void;
   readonly note: ((what: string) => void) | null;
 }
@@ -113,13 +113,11 @@ export class TappedLog implements ShardLog {
     this.#log.installSnapshot(snapshot, keepSuffix, this.#hear(done, 'installed'));
   }
 
-  /** Whoever is restored from it must know them all. */
-  #namesVoters({ id, configuration }: SnapshotMeta): void {
-    const { voters } = this.#o;
-    const isWhole =
-      configuration.voters.length === voters.length &&
-      voters.every((voter) => configuration.voters.includes(voter));
-    must(isWhole, 'a snapshot names all voters', () => `${id}: ${configuration.voters.join()}`);
+  /** Whoever is restored from it must know them all, and the learners of that index (H7). */
+  #namesVoters({ id, last, configuration }: SnapshotMeta): void {
+    const agreed = this.#o.invariants.configurations.at(last.index);
+    const isWhole = isSameConfiguration(configuration, agreed);
+    must(isWhole, 'a snapshot names all voters', () => `${id}: ${JSON.stringify(configuration)}`);
   }
 
   #hear(done: Done, what: string): Done {
@@ -178,6 +176,8 @@ export function describe(message: Message): string {
       return `${kind} t${term} ${message.snapshot.id} r${message.round}`;
     case 'timeoutNow':
       return `${kind} t${term}`;
+    case 'removed':
+      return `${kind} t${term} up to ${message.index}`;
   }
 }
 

@@ -15,6 +15,8 @@ export interface Figures {
   readonly crashes: number;
   readonly serverLives: number;
   readonly installs: number;
+  /** Of the members, committed. */
+  readonly changes: number;
   readonly compactions: number;
   readonly packetsPeak: number;
   readonly checks: number;

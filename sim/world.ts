@@ -13,6 +13,7 @@ import { Healing } from './healing.ts';
 import { Host, idOn } from './host.ts';
 import { Invariants } from './invariants.ts';
 import type { Packet } from './life.ts';
+import { MemberFaults } from './member-faults.ts';
 import { type Delivery, Network } from './network.ts';
 import { type Plan, planFor } from './plan.ts';
 import type { Promised } from './power.ts';
@@ -70,8 +71,8 @@ class World implements Targets {
   readonly #clients: Clients;
   readonly #workload: Workload;
   readonly #nemesis: Nemesis;
+  readonly #memberFaults: MemberFaults;
   readonly #chance: Chance;
-  #wipedVoters = 0;
   #reigns = 0;
   #installs = 0;
   #healUs = 0;
@@ -112,6 +113,22 @@ class World implements Targets {
       this.#plan,
       (what) => this.#note('nemesis', what),
     );
+    this.#memberFaults = new MemberFaults(
+      {
+        network: this.network,
+        configurations: this.#invariants.configurations,
+        members: () => [...this.#hosts.values()],
+        newHost: (name) => {
+          const host = this.#addHost(name, -1, network);
+          host.start();
+          return host;
+        },
+        leaderHost: () => this.leaderHost(),
+      },
+      this.#timeline,
+      new Chance(seed, 'members'),
+      (what) => this.#note('nemesis', what),
+    );
   }
 
   get hosts(): readonly string[] {
@@ -128,16 +145,19 @@ class World implements Targets {
     this.#tellCopiesAlways();
     this.#clients.begin();
     this.#nemesis.begin();
+    this.#memberFaults.begin();
     while (this.#timeline.ran < steps) {
       this.#timeline.step();
       this.#nemesis.stepped();
     }
     this.#note('world', 'faults end');
     this.#nemesis.stop();
+    this.#memberFaults.stop();
     this.#clients.stop();
     this.#healUs = new Healing({
       timeline: this.#timeline,
       hosts: () => [...this.#hosts.values()],
+      isFed: (host) => this.#memberFaults.isFed(host),
       clients: this.#clients,
       workload: this.#workload,
       truth: this.#invariants.truth,
@@ -160,6 +180,7 @@ class World implements Targets {
       crashes: sum((host) => host.deaths),
       serverLives: sum((host) => host.serverLives),
       installs: this.#installs,
+      changes: this.#invariants.configurations.changes,
       compactions: sum((host) => host.compactions),
       packetsPeak: this.network.peak,
       checks: this.#invariants.checks,
@@ -243,13 +264,8 @@ class World implements Targets {
     if (host !== undefined && this.#mayLose(host)) host.rot(kind);
   }
 
-  /** What is left must be able to form a majority, or nobody could ask for progress. */
   #mayLose(host: Host): boolean {
-    if (!host.isVoter || host.disk.isRotten) return true;
-    const majority = Math.floor(this.#voters.length / 2) + 1;
-    if (this.#voters.length - this.#wipedVoters - 1 < majority) return false;
-    this.#wipedVoters += 1;
-    return true;
+    return host.disk.isRotten || this.#memberFaults.mayLose(host.id);
   }
 
   peerLost(host: string, peer: string): void {
@@ -273,7 +289,7 @@ class World implements Targets {
   }
 
   copyJoins(): void {
-    const copies = this.#hosts.size - this.#voters.length;
+    const copies = [...this.#hosts.keys()].filter((name) => name.startsWith('c')).length;
     if (copies >= COPIES_MAX) return;
     const host = this.#addHost(`c${copies + 1}`, -1, this.network as Network<Envelope>);
     host.start();
@@ -317,9 +333,9 @@ class World implements Targets {
 
   /** Every node knows every copy that is there: in a deployment the links say so. */
   #tellCopies(): void {
-    const copies = [...this.#hosts.values()].filter((host) => !host.isVoter).map(({ id }) => id);
-    for (const host of this.#hosts.values())
-      host.enter('peer', ({ group }) => group.copiesKnown(copies));
+    const hosts = [...this.#hosts.values()];
+    const copies = hosts.filter((host) => this.#memberFaults.isCopy(host)).map(({ id }) => id);
+    for (const host of hosts) host.enter('peer', ({ group }) => group.copiesKnown(copies));
   }
 
   /** What is soft is said again: a paused node may have missed it. */

@@ -66,6 +66,21 @@ class Story {
       case 'transfer':
         world.handle(name, { kind: 'transferWanted', to: idOf(other) });
         break;
+      case 'join':
+        world.join(name);
+        break;
+      case 'learn':
+        world.change(name, 'addLearner', other);
+        break;
+      case 'promote':
+        world.change(name, 'promote', other);
+        break;
+      case 'remove':
+        world.change(name, 'remove', other);
+        break;
+      case 'leave':
+        world.change(name, 'remove', name, { leaderMayLeave: true });
+        break;
       case 'compact':
         world.compact(world.member(name), world.raft(name).committed);
         break;
@@ -118,6 +133,8 @@ class Story {
         return `offers a snapshot up to ${m.snapshot.last.index}`;
       case 'timeoutNow':
         return 'campaign now';
+      case 'removed':
+        return `you were removed, up to ${m.index}`;
     }
   }
 
@@ -140,6 +157,19 @@ class Story {
         return;
       case 'installed':
         this.#tell(by, `installs a snapshot up to ${notice.snapshot.last.index}`);
+        return;
+      case 'configurationChanged': {
+        const { voters, learners } = notice.configuration;
+        const names = (ids: readonly string[]) => ids.map((each) => each[0]).join(' ');
+        const learning = learners.length === 0 ? '' : `, learning ${names(learners)}`;
+        this.#tell(by, `${notice.state} ${notice.index}: voters ${names(voters)}${learning}`);
+        return;
+      }
+      case 'changeRefused':
+        this.#tell(by, `refuses to ${notice.change.kind} ${notice.change.node[0]}: ${notice.why}`);
+        return;
+      case 'toldRemoved':
+        this.#tell(by, `keeps quiet: ${notice.by[0]} says that it was removed`);
         return;
       case 'accepted':
       case 'leaderChanged':

@@ -1,8 +1,9 @@
 /** What doors and peers may ask of this node: switchover, and news of snapshots. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { configurationFrom } from '../core/raft/configuration.ts';
 import type { SnapshotMeta } from '../core/raft/protocol.ts';
-import { isNodeId, logIndex, type NodeId, term } from '../core/scalars.ts';
+import { logIndex, type NodeId, term } from '../core/scalars.ts';
 import type { OrderResult, Orders } from '../doors/orders.ts';
 import type { Agent } from './agent.ts';
 
@@ -112,14 +113,13 @@ export class AgentOrders implements Orders {
     { id, last, configuration, bytes }: Record<string, unknown>,
   ): void {
     const { index, term: lastTerm } = (last ?? {}) as Record<string, unknown>;
-    const { voters } = (configuration ?? {}) as Record<string, unknown>;
+    const members = configurationFrom(configuration);
     if (typeof id !== 'string' || !isCount(index) || !isCount(lastTerm) || !isCount(bytes)) return;
-    if (!Array.isArray(voters) || !voters.every((v) => typeof v === 'string' && isNodeId(v)))
-      return;
+    if (members === null) return;
     this.#agent.group?.snapshotOffered(from, {
       id,
       last: { index: logIndex(index), term: term(lastTerm) },
-      configuration: { voters: voters as NodeId[] },
+      configuration: members,
       bytes,
     });
   }

@@ -5,6 +5,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
+import { founded } from '../core/raft/configuration.ts';
 import { FETCH_LIMITS } from '../core/raft/fetch.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
@@ -324,7 +325,7 @@ export class Agent {
 
   async #openGroup(): Promise<void> {
     if (this.group !== null || this.#isStopping) return;
-    const { opened, index } = await openDataGroup({
+    const { opened, index, configurations } = await openDataGroup({
       disk: this.#disk,
       directory: `${this.config.dir}/data0`,
       identity: this.identity,
@@ -336,7 +337,8 @@ export class Agent {
     const { server, mesh, journal } = this;
     this.group = new DataGroup({
       id: this.membership.id,
-      configuration: { voters: this.membership.voters },
+      configuration: founded(this.membership.voters),
+      configurations,
       opened,
       index,
       historyId: this.#historyId(),

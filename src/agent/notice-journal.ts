@@ -13,6 +13,20 @@ export function journalNotice(journal: Journal, notice: Notice): void {
     case 'transfer':
       journal.info(`transfer.${notice.state}`, { to: notice.to, why: notice.why });
       return;
+    case 'configurationChanged': {
+      const { voters, learners, decision } = notice.configuration;
+      const facts = { index: notice.index, voters, learners, decision };
+      journal.info(`members.${notice.state}`, facts);
+      return;
+    }
+    case 'changeRefused': {
+      const { kind, node } = notice.change;
+      journal.warn('members.refused', { change: kind, node, why: notice.why });
+      return;
+    }
+    case 'toldRemoved':
+      journal.warn('members.toldRemoved', { by: notice.by, index: notice.index });
+      return;
     default:
       return;
   }

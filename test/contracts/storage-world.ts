@@ -1,6 +1,8 @@
 /** A simulated disk with a queue of completions that a test turns by hand. */
+
 import assert from 'node:assert/strict';
 import { SimDisk } from '../../sim/disk.ts';
+import { founded } from '../../src/core/raft/configuration.ts';
 import type {
   Configuration,
   Entry,
@@ -18,7 +20,7 @@ import {
 } from '../../src/io/storage/recovery.ts';
 
 export const VOTER = nodeId('a@0123abcd');
-export const CONFIGURATION: Configuration = { voters: [VOTER] };
+export const CONFIGURATION: Configuration = founded([VOTER]);
 
 export function id(index: number, entryTerm: number): EntryId {
   return { index: logIndex(index), term: term(entryTerm) };

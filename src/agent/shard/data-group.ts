@@ -8,9 +8,14 @@ import { emptyRdb } from '../../core/psync/empty-rdb.ts';
 import { Driver, type Notice } from '../../core/raft/driver.ts';
 import { type FetchLimits, SnapshotPuller, type TransferMessage } from '../../core/raft/fetch.ts';
 import { SnapshotGiver } from '../../core/raft/give.ts';
-import type { RaftLimits } from '../../core/raft/options.ts';
-import type { Configuration, Message, SnapshotMeta } from '../../core/raft/protocol.ts';
-import { Raft } from '../../core/raft/raft.ts';
+import type {
+  Configuration,
+  ConfigurationAt,
+  MemberChange,
+  Message,
+  SnapshotMeta,
+} from '../../core/raft/protocol.ts';
+import type { Raft } from '../../core/raft/raft.ts';
 import { groupId, type NodeId } from '../../core/scalars.ts';
 import { Compaction } from '../strong/compaction.ts';
 import { DiskWatch } from '../strong/disk-watch.ts';
@@ -21,7 +26,9 @@ import type { StreamIndex } from '../strong/stream-index.ts';
 import { StreamLog } from '../strong/stream-log.ts';
 import { Strong } from '../strong/strong.ts';
 import { DivergenceWatch } from './divergence-watch.ts';
+import { raftOf } from './group-raft.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
+import { type ChangeDone, type ChangeOptions, MemberChanges } from './member-changes.ts';
 import type { GroupServer, Note, ShardFiles, ShardLimits } from './ports.ts';
 
 export const DATA_GROUP = groupId('data0');
@@ -36,7 +43,9 @@ export interface GroupPeers {
 
 export interface DataGroupOptions {
   readonly id: NodeId;
+  /** Of the founding; the log and its snapshot know what became of it. */
   readonly configuration: Configuration;
+  readonly configurations: readonly ConfigurationAt[];
   readonly opened: ShardFiles;
   readonly index: StreamIndex;
   /** The one id of this deployment's history. */
@@ -73,6 +82,7 @@ export class DataGroup {
   readonly #snapshots: GroupSnapshots;
   readonly #diskWatch: DiskWatch;
   readonly #divergenceWatch: DivergenceWatch;
+  readonly #changes: MemberChanges;
   #proposals: Uint8Array[] = [];
   #settleTicks = 0;
 
@@ -93,7 +103,11 @@ export class DataGroup {
       send: (to, message) => options.peers.sendTransfer(to, message),
       limits: fetchLimits,
     });
-    this.#snapshots = new GroupSnapshots({ ...options, strong: () => this.strong });
+    this.#snapshots = new GroupSnapshots({
+      ...options,
+      configurationAt: (at) => this.raft.configurationAt(at),
+      strong: () => this.strong,
+    });
     const log = new StreamLog(store, index, {
       baseOf: (installed) => this.#snapshots.streamBaseOf(installed),
       replaced: () => this.strong.installed(),
@@ -116,6 +130,13 @@ export class DataGroup {
     this.#compaction = this.#buildCompaction();
     this.#diskWatch = this.#buildDiskWatch();
     this.#divergenceWatch = this.#buildDivergenceWatch();
+    this.#changes = new MemberChanges({
+      id: options.id,
+      isLeader: () => this.isLeader,
+      handle: (event) => this.#driver.handle(event),
+      handOver: (done) => this.handOver(null, done),
+      giveUpLease: () => this.strong.hold?.giveUpLease(),
+    });
     server.listen(this.strong);
   }
 
@@ -170,7 +191,7 @@ export class DataGroup {
     });
     this.#diskWatch.tick({
       isOpen: this.strong.isOpen,
-      hasPeers: this.#o.configuration.voters.length > 1,
+      hasPeers: this.raft.configuration.voters.length > 1,
       diskWaitTicks: this.raft.diskWaitTicks,
       unpersistedBytes: this.raft.unpersistedBytes,
     });
@@ -213,6 +234,11 @@ export class DataGroup {
   /** Hands leadership over and tells how it ended. */
   handOver(to: NodeId | null, done: (ok: boolean, why: string) => void): void {
     this.strong.handOver(to, done);
+  }
+
+  /** On the leader: one node more or less, or a learner made a voter; tells how it ended. */
+  changeMembers(change: MemberChange, options: ChangeOptions, done: ChangeDone): void {
+    this.#changes.change(change, options, done);
   }
 
   resign(why: string): void {
@@ -330,6 +356,7 @@ export class DataGroup {
   #noticed(notice: Notice): void {
     const { strong } = this;
     this.#o.onNotice(notice);
+    this.#changes.noticed(notice);
     switch (notice.kind) {
       case 'commit':
         strong.committed(notice.upTo);
@@ -356,6 +383,10 @@ export class DataGroup {
       case 'transfer':
         if (notice.state === 'abandoned') strong.transferAbandoned(notice.why);
         return;
+      case 'configurationChanged':
+      case 'changeRefused':
+      case 'toldRemoved':
+        return;
       case 'installed':
         // The stream log told it when the snapshot took the log's place.
         return;
@@ -365,30 +396,3 @@ export class DataGroup {
 
 /** Once a second the log notes how far it is synced. */
 const SETTLE_TICKS = 40;
-
-/** From what recovery found on disk. */
-function raftOf(options: DataGroupOptions): Raft {
-  const { id, configuration, opened, entropy, limits, leases } = options;
-  const { hardState, base, heads, snapshot } = opened;
-  const raftLimits: RaftLimits = {
-    heartbeatTicks: limits.heartbeatTicks,
-    electionTicksMin: limits.electionTicksMin,
-    electionTicksMax: limits.electionTicksMax,
-    appendBytesMax: limits.appendBytesMax,
-    windowBytesMax: limits.appendWindowBytes,
-    // Strong mode paces by its own cap; the core's is a second wall with room for one unit more,
-    // and for the header that each entry adds to the stream's bytes.
-    uncommittedBytesMax: 2 * limits.uncommittedBytesMax + limits.unitBytesMax,
-  };
-  return new Raft({
-    id,
-    configuration,
-    hardState,
-    base,
-    heads,
-    snapshot,
-    entropy,
-    limits: raftLimits,
-    keepsPromises: leases !== undefined && leases !== null,
-  });
-}

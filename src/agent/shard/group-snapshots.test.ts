@@ -1,5 +1,6 @@
 import { equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
+import { founded } from '../../core/raft/configuration.ts';
 import { logIndex, type NodeId, replOffset, term } from '../../core/scalars.ts';
 import { type Flavor, versionText } from '../../io/server/flavor.ts';
 import { RDB_MAGIC_BYTES, rdbUnreadableBecause } from '../../io/server/rdb-version.ts';
@@ -27,7 +28,7 @@ function world() {
   };
   const snapshots = new GroupSnapshots({
     id: 'a@00000001' as NodeId,
-    configuration: { voters: [] },
+    configurationAt: () => founded([]),
     opened: {
       snapshots: {
         openLatest: (done: (error: null, found: typeof reader) => void) => done(null, reader),

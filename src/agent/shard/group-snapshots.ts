@@ -18,7 +18,8 @@ import { SnapshotTaker } from './snapshot-taker.ts';
 
 export interface GroupSnapshotsOptions {
   readonly id: NodeId;
-  readonly configuration: Configuration;
+  /** Null when the log does not say it any more. */
+  readonly configurationAt: (index: LogIndex) => Configuration | null;
   readonly opened: ShardFiles;
   readonly index: StreamIndex;
   readonly historyId: string;
@@ -127,6 +128,7 @@ export class GroupSnapshots {
     const { stage } = this.#o.strong();
     const reign = stage.kind === 'open' ? stage.reign : null;
     let offsetTaken = 0;
+    let lastTaken: EntryId | null = null;
     this.#taker = new SnapshotTaker<SnapshotWriter>({
       connect: (receiver) => server.openSnapshot(receiver),
       begin: (replid, offset, began) => {
@@ -136,14 +138,18 @@ export class GroupSnapshots {
           began(null, 'the server is of another history');
         else if (reign === null && offset > committed)
           began(null, `the server stands at ${offset}, beyond what is committed at ${committed}`);
-        else this.#begin(offset, reign === null ? committedIndex : index.last.index, began);
+        else {
+          const notAfter = reign === null ? committedIndex : index.last.index;
+          lastTaken = index.lastEndingBy(offset, notAfter);
+          this.#begin(offset, lastTaken, began);
+        }
       },
       done: (writer, why) => {
         this.#taker = null;
         if (writer === null) {
           note('warn', 'snapshot.failed', { why });
           done(null);
-        } else if (reign !== null && !this.#isCommittedIn(reign, offsetTaken)) {
+        } else if (reign !== null && !this.#isCommittedIn(reign, offsetTaken, lastTaken)) {
           writer.abort(() => done(null));
         } else {
           writer.finish((error, meta) => {
@@ -181,21 +187,29 @@ export class GroupSnapshots {
     note('info', 'log.compacted', { upTo: snapshot.last.index, base: store.base.index });
   }
 
-  /** A leader's own snapshot counts once its offset is committed, in the same reign (H1). */
-  #isCommittedIn(reign: Reign, offset: number): boolean {
-    const { stage, committedOffset } = this.#o.strong();
-    return stage.kind === 'open' && stage.reign === reign && committedOffset >= offset;
+  /**
+   * A leader's own snapshot counts once its offset is committed, in the same reign (H1), and so is
+   * its last entry: a configuration ends where the bytes before it do.
+   */
+  #isCommittedIn(reign: Reign, offset: number, last: EntryId | null): boolean {
+    const { stage, committedOffset, committedIndex } = this.#o.strong();
+    const isSame = stage.kind === 'open' && stage.reign === reign;
+    return isSame && committedOffset >= offset && committedIndex >= (last?.index ?? 0);
   }
 
   #begin(
     offset: ReplOffset,
-    notAfter: LogIndex,
+    last: EntryId | null,
     began: (writer: SnapshotWriter | null, why: string) => void,
   ): void {
-    const { index, id, configuration, server, opened, entropy } = this.#o;
-    const last = index.lastEndingBy(offset, notAfter);
+    const { index, id, configurationAt, server, opened, entropy } = this.#o;
     if (last === null) {
       began(null, 'the log no longer holds its offset');
+      return;
+    }
+    const configuration = configurationAt(last.index);
+    if (configuration === null) {
+      began(null, 'the members at its place are not known');
       return;
     }
     const note: SnapshotNote = {

@@ -1,4 +1,5 @@
 /** Opens a shard's files, or creates them once, and rebuilds the stream index from them. */
+import type { ConfigurationAt } from '../../core/raft/protocol.ts';
 import type { StorageError } from '../../io/storage/errors.ts';
 import type { Disk } from '../../io/storage/ports.ts';
 import { type OpenedGroup, type OpenGroupOptions, openGroup } from '../../io/storage/recovery.ts';
@@ -9,6 +10,8 @@ export interface OpenedShard {
   readonly ok: true;
   readonly opened: OpenedGroup;
   readonly index: StreamIndex;
+  /** Those of the entries held. */
+  readonly configurations: readonly ConfigurationAt[];
 }
 
 export type OpenShardResult =
@@ -39,6 +42,7 @@ export function openShard(
       done({ ok: false, error: new Error(text), repaired: opened.repaired });
       return;
     }
-    done({ ok: true, opened, index: recovery.finish(opened.base, note) });
+    const index = recovery.finish(opened.base, note);
+    done({ ok: true, opened, index, configurations: recovery.configurations });
   });
 }

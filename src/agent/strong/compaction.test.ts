@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { founded } from '../../core/raft/configuration.ts';
 import type { SnapshotMeta } from '../../core/raft/protocol.ts';
 import { logIndex, nodeId, term } from '../../core/scalars.ts';
 import { Compaction, type CompactionSight } from './compaction.ts';
@@ -8,7 +9,7 @@ const LIMITS = { logLimitBytes: 1_000, logHardBytes: 8_000, aloneTicks: 5 };
 const SNAPSHOT: SnapshotMeta = {
   id: 'a snapshot',
   last: { index: logIndex(50), term: term(1) },
-  configuration: { voters: [nodeId('n1@00000001')] },
+  configuration: founded([nodeId('n1@00000001')]),
   bytes: 100,
 };
 const QUIET: CompactionSight = {

@@ -1,12 +1,14 @@
 /**
  * What the data group's log entries say: the payload codec.
  *
- * An empty payload is Raft's no-op. Otherwise one kind byte, the stream offset at which the entry
+ * An empty payload is Raft's no-op, and kind 3 is Raft's own too: a configuration, which holds no
+ * bytes of the stream. Otherwise one kind byte, the stream offset at which the entry
  * begins (8 bytes, big endian), then either a reign's replication id or stream bytes. A data entry
  * holds whole execution units only (design §3.3); it carries its start offset so that bytes which
  * do not begin where the log ends are found out at once (`facts/holes.md` H1).
  */
 import { assert } from '../../assert.ts';
+import { decodeConfiguration, isConfigurationPayload } from '../../core/raft/configuration.ts';
 import { type ReplOffset, replOffset } from '../../core/scalars.ts';
 
 const KIND_REIGN = 1;
@@ -17,6 +19,7 @@ const TWO_32 = 0x1_0000_0000;
 
 export type StreamEntry =
   | { readonly kind: 'noop' }
+  | { readonly kind: 'configuration' }
   /** A new life of the stream: the leader's server got `replid` when it was promoted at `start`. */
   | { readonly kind: 'reign'; readonly start: ReplOffset; readonly replid: string }
   /** `bytes` is a view of the payload. */
@@ -50,6 +53,8 @@ export function encodeData(
 /** Null when the payload is none of ours: damage that the checksum missed, or a newer format. */
 export function decodeEntry(payload: Uint8Array): StreamEntry | null {
   if (payload.length === 0) return { kind: 'noop' };
+  if (isConfigurationPayload(payload))
+    return decodeConfiguration(payload) === null ? null : { kind: 'configuration' };
   if (payload.length < DATA_HEADER_BYTES) return null;
   const buffer = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   const start = replOffset(buffer.readUInt32BE(1) * TWO_32 + buffer.readUInt32BE(5));

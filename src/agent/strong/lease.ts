@@ -13,8 +13,12 @@
  * comes at most a millisecond early; together less than `DRIFT`. A machine that is suspended with
  * its clock, and others not, is outside of that bound, and why leases are off unless asked for.
  *
+ * Members may change meanwhile: any two majorities of two configurations that follow one another
+ * share somebody, and one that is committed was heard by a majority of its own since. The exception
+ * is a leader that removes itself: it may leave a sole voter, who is bound by no promise.
+ *
  * Given up for the rest of the reign before anybody is told to campaign: the heir is elected over
- * everybody's promise, at once or much later.
+ * everybody's promise, at once or much later; and before a leader removes itself.
  */
 
 export interface LeaseClock {

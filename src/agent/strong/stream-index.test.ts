@@ -1,6 +1,7 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import { test } from 'node:test';
-import { logIndex, replOffset, term } from '../../core/scalars.ts';
+import { encodeConfiguration, founded } from '../../core/raft/configuration.ts';
+import { logIndex, nodeId, replOffset, term } from '../../core/scalars.ts';
 import { decodeEntry, encodeData, encodeReign } from './entry.ts';
 import { StreamIndex } from './stream-index.ts';
 
@@ -53,6 +54,16 @@ test('a snapshot replaces nothing that is not committed, not even an entry witho
   equal(index.lastEndingBy(replOffset(11), logIndex(4))?.index, 4);
   equal(index.lastEndingBy(replOffset(11), logIndex(5))?.index, 5);
   equal(index.lastEndingBy(replOffset(11), logIndex(2))?.index, 2);
+});
+
+test('a configuration holds no bytes of the stream, and one of a newer version stops the node', () => {
+  const index = filled();
+  const configuration = Buffer.from(encodeConfiguration(founded([nodeId('a@00000001')])));
+  index.append(index.last, [entry(5, 1, configuration), entry(6, 1, data(11, '!'))]);
+  equal(index.endAt(logIndex(5)), 11);
+  equal(index.endOffset, 12);
+  configuration[1] = 2;
+  throws(() => index.append(index.last, [entry(7, 1, configuration)]), /unknown kind/);
 });
 
 test('H1: an entry that does not begin where the log ends stops the node', () => {

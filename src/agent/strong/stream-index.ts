@@ -122,7 +122,7 @@ export class StreamIndex {
     assert(stream !== null, 'a log entry of an unknown kind');
     const start = this.endOffset;
     let end: number = start;
-    if (stream.kind !== 'noop')
+    if (stream.kind === 'data' || stream.kind === 'reign')
       assert(stream.start === start, 'a stream entry begins where the log ends');
     if (stream.kind === 'data') end += stream.bytes.length;
     if (stream.kind === 'reign') {

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
+import { founded } from '../../core/raft/configuration.ts';
 import type { LogStore } from '../../core/raft/ports.ts';
 import type { SnapshotMeta } from '../../core/raft/protocol.ts';
 import { logIndex, replOffset, term } from '../../core/scalars.ts';
@@ -9,7 +10,7 @@ import { StreamLog } from './stream-log.ts';
 
 const NOTHING = { index: logIndex(0), term: term(0) };
 const LAST = { index: logIndex(9), term: term(3) };
-const SNAPSHOT: SnapshotMeta = { id: 's', last: LAST, configuration: { voters: [] }, bytes: 1 };
+const SNAPSHOT: SnapshotMeta = { id: 's', last: LAST, configuration: founded([]), bytes: 1 };
 
 /** A log of three entries of five bytes each, under a store that only listens. */
 function world() {

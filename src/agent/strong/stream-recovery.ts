@@ -4,7 +4,8 @@
  * The log may begin before the snapshot's last entry (a tail is kept for slow peers), so the offset
  * at its base is read off the first entry that has one.
  */
-import type { Entry, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
+import { decodeConfiguration } from '../../core/raft/configuration.ts';
+import type { ConfigurationAt, Entry, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
 import { logIndex, type ReplOffset, replOffset, term } from '../../core/scalars.ts';
 import { decodeEntry } from './entry.ts';
 import { type ReignMark, type StreamBase, StreamIndex } from './stream-index.ts';
@@ -42,9 +43,13 @@ export function streamBaseOf(snapshot: SnapshotMeta, note: SnapshotNote): Stream
 /** Takes the entries of the log in order, then gives the index. */
 export class StreamRecovery {
   readonly #leading: Entry[] = [];
+  /** Those of the log, for Raft. */
+  readonly configurations: ConfigurationAt[] = [];
   #index: StreamIndex | null = null;
 
   entry(entry: Entry): void {
+    const configuration = decodeConfiguration(entry.payload);
+    if (configuration !== null) this.configurations.push({ index: entry.index, configuration });
     if (this.#index !== null) {
       this.#index.append(this.#index.last, [entry]);
       return;
@@ -52,7 +57,8 @@ export class StreamRecovery {
     this.#leading.push(entry);
     const stream = decodeEntry(entry.payload);
     // The base's term is told only at the end.
-    if (stream !== null && stream.kind !== 'noop') this.#begin({ ...NOTHING }, stream.start);
+    if (stream?.kind === 'data' || stream?.kind === 'reign')
+      this.#begin({ ...NOTHING }, stream.start);
   }
 
   /** `base`: the entry before the first one held. `note`: of the newest snapshot. */

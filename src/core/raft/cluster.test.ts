@@ -1,6 +1,7 @@
 import { ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NodeId } from '../scalars.ts';
+import { isMember } from './configuration.ts';
 import { type Member, SmallWorld } from './small-world.test.ts';
 
 const SEEDS = 200;
@@ -79,9 +80,11 @@ function heal(world: SmallWorld): void {
     if (leader === undefined) return false;
     const copies = [...world.members.keys()].filter((id) => !world.voters.includes(id));
     leader.driver.handle({ kind: 'copiesKnown', copies });
-    const { last } = leader.driver.raft;
+    const { last, configuration } = leader.driver.raft;
+    const isFed = (id: NodeId) => isMember(configuration, id) || copies.includes(id);
     return [...world.members.values()].every(
-      (member) => member.applied === last.index && member.driver.raft.committed === last.index,
+      ({ id, applied, driver: { raft } }) =>
+        !isFed(id) || (applied === last.index && raft.committed === last.index),
     );
   };
   world.until(isLevel);
@@ -124,4 +127,54 @@ test('random worlds: one leader per term, logs match, nothing committed is lost'
   }
   ok(committed > SEEDS * 4, `the worlds did something: ${committed} entries`);
   ok(terms > SEEDS, `the worlds had elections: ${terms}`);
+});
+
+const CHANGES = ['addLearner', 'promote', 'remove'] as const;
+
+/** Somebody who may lead is asked for some change; most are refused. */
+function change(world: SmallWorld): void {
+  const members = [...world.members.values()];
+  const asked = world.leader() ?? members[world.random() % members.length];
+  const node = members[world.random() % members.length];
+  const kind = CHANGES[world.random() % CHANGES.length];
+  ok(asked && node && kind);
+  if (!asked.isUp) return;
+  const decision = world.random() % 4 === 0 ? 1 + Math.floor(world.committed.length / 20) : 0;
+  const leaderMayLeave = world.random() % 2 === 0;
+  const name = asked.id.slice(0, 1);
+  world.change(name, kind, node.id.slice(0, 1), { decision, leaderMayLeave });
+}
+
+test('random worlds whose members change: whatever is in force, there is one history', () => {
+  let configurations = 0;
+  let removedLeaders = 0;
+  let rolledBack = 0;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const names = ['abc', 'ab', 'a', 'abcd'][seed % 4] ?? 'abc';
+    const limits = { electionTicksMin: 6, electionTicksMax: 12, heartbeatTicks: 2 };
+    const bytes = { appendBytesMax: 100, windowBytesMax: 300, uncommittedBytesMax: 1000 };
+    const world = new SmallWorld(names, seed, { ...limits, ...bytes }, 'xyz');
+    world.onNotice = (_, notice) => {
+      if (notice.kind === 'steppedDown' && notice.why === 'this node was removed')
+        removedLeaders += 1;
+      if (notice.kind === 'configurationChanged' && notice.state === 'rolledBack') rolledBack += 1;
+    };
+    try {
+      for (let i = 0; i < STEPS; i++) {
+        if (world.random() % 8 === 0) change(world);
+        else step(world, 2 + (seed % 40));
+        world.checkConfigurations();
+        if (i % 50 === 0) world.checkLogs();
+      }
+      heal(world);
+      world.checkLogs();
+      world.checkConfigurations();
+    } catch (cause) {
+      throw new Error(`seed ${seed}`, { cause });
+    }
+    configurations += world.configurations.length - 1;
+  }
+  ok(configurations > SEEDS, `members changed: ${configurations} times`);
+  ok(removedLeaders > SEEDS / 20, `leaders removed themselves: ${removedLeaders}`);
+  ok(rolledBack > SEEDS / 20, `changes were rolled back: ${rolledBack}`);
 });

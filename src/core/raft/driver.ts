@@ -19,6 +19,9 @@ type NoticeKind =
   | 'steppedDown'
   | 'leaderChanged'
   | 'roundConfirmed'
+  | 'configurationChanged'
+  | 'changeRefused'
+  | 'toldRemoved'
   | 'transfer';
 
 /** What the application hears, synchronously and in order. */
@@ -128,6 +131,9 @@ export class Driver {
       case 'steppedDown':
       case 'leaderChanged':
       case 'roundConfirmed':
+      case 'configurationChanged':
+      case 'changeRefused':
+      case 'toldRemoved':
       case 'transfer':
         onNotice(effect);
         return;

@@ -2,10 +2,15 @@
  * Elections (Raft §5.2, §5.4.1), with pre-vote (thesis §9.6), stickiness (thesis §4.2.3) and
  * check-quorum (thesis §6.2). The three belong together: each alone leaves a way for a partly
  * connected node to stop the others.
+ *
+ * Who is asked for a vote answers by log and term alone: it may be a voter without knowing it yet,
+ * and so may be who asks (thesis §4.1). What a removed node can do is bounded by the three above;
+ * and it is told.
  */
 import { assert } from '../../assert.ts';
 import { logIndex, type NodeId } from '../scalars.ts';
-import { Peer } from './progress.ts';
+import { tellRemoved } from './membership.ts';
+import { peersOf } from './peers.ts';
 import type { EntryId, Message, Readiness } from './protocol.ts';
 import { majority } from './quorum.ts';
 import { Rounds } from './reads.ts';
@@ -63,7 +68,7 @@ export function onLeaderLost(s: State): void {
 }
 
 export function onRequestVote(s: State, from: NodeId, message: RequestVote): void {
-  if (!s.isVoter || !s.configuration.voters.includes(from)) return;
+  if (tellRemoved(s, from, message.last)) return;
   if (!message.transfer && isSticky(s)) return;
   const { trail } = s;
   const isLongEnough = !isAhead(trail.last, message.last);
@@ -117,7 +122,7 @@ export function onHardStateSaved(s: State): void {
   const { role } = s;
   if (role.kind !== 'candidate' || role.hasAsked) return;
   role.hasAsked = true;
-  role.granted.add(s.id);
+  if (s.isVoter) role.granted.add(s.id);
   if (role.granted.size >= majority(s.configuration.voters.length)) becomeLeader(s);
   else for (const voter of s.configuration.voters) askForVote(s, voter);
 }
@@ -146,26 +151,16 @@ export function askForVote(s: State, voter: NodeId): void {
 
 /** Check-quorum: a leader that hears no majority for a minimal election timeout is none. */
 export function hasQuorum(s: State, leader: Leader): boolean {
-  let heard = 1;
+  let heard = s.isVoter ? 1 : 0;
   for (const peer of leader.peers)
     if (peer.isVoter && peer.silentTicks < s.limits.electionTicksMin) heard++;
   return heard >= majority(s.configuration.voters.length);
 }
 
-/** The peers that a leader feeds, sorted; those that it knows already keep their progress. */
-export function peersOf(s: State, known: readonly Peer[]): Peer[] {
-  const { voters } = s.configuration;
-  const copies = s.copies.filter((id) => !voters.includes(id));
-  const next = logIndex(s.trail.last.index + 1);
-  return [...voters, ...new Set(copies)]
-    .filter((id) => id !== s.id)
-    .sort((a, b) => (a < b ? -1 : 1))
-    .map((id) => known.find((peer) => peer.id === id) ?? new Peer(id, voters.includes(id), next));
-}
-
 function canCampaign(s: State): boolean {
-  if (isPromised(s)) return false;
-  return s.isVoter && s.readiness !== 'barred' && s.installing === null && s.quietTicks === 0;
+  if (isPromised(s) || s.removedAt > s.trail.last.index) return false;
+  const isNeeded = s.isVoter || s.isLeaving;
+  return isNeeded && s.readiness !== 'barred' && s.installing === null && s.quietTicks === 0;
 }
 
 function reluctance(s: State): number {
@@ -189,7 +184,7 @@ function campaign(s: State): void {
     becomeCandidate(s, false);
     return;
   }
-  s.role = { kind: 'preCandidate', granted: new Set([s.id]) };
+  s.role = { kind: 'preCandidate', granted: new Set(s.isVoter ? [s.id] : []) };
   s.restartElectionTimer();
   s.announceLeader();
   for (const voter of s.configuration.voters) askForVote(s, voter);
@@ -211,7 +206,8 @@ function becomeCandidate(s: State, transfer: boolean): void {
 
 /** The no-op commits what earlier terms left (Raft §8; thesis §6.4). */
 function becomeLeader(s: State): void {
-  assert(s.isHardSaved && s.isVoter, 'a leader is a voter whose vote is on disk');
+  assert(s.isHardSaved, 'the vote of a leader is on disk');
+  assert(s.isVoter || s.isLeaving, 'a leader is a voter, or its removal is not committed');
   const noop = { index: logIndex(s.trail.last.index + 1), term: s.term };
   const leader: Leader = {
     kind: 'leader',
@@ -220,6 +216,7 @@ function becomeLeader(s: State): void {
     rounds: new Rounds(),
     heartbeatElapsed: 0,
     handover: null,
+    promotion: null,
   };
   s.role = leader;
   s.emit({ kind: 'becameLeader', term: s.term, noop });

@@ -1,5 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
+import { founded } from './configuration.ts';
 import { FETCH_LIMITS, SnapshotPuller, type SnapshotSink, type TransferMessage } from './fetch.ts';
 import { SnapshotGiver } from './give.ts';
 import type { SnapshotMeta } from './protocol.ts';
@@ -9,7 +10,7 @@ const LIMITS = { ...FETCH_LIMITS, chunkBytes: 4, chunksAhead: 3, retryTicks: 2, 
 const FILE = Buffer.from('the quick brown fox jumps over the lazy dog');
 
 function meta(name: string, file = FILE): SnapshotMeta {
-  const configuration = { voters: [idOf('a')] };
+  const configuration = founded([idOf('a')]);
   return { id: name, last: id(9, 1), configuration, bytes: file.length };
 }
 

@@ -8,6 +8,7 @@
 import { assert } from '../../assert.ts';
 import { type LogIndex, logIndex, type NodeId, type Term } from '../scalars.ts';
 import { commitUpTo } from './commit.ts';
+import { decodeConfiguration, isConfigurationPayload } from './configuration.ts';
 import type { Entry, EntryId, Message } from './protocol.ts';
 import { becomeFollower } from './roles.ts';
 import type { Follower, State } from './state.ts';
@@ -128,14 +129,10 @@ function takeEntries(s: State, role: Follower, entries: readonly Entry[]): boole
   const first = fresh[0];
   assert(first !== undefined, 'an entry is left to take');
   if (cut) {
-    const kept = logIndex(first.index - 1);
-    trail.truncateAfter(kept);
-    s.persisted.truncatedAfter(kept);
+    s.truncateAfter(logIndex(first.index - 1));
   }
-  const after = trail.last;
-  assert(first.index === after.index + 1, 'entries follow the log without a gap');
-  for (const entry of fresh) trail.append(entry.term, entry.payload.length);
-  s.persist(after, fresh);
+  assert(first.index === trail.last.index + 1, 'entries follow the log without a gap');
+  s.append(fresh);
   return true;
 }
 
@@ -144,6 +141,8 @@ function isWellFormed({ term, after, entries }: Append): boolean {
   let previous = after;
   for (const entry of entries) {
     if (entry.index !== previous.index + 1 || entry.term < previous.term) return false;
+    const { payload } = entry;
+    if (isConfigurationPayload(payload) && decodeConfiguration(payload) === null) return false;
     previous = entry;
   }
   return previous.term <= term;

@@ -6,7 +6,7 @@
 import { assert } from '../../assert.ts';
 import type { NodeId } from '../scalars.ts';
 import type { Peer } from './progress.ts';
-import { becomeFollower, beQuiet } from './roles.ts';
+import { becomeFollower, beQuiet, dropPromotion } from './roles.ts';
 import type { Handover, Leader, State } from './state.ts';
 
 export function onTransferWanted(s: State, to: NodeId | null): void {
@@ -39,6 +39,13 @@ export function onResignWanted(s: State, why: string): void {
   if (s.configuration.voters.length === 1) becomeFollower(s, s.term, null, why);
 }
 
+/** Its removal is committed: whoever is level need not wait for a timeout (thesis §4.2.2). */
+export function leaveLead(s: State, leader: Leader): void {
+  const heir = bestHeir(s, leader);
+  if (heir?.match === s.trail.last.index) s.send(heir.id, { kind: 'timeoutNow', term: s.term });
+  becomeFollower(s, s.term, null, 'this node was removed');
+}
+
 /** Called when anything may have brought the heir level. */
 export function pushHandover(s: State, leader: Leader): void {
   const { handover } = leader;
@@ -67,6 +74,7 @@ export function onHandoverTick(s: State, leader: Leader): void {
 }
 
 function begin(s: State, leader: Leader, handover: Handover): void {
+  dropPromotion(s, leader, 'leadership is being handed over');
   leader.handover = handover;
   s.emit({ kind: 'transfer', state: 'began', to: handover.to, why: handover.why });
   pushHandover(s, leader);

@@ -41,7 +41,8 @@ export class Invariants {
 function checkLeader(s: State, leader: Leader): void {
   const { last } = s.trail;
   assert(s.isHardSaved && s.hard.votedFor === s.id, 'a leader voted for itself, on disk');
-  assert(s.isVoter, 'a leader is a voter');
+  const isLeaving = s.roster.index > s.committed;
+  assert(s.isVoter || isLeaving, 'a leader is a voter, or its removal is not committed');
   assert(last.term === s.term, 'a leader ends its log with its own term');
   assert(s.installing === null, 'a leader installs no snapshot');
   for (const peer of leader.peers) {

@@ -1,6 +1,13 @@
 /** What a Raft node is built from, and every bound that it keeps. */
 import type { NodeId } from '../scalars.ts';
-import type { Configuration, EntryHead, EntryId, HardState, SnapshotMeta } from './protocol.ts';
+import type {
+  Configuration,
+  ConfigurationAt,
+  EntryHead,
+  EntryId,
+  HardState,
+  SnapshotMeta,
+} from './protocol.ts';
 
 export interface RaftLimits {
   /** A leader speaks to every peer at least this often. */
@@ -28,7 +35,10 @@ export const RAFT_LIMITS: RaftLimits = {
 
 export interface RaftOptions {
   readonly id: NodeId;
+  /** Of the founding: in force before the first entry. */
   readonly configuration: Configuration;
+  /** Those of the entries that the log holds, in order. */
+  readonly configurations: readonly ConfigurationAt[];
   /** As found on disk: term and vote, log and snapshot. */
   readonly hardState: HardState;
   /** The entry just before the first one held; 0/0 in a log that was never compacted. */

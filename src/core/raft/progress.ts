@@ -1,5 +1,5 @@
 /**
- * What the leader knows of one peer (Raft §5.3), voter or copy.
+ * What the leader knows of one peer (Raft §5.3), whatever its standing.
  *
  * Invariant: match < next, in the states that have a next. `match` is what the peer said it has
  * on disk and never falls within a term.
@@ -16,20 +16,27 @@ export type Progress =
   /** It needs entries that the log no longer holds; the newest snapshot is offered. */
   | { readonly state: 'restoring' };
 
+/** Only voters count: for commit, rounds, votes and check-quorum. */
+export type Standing = PeerView['standing'];
+
 export class Peer {
   readonly id: NodeId;
-  /** A copy gets everything, and counts for nothing: commit, rounds, votes, check-quorum. */
-  readonly isVoter: boolean;
+  standing: Standing = 'copy';
+  /** The entry that removed it, once it is leaving. */
+  leavesAt = logIndex(0);
   match = logIndex(0);
   /** The highest round echoed in this term. */
   round = 0;
   silentTicks = 0;
   progress: Progress;
 
-  constructor(id: NodeId, isVoter: boolean, next: LogIndex) {
+  constructor(id: NodeId, next: LogIndex) {
     this.id = id;
-    this.isVoter = isVoter;
     this.progress = { state: 'probing', next, isProbeInFlight: false };
+  }
+
+  get isVoter(): boolean {
+    return this.standing === 'voter';
   }
 
   /** Starts over from `next`, one append at a time. */
@@ -79,6 +86,7 @@ export class Peer {
   view(): PeerView {
     return {
       peer: this.id,
+      standing: this.standing,
       state: this.progress.state,
       match: this.match,
       silentTicks: this.silentTicks,

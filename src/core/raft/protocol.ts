@@ -28,9 +28,28 @@ export interface HardState {
   readonly votedFor: NodeId | null;
 }
 
-/** Who counts. Voters are fixed by the charter today; membership changes come with entries. */
+/**
+ * Who counts: from an entry on, as soon as that entry is in a log, committed or not (thesis §4.1).
+ * Nobody is in it twice.
+ */
 export interface Configuration {
   readonly voters: readonly NodeId[];
+  /** They get everything and count for nothing, until one of them is made a voter. */
+  readonly learners: readonly NodeId[];
+  /** The index of the control group's decision behind it, 0 where there is none (holes H10). */
+  readonly decision: number;
+}
+
+/** A configuration and the entry that it came with. */
+export interface ConfigurationAt {
+  readonly index: LogIndex;
+  readonly configuration: Configuration;
+}
+
+/** One node at a time: a new one learns first, and votes when it is level (thesis §4.2.1). */
+export interface MemberChange {
+  readonly kind: 'addLearner' | 'promote' | 'remove';
+  readonly node: NodeId;
 }
 
 /** A finished snapshot, wherever it lies. `id` is unique to one file of one node. */
@@ -90,7 +109,9 @@ export type Message =
       readonly snapshot: SnapshotMeta;
       readonly round: number;
     }
-  | { readonly kind: 'timeoutNow'; readonly term: Term };
+  | { readonly kind: 'timeoutNow'; readonly term: Term }
+  /** To who asked for a vote: up to `index`, which its log does not reach, it was removed. */
+  | { readonly kind: 'removed'; readonly term: Term; readonly index: LogIndex };
 
 /** An append whose entries the driver reads from the log store. */
 export interface AppendHeader {
@@ -116,7 +137,16 @@ export type RaftEvent =
   /** A hint, never proof: the connection to this peer broke (or came up again). */
   | { readonly kind: 'peerLost'; readonly peer: NodeId }
   | { readonly kind: 'peerFound'; readonly peer: NodeId }
-  /** Non-voting copies that a leader should feed: soft state, all of them each time. */
+  /** Answered by effects `configurationChanged` or `changeRefused`, at once or when it is level. */
+  | {
+      readonly kind: 'changeWanted';
+      readonly change: MemberChange;
+      /** Refused when it is lower than that of the configuration in force (holes H10). */
+      readonly decision: number;
+      /** Whether the leader may remove itself; otherwise it must hand over first. */
+      readonly leaderMayLeave: boolean;
+    }
+  /** Copies outside of the configuration that a leader should feed: soft state, all of them. */
   | { readonly kind: 'copiesKnown'; readonly copies: readonly NodeId[] }
   /**
    * The log store has a local snapshot and dropped all entries up to `base`. A tail of older
@@ -166,6 +196,19 @@ export type Effect =
   | { readonly kind: 'steppedDown'; readonly term: Term; readonly why: string }
   | { readonly kind: 'leaderChanged'; readonly term: Term; readonly leader: NodeId | null }
   | { readonly kind: 'roundConfirmed'; readonly term: Term; readonly round: number }
+  /**
+   * The log's newest configuration is another, or is committed now. Rolled back: the entry at
+   * `index` is gone, and `configuration` is in force again.
+   */
+  | {
+      readonly kind: 'configurationChanged';
+      readonly state: 'appended' | 'committed' | 'rolledBack';
+      readonly index: LogIndex;
+      readonly configuration: Configuration;
+    }
+  | { readonly kind: 'changeRefused'; readonly change: MemberChange; readonly why: string }
+  /** `by` says that this node was removed, and its log does not show it yet: it stays quiet. */
+  | { readonly kind: 'toldRemoved'; readonly by: NodeId; readonly index: LogIndex }
   /** A transfer or resignation stopped taking proposals, ended well, or gave up. */
   | {
       readonly kind: 'transfer';
@@ -179,6 +222,7 @@ export type RaftRole = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 /** The leader's picture of one peer, for status and for choosing whom to hand over to. */
 export interface PeerView {
   readonly peer: NodeId;
+  readonly standing: 'voter' | 'learner' | 'copy' | 'leaving';
   readonly state: 'probing' | 'streaming' | 'restoring';
   readonly match: LogIndex;
   /** Ticks since anything was heard. */

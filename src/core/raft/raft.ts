@@ -2,13 +2,14 @@
  * One Raft node of one group: `step(event) -> effects`, synchronous, without clock or chance.
  *
  * Reader's map: protocol.ts is the vocabulary; state.ts what a node knows; election.ts who leads;
- * replication.ts and following.ts the two halves of §5.3; commit.ts, reads.ts, handover.ts and
- * restoring.ts one rule each; invariants.ts what holds after every step; driver.ts performs the
- * effects.
+ * replication.ts and following.ts the two halves of §5.3; membership.ts who counts; commit.ts,
+ * reads.ts, handover.ts and restoring.ts one rule each; invariants.ts what holds after every step;
+ * driver.ts performs the effects.
  */
 import { assert, unreachable } from '../../assert.ts';
 import { type LogIndex, logIndex, type NodeId, type Term } from '../scalars.ts';
 import { advanceCommit } from './commit.ts';
+import { isConfigurationPayload } from './configuration.ts';
 import {
   askForVote,
   hasQuorum,
@@ -19,13 +20,21 @@ import {
   onRequestVote,
   onTimeoutNow,
   onVoteReply,
-  peersOf,
 } from './election.ts';
 import { onAppend, onEntriesPersisted, onTermSaved } from './following.ts';
 import { onHandoverTick, onResignWanted, onTransferWanted, pushHandover } from './handover.ts';
 import { Invariants } from './invariants.ts';
+import {
+  onChangeWanted,
+  onMembershipTick,
+  onRemoved,
+  pushPromotion,
+  releaseLeaving,
+} from './membership.ts';
 import type { RaftOptions } from './options.ts';
+import { peersOf } from './peers.ts';
 import type {
+  Configuration,
   Effect,
   EntryId,
   Message,
@@ -92,6 +101,16 @@ export class Raft {
     return this.#s.snapshot;
   }
 
+  /** In force: the newest in the log, committed or not. */
+  get configuration(): Configuration {
+    return this.#s.configuration;
+  }
+
+  /** What a snapshot of everything up to `index` has to carry; null when that is not known. */
+  configurationAt(index: LogIndex): Configuration | null {
+    return this.#s.roster.at(index)?.configuration ?? null;
+  }
+
   get uncommittedBytes(): number {
     return this.#s.trail.bytesBetween(this.#s.committed, this.#s.trail.last.index);
   }
@@ -155,10 +174,7 @@ export class Raft {
         onHardStateSaved(s);
         return;
       case 'entriesPersisted':
-        s.persisted.done(event.upTo);
-        s.diskWaitTicks = 0;
-        if (s.role.kind === 'leader') advanceCommit(s, s.role);
-        else onEntriesPersisted(s);
+        this.#persisted(event.upTo);
         return;
       case 'roundWanted':
         if (s.role.kind === 'leader' && s.role.rounds.want(event.round))
@@ -166,6 +182,9 @@ export class Raft {
         return;
       case 'transferWanted':
         onTransferWanted(s, event.to);
+        return;
+      case 'changeWanted':
+        onChangeWanted(s, event);
         return;
       case 'peerLost':
         this.#peerLost(event.peer);
@@ -197,6 +216,14 @@ export class Raft {
     }
   }
 
+  #persisted(upTo: EntryId): void {
+    const s = this.#s;
+    s.persisted.done(upTo);
+    s.diskWaitTicks = 0;
+    if (s.role.kind === 'leader') advanceCommit(s, s.role);
+    else onEntriesPersisted(s);
+  }
+
   #received(from: NodeId, message: Message): void {
     const s = this.#s;
     switch (message.kind) {
@@ -218,6 +245,9 @@ export class Raft {
       case 'timeoutNow':
         onTimeoutNow(s, from, message.term);
         return;
+      case 'removed':
+        onRemoved(s, from, message);
+        return;
       default:
         unreachable(message);
     }
@@ -231,10 +261,15 @@ export class Raft {
     const peer = leader.peers.find((candidate) => candidate.id === from);
     if (peer === undefined) return;
     if (message.term > s.term) {
-      becomeFollower(s, message.term, null, `${from} is in a later term`);
+      // Who was removed deposes nobody.
+      if (peer.standing === 'leaving') leader.peers = leader.peers.filter((p) => p !== peer);
+      else becomeFollower(s, message.term, null, `${from} is in a later term`);
       return;
     }
     onAppendReply(s, leader, peer, message);
+    if (s.role !== leader) return;
+    if (peer.standing === 'learner') pushPromotion(s, leader);
+    releaseLeaving(s, leader);
     pushHandover(s, leader);
   }
 
@@ -253,6 +288,7 @@ export class Raft {
     }
     leader.heartbeatElapsed++;
     if (leader.heartbeatElapsed >= s.limits.heartbeatTicks) broadcastHeartbeats(s, leader);
+    onMembershipTick(s, leader);
     onHandoverTick(s, leader);
   }
 
@@ -271,6 +307,7 @@ export class Raft {
     let bytes = 0;
     for (const payload of payloads) {
       assert(payload.length > 0, 'only the no-op of a new leader is empty');
+      assert(!isConfigurationPayload(payload), 'only the core appends configurations');
       bytes += payload.length;
     }
     // One unit of the server may be larger than the cap: alone it is always taken.

@@ -23,13 +23,11 @@ const NOTHING: EntryId = { index: 0 as EntryId['index'], term: 0 as EntryId['ter
 
 /** Appends to the leader's own log; replication and its own disk go on side by side. */
 export function appendOwn(s: State, payloads: readonly Uint8Array[]): void {
-  const after = s.trail.last;
-  const entries: Entry[] = [];
-  for (const payload of payloads) {
-    s.trail.append(s.term, payload.length);
-    entries.push({ index: s.trail.last.index, term: s.term, payload });
-  }
-  s.persist(after, entries);
+  const next = s.trail.last.index + 1;
+  const entries: Entry[] = payloads.map((payload, i) => {
+    return { index: logIndex(next + i), term: s.term, payload };
+  });
+  s.append(entries);
 }
 
 export function broadcastAppends(s: State, leader: Leader): void {
@@ -101,6 +99,7 @@ export function onAppendReply(s: State, leader: Leader, peer: Peer, reply: Appen
     assert(reply.index <= s.trail.last.index, 'no peer has more committed than its leader has');
     peer.acknowledged(reply.index, s.trail.base.index);
     advanceCommit(s, leader);
+    if (s.role !== leader) return;
   } else {
     onRejected(s, peer, reply);
   }
@@ -129,7 +128,7 @@ function onRejected(s: State, peer: Peer, reply: AppendReply): void {
 
 function confirmRounds(s: State, leader: Leader): void {
   const { rounds } = leader;
-  const echoes: number[] = [rounds.last];
+  const echoes: number[] = s.isVoter ? [rounds.last] : [];
   for (const peer of leader.peers) if (peer.isVoter) echoes.push(peer.round);
   const round = majorityValue(echoes);
   if (!rounds.confirm(round)) return;

@@ -1,6 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { term } from '../scalars.ts';
+import { founded } from './configuration.ts';
 import type { EntryId, Message, SnapshotMeta } from './protocol.ts';
 import {
   append,
@@ -16,7 +17,7 @@ import {
 
 function snapshotAt(last: EntryId, name = 's'): SnapshotMeta {
   const voters = ['a', 'b', 'c'].map(idOf);
-  return { id: name, last, configuration: { voters }, bytes: 9 };
+  return { id: name, last, configuration: founded(voters), bytes: 9 };
 }
 
 function offer(inTerm: number, last: EntryId, round = 1): Message {

@@ -7,7 +7,8 @@
  */
 import { assert } from '../../assert.ts';
 import type { NodeId } from '../scalars.ts';
-import { commitUpTo } from './commit.ts';
+import { commitUpTo, sayCommitted } from './commit.ts';
+import { isSameConfiguration } from './configuration.ts';
 import { acknowledge, heardLeader } from './following.ts';
 import type { EntryId, Message, SnapshotMeta } from './protocol.ts';
 import { becomeFollower } from './roles.ts';
@@ -46,17 +47,21 @@ export function onInstalled(s: State, snapshot: SnapshotMeta): void {
   assert(s.installing?.id === snapshot.id, 'a snapshot is installed once, and was asked for');
   assert(s.role.kind !== 'leader', 'nobody wins an election while a snapshot is installed');
   const { last } = snapshot;
-  if (s.trail.holds(last)) {
-    s.trail.compactTo(last);
-    s.persisted.raiseTo(last.index);
-  } else {
-    s.trail.reset(last);
-    s.persisted.replacedBy(last.index);
-  }
+  const before = s.committed;
   s.installing = null;
   s.snapshot = snapshot;
   s.committed = last.index;
-  s.setConfiguration(snapshot.configuration);
+  if (s.trail.holds(last)) {
+    s.trail.compactTo(last);
+    s.persisted.raiseTo(last.index);
+    s.roster.checkSnapshot(snapshot);
+    sayCommitted(s, before);
+    s.roster.compactTo(last.index);
+  } else {
+    s.trail.reset(last);
+    s.persisted.replacedBy(last.index);
+    replaceRoster(s, snapshot);
+  }
   acknowledge(s);
 }
 
@@ -64,9 +69,19 @@ export function onInstalled(s: State, snapshot: SnapshotMeta): void {
 export function onCompacted(s: State, snapshot: SnapshotMeta, base: EntryId): void {
   assert(base.index <= snapshot.last.index, 'only what a snapshot covers is dropped');
   assert(snapshot.last.index <= s.committed, 'a snapshot covers only what is committed');
+  s.roster.checkSnapshot(snapshot);
   if (snapshot.last.index >= (s.snapshot?.last.index ?? 0)) s.snapshot = snapshot;
   // A snapshot that was installed meanwhile reaches further.
   if (base.index <= s.trail.base.index) return;
   s.trail.compactTo(base);
   s.persisted.raiseTo(base.index);
+  s.roster.compactTo(base.index);
+}
+
+/** With that index's members (holes H7): what the log said meanwhile is gone with it. */
+function replaceRoster(s: State, { last, configuration }: SnapshotMeta): void {
+  const isNews = !isSameConfiguration(configuration, s.configuration);
+  s.roster.reset(last.index, configuration);
+  const { index } = last;
+  if (isNews) s.emit({ kind: 'configurationChanged', state: 'committed', index, configuration });
 }

@@ -4,14 +4,17 @@
  */
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { logIndex, type NodeId, nodeId, type Term, term } from '../scalars.ts';
+import { decodeConfiguration, founded, isSameConfiguration } from './configuration.ts';
 import { Driver, type Notice } from './driver.ts';
 import { RAFT_LIMITS, type RaftLimits } from './options.ts';
 import type { Done, LogStore } from './ports.ts';
 import type {
+  Configuration,
   Effect,
   Entry,
   EntryId,
   HardState,
+  MemberChange,
   Message,
   RaftEvent,
   SnapshotMeta,
@@ -49,6 +52,7 @@ export class MemoryLog implements LogStore {
   readonly memory: LogState;
   readonly disk: LogState;
   readonly #pending: { apply: (state: LogState) => void; done: Done }[] = [];
+  onAppend: (entry: Entry) => void = () => {};
 
   constructor(disk: LogState) {
     this.disk = disk;
@@ -71,6 +75,7 @@ export class MemoryLog implements LogStore {
       state.entries.length = after.index - state.base.index;
       state.entries.push(...entries);
     }, done);
+    for (const entry of entries) this.onAppend(entry);
   }
 
   read(
@@ -164,6 +169,8 @@ export class SmallWorld {
   readonly cuts = new Set<string>();
   readonly leaders = new Map<number, NodeId>();
   readonly committed: string[] = [''];
+  /** The configurations that were committed, and since which index. */
+  readonly configurations: { index: number; configuration: Configuration }[];
   readonly notices: string[] = [];
   /** Called for each message that leaves; for tests that look at single words. */
   onSend: (envelope: Envelope) => void = () => {};
@@ -174,10 +181,14 @@ export class SmallWorld {
     this.limits = { ...RAFT_LIMITS, ...limits };
     this.random = seeded(seed);
     this.voters = [...names].map(idOf);
-    for (const each of [...names, ...copies].map(idOf)) {
-      const hardState = { term: term(0), votedFor: null };
-      this.#boot(each, { hardState, base: id(0, 0), entries: [], snapshot: null });
-    }
+    this.configurations = [{ index: 0, configuration: founded(this.voters) }];
+    for (const each of [...names, ...copies]) this.join(each);
+  }
+
+  /** A node with an empty disk, that nobody counts yet. */
+  join(name: string): void {
+    const hardState = { term: term(0), votedFor: null };
+    this.#boot(idOf(name), { hardState, base: id(0, 0), entries: [], snapshot: null });
   }
 
   member(name: string): Member {
@@ -192,6 +203,17 @@ export class SmallWorld {
 
   handle(name: string, event: RaftEvent): void {
     this.member(name).driver.handle(event);
+  }
+
+  /** Wants a change on `name`; what became of it comes as notices. */
+  change(
+    name: string,
+    kind: MemberChange['kind'],
+    node: string,
+    { decision = 0, leaderMayLeave = false } = {},
+  ): void {
+    const change = { kind, node: idOf(node) };
+    this.handle(name, { kind: 'changeWanted', change, decision, leaderMayLeave });
   }
 
   propose(member: Member, text: string): void {
@@ -284,10 +306,11 @@ export class SmallWorld {
     const index = Math.min(raft.committed, raft.persisted);
     const inTerm = termAt(member.log.memory, index);
     if (inTerm === null || index <= raft.base.index) return;
+    if (raft.configurationAt(logIndex(index)) === null) return;
     const snapshot: SnapshotMeta = {
       id: `${member.id}-${index}-${this.random()}`,
       last: id(index, inTerm),
-      configuration: { voters: this.voters },
+      configuration: raft.configurationAt(logIndex(index)) ?? founded([]),
       bytes: 1,
     };
     const at = upTo ?? raft.base.index + (this.random() % (index - raft.base.index + 1));
@@ -324,7 +347,8 @@ export class SmallWorld {
     const log = new MemoryLog(disk);
     const raft = new Raft({
       id: nodeOf,
-      configuration: { voters: this.voters },
+      configuration: founded(this.voters),
+      configurations: configurationsIn(disk.entries),
       hardState: disk.hardState,
       base: disk.base,
       heads: disk.entries.map((entry) => ({
@@ -357,7 +381,9 @@ export class SmallWorld {
     });
     const applied = disk.base.index;
     const wants = new Map<number, number>();
-    this.members.set(nodeOf, { id: nodeOf, driver, log, isUp: true, applied, reign: null, wants });
+    const member = { id: nodeOf, driver, log, isUp: true, applied, reign: null, wants };
+    log.onAppend = (entry) => this.checkChange(member, entry);
+    this.members.set(nodeOf, member);
   }
 
   /** Disk before word: what a message promises is on its sender's disk. */
@@ -367,6 +393,7 @@ export class SmallWorld {
     const { hardState } = disk;
     if (message.kind === 'voteReply' && !message.pre && message.granted)
       deepEqual(hardState, { term: message.term, votedFor: to }, 'a granted vote is on disk');
+    if (message.kind === 'requestVote') this.#mayLead(from);
     if (message.kind === 'requestVote' && !message.pre)
       deepEqual(hardState, { term: message.term, votedFor: from }, 'its own vote is on disk');
     if (message.kind === 'appendReply' && message.ok) {
@@ -391,6 +418,7 @@ export class SmallWorld {
         const { memory } = member.log;
         const known = this.committed.length - 1;
         ok(notice.noop.index > known, 'a leader holds everything committed');
+        this.#mayLead(from);
         for (let index = memory.base.index + 1; index <= known; index++)
           equal(textOf(memory.entries[index - memory.base.index - 1]), this.committed[index]);
         return;
@@ -399,12 +427,17 @@ export class SmallWorld {
         equal(member.reign, notice.term, 'a reign ends once');
         member.reign = null;
         return;
-      case 'commit':
-        equal(member.reign !== null, member.driver.raft.role === 'leader', 'the reign ended first');
+      case 'commit': {
+        // One that commits its own removal steps down in the same step.
+        const leaves = member.reign !== null && !this.inForce(from).voters.includes(from);
+        const leads = member.driver.raft.role === 'leader' || leaves;
+        equal(member.reign !== null, leads, 'the reign ended first');
         this.#committed(member, notice.upTo);
         return;
+      }
       case 'installed':
         ok(notice.snapshot.last.index > member.applied, 'a snapshot brings a node forward');
+        this.#checkMembers(notice.snapshot);
         ok(
           notice.snapshot.last.index < this.committed.length,
           'a snapshot is of what is committed',
@@ -421,6 +454,9 @@ export class SmallWorld {
       case 'accepted':
       case 'refused':
       case 'leaderChanged':
+      case 'configurationChanged':
+      case 'changeRefused':
+      case 'toldRemoved':
       case 'transfer':
         return;
     }
@@ -431,16 +467,83 @@ export class SmallWorld {
     const { memory } = member.log;
     for (let index = member.applied + 1; index <= upTo.index; index++) {
       const text = textOf(memory.entries[index - memory.base.index - 1]);
-      if (index === this.committed.length) this.committed.push(text);
+      if (index === this.committed.length) this.#firstCommitted(member, index, text);
       equal(text, this.committed[index], `one entry is committed at ${index}`);
     }
     member.applied = upTo.index;
-    const holders = this.voters.filter((voter) => {
+    if (member.reign === null) return;
+    const { voters } = this.inForce(member.id);
+    const holders = voters.filter((voter) => {
       const disk = this.members.get(voter)?.log.disk;
       ok(disk);
       return disk.base.index >= upTo.index || termAt(disk, upTo.index) === upTo.term;
     });
-    ok(holders.length > this.voters.length / 2, 'what is committed is on a majority of disks');
+    ok(holders.length > voters.length / 2, 'what is committed is on a majority of disks');
+  }
+
+  /** As a node's log has it: judged by payloads, not by what the core remembers. */
+  inForce(of: NodeId): Configuration {
+    const member = this.members.get(of);
+    ok(member);
+    const { memory } = member.log;
+    const newest = configurationsIn(memory.entries).at(-1);
+    return newest?.configuration ?? this.#committedAt(memory.base.index);
+  }
+
+  /** Voters, and those who do not know their removal committed (thesis §4.2.2, figure 4.6). */
+  #mayLead(of: NodeId): void {
+    const member = this.members.get(of);
+    ok(member);
+    const { entries, base } = member.log.memory;
+    const index = configurationsIn(entries).at(-1)?.index ?? base.index;
+    const before = index > member.applied ? this.#committedAt(index - 1).voters : [];
+    const voters = [...this.inForce(of).voters, ...before];
+    ok(voters.includes(of), 'who is no voter does not campaign');
+  }
+
+  /** One change at a time, each by one node, after an entry of the leader's own term. */
+  checkChange(by: Member, entry: Entry): void {
+    const configuration = decodeConfiguration(entry.payload);
+    if (configuration === null || by.reign !== entry.term) return;
+    const { memory } = by.log;
+    const before = memory.entries.filter(({ index }) => index < entry.index);
+    const previous = configurationsIn(before).at(-1);
+    ok((previous?.index ?? 0) <= by.applied, 'one change at a time');
+    const from = previous?.configuration ?? this.#committedAt(memory.base.index);
+    const ownTerm = [memory.base, ...before].find((each) => each.term === entry.term);
+    ok(ownTerm && ownTerm.index <= by.applied, 'a change comes after an entry of its own term');
+    const differing = [...new Set([...from.voters, ...configuration.voters])].filter(
+      (voter) => from.voters.includes(voter) !== configuration.voters.includes(voter),
+    );
+    ok(differing.length <= 1, 'configurations differ by one voter');
+    ok(configuration.decision >= from.decision, 'decisions never fall');
+  }
+
+  #firstCommitted(member: Member, index: number, text: string): void {
+    this.committed.push(text);
+    const { memory } = member.log;
+    const entry = memory.entries[index - memory.base.index - 1];
+    const configuration = entry === undefined ? null : decodeConfiguration(entry.payload);
+    if (configuration !== null) this.configurations.push({ index, configuration });
+  }
+
+  #committedAt(index: number): Configuration {
+    const step = this.configurations.findLast((each) => each.index <= index);
+    ok(step);
+    return step.configuration;
+  }
+
+  #checkMembers({ last, configuration }: SnapshotMeta): void {
+    ok(isSameConfiguration(this.#committedAt(last.index), configuration), 'members in a snapshot');
+  }
+
+  /** What is in force at each node is the newest in its log. */
+  checkConfigurations(): void {
+    for (const { id: of, driver, isUp, log } of this.members.values()) {
+      // A snapshot counts for the core once it is on disk.
+      if (!isUp || log.memory.base.index !== driver.raft.base.index) continue;
+      ok(isSameConfiguration(driver.raft.configuration, this.inForce(of)), of);
+    }
   }
 }
 
@@ -451,6 +554,13 @@ function endOf(state: LogState): number {
 function textOf(entry: Entry | undefined): string {
   ok(entry, 'the entry is in the log');
   return `${entry.term}:${Buffer.from(entry.payload).toString()}`;
+}
+
+function configurationsIn(held: readonly Entry[]) {
+  return held.flatMap(({ index, payload }) => {
+    const configuration = decodeConfiguration(payload);
+    return configuration === null ? [] : [{ index, configuration }];
+  });
 }
 
 interface Start {
@@ -469,7 +579,8 @@ export function bareRaft(start: Start = {}): Raft {
   const { keepsPromises = false } = start;
   return new Raft({
     id: idOf('a'),
-    configuration: { voters: [...voters].map(idOf) },
+    configuration: founded([...voters].map(idOf)),
+    configurations: [],
     hardState: { term: term(inTerm), votedFor: votedFor === undefined ? null : idOf(votedFor) },
     base: id(0, 0),
     heads: terms.map((t, i) => ({ ...id(i + 1, t), bytes: 1 })),

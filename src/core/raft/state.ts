@@ -5,20 +5,24 @@
  */
 import { assert } from '../../assert.ts';
 import { type LogIndex, logIndex, type NodeId, type Term } from '../scalars.ts';
+import { decodeConfiguration, isConfigurationPayload } from './configuration.ts';
 import type { RaftLimits, RaftOptions } from './options.ts';
 import { Persisted } from './persisted.ts';
 import type { Peer } from './progress.ts';
 import type {
   Configuration,
+  ConfigurationAt,
   Effect,
   Entry,
   EntryId,
   HardState,
+  MemberChange,
   Message,
   Readiness,
   SnapshotMeta,
 } from './protocol.ts';
 import type { Rounds } from './reads.ts';
+import { Roster } from './roster.ts';
 import { Trail } from './trail.ts';
 
 export interface Follower {
@@ -62,6 +66,19 @@ export interface Handover {
   isSent: boolean;
 }
 
+/** A learner that is to be made a voter, while it catches up in rounds (thesis §4.2.1). */
+export interface Promotion {
+  readonly change: MemberChange;
+  readonly decision: number;
+  /** The round ends when the learner has the log up to here, where it ended as the round began. */
+  target: LogIndex;
+  rounds: number;
+  roundTicks: number;
+  /** What the learner had when it moved last, and for how long it has not. */
+  match: LogIndex;
+  stillTicks: number;
+}
+
 export interface Leader {
   readonly kind: 'leader';
   readonly noop: EntryId;
@@ -70,6 +87,7 @@ export interface Leader {
   readonly rounds: Rounds;
   heartbeatElapsed: number;
   handover: Handover | null;
+  promotion: Promotion | null;
 }
 
 export type Role = Follower | PreCandidate | Candidate | Leader;
@@ -78,7 +96,7 @@ export class State {
   readonly id: NodeId;
   readonly limits: RaftLimits;
   readonly #entropy: () => number;
-  configuration: Configuration;
+  readonly roster: Roster;
   hard: HardState;
   /** What of `hard` survives a power cut. */
   savedHard: HardState;
@@ -92,6 +110,8 @@ export class State {
   installing: SnapshotMeta | null = null;
   copies: readonly NodeId[] = [];
   readiness: Readiness = 'level';
+  /** Of a committed configuration that it is not in, as it was told. */
+  removedAt: LogIndex = logIndex(0);
   /** After a resignation: it votes, and does not campaign. */
   quietTicks = 0;
   /** Ticks since the disk last completed a write of entries, while some are under way. */
@@ -110,10 +130,11 @@ export class State {
     this.id = options.id;
     this.limits = options.limits;
     this.#entropy = options.entropy;
-    this.configuration = sorted(options.configuration);
     this.hard = options.hardState;
     this.savedHard = options.hardState;
     this.trail = new Trail(options.base, options.heads);
+    const { base, snapshot, configurations } = options;
+    this.roster = new Roster(options.configuration, base.index, snapshot, configurations);
     this.persisted = new Persisted(this.trail.last.index);
     this.committed = options.base.index;
     this.snapshot = options.snapshot;
@@ -129,12 +150,34 @@ export class State {
     this.restartElectionTimer();
   }
 
+  /** The newest in the log, committed or not (thesis §4.1). */
+  get configuration(): Configuration {
+    return this.roster.current;
+  }
+
   get term(): Term {
     return this.hard.term;
   }
 
   get isVoter(): boolean {
     return this.configuration.voters.includes(this.id);
+  }
+
+  /** The newest that is known to be committed, and where that began; see `Roster.at`. */
+  get agreed(): ConfigurationAt | null {
+    return this.roster.at(logIndex(Math.max(this.committed, this.snapshot?.last.index ?? 0)));
+  }
+
+  /**
+   * Its removal is the last change in its log and may not be committed: it may be the only one that
+   * has it, and so the only one that can be elected (thesis §4.2.2, figure 4.6). Its own vote does
+   * not count. Once there is a later change its removal is committed, wherever a restart begins.
+   */
+  get isLeaving(): boolean {
+    const { index } = this.roster;
+    if (this.isVoter || index <= this.removedAt || index === this.agreed?.index) return false;
+    const before = this.roster.at(logIndex(index - 1));
+    return before?.configuration.voters.includes(this.id) === true;
   }
 
   get isSoleVoter(): boolean {
@@ -176,15 +219,29 @@ export class State {
     this.#isHardDirty = true;
   }
 
-  /** The entries are in the trail already. The term goes to disk before any entry of it. */
-  persist(after: EntryId, entries: readonly Entry[]): void {
+  /** At the end of the log, and on their way to the disk: the term before any entry of it. */
+  append(entries: readonly Entry[]): void {
     this.#flushHard();
+    const after = this.trail.last;
+    for (const { term, payload } of entries) this.trail.append(term, payload.length);
     this.persisted.asked(this.trail.last);
     this.emit({ kind: 'persistEntries', after, entries });
+    for (const { index, payload } of entries) {
+      if (!isConfigurationPayload(payload)) continue;
+      const configuration = decodeConfiguration(payload);
+      assert(configuration !== null, 'a configuration entry is of a known version');
+      this.roster.append(index, configuration);
+      this.emit({ kind: 'configurationChanged', state: 'appended', index, configuration });
+    }
   }
 
-  setConfiguration(configuration: Configuration): void {
-    this.configuration = sorted(configuration);
+  truncateAfter(index: LogIndex): void {
+    this.trail.truncateAfter(index);
+    this.persisted.truncatedAfter(index);
+    for (const gone of this.roster.truncateAfter(index)) {
+      const { configuration } = this;
+      this.emit({ kind: 'configurationChanged', state: 'rolledBack', index: gone, configuration });
+    }
   }
 
   /** Tells the application whom this node takes for the leader, when that is news. */
@@ -228,8 +285,4 @@ export function follower(leader: NodeId | null): Follower {
     owesAck: false,
     owedReject: null,
   };
-}
-
-function sorted(configuration: Configuration): Configuration {
-  return { voters: configuration.voters.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)) };
 }

@@ -71,13 +71,14 @@ const message: fc.Arbitrary<Message> = fc.oneof(
       last: id,
       bytes: count,
       configuration: plain({
-        voters: fc.array(fc.constantFrom(nodeId('a@00000000'), nodeId('b.c-d_9@deadbeef')), {
-          maxLength: 5,
-        }),
+        voters: fc.subarray([nodeId('a@00000000'), nodeId('b.c-d_9@deadbeef')], { minLength: 1 }),
+        learners: fc.subarray([nodeId('c@00000000'), nodeId('d@00000001')]),
+        decision: count,
       }),
     }),
   }),
   plain({ kind: fc.constant('timeoutNow' as const), term: termOf }),
+  plain({ kind: fc.constant('removed' as const), term: termOf, index: count.map(logIndex) }),
 );
 
 test('codec: every message comes back as it was sent', () => {

@@ -6,9 +6,10 @@
  * belongs to the message alone, so that keeping an entry pins no more than its message.
  */
 import { assert, unreachable } from '../../assert.ts';
+import { configurationFrom, MEMBERS_MAX } from '../../core/raft/configuration.ts';
 import type { TransferMessage } from '../../core/raft/fetch.ts';
 import type { Entry, EntryId, Message, SnapshotMeta } from '../../core/raft/protocol.ts';
-import { type GroupId, groupId, isNodeId, logIndex, term } from '../../core/scalars.ts';
+import { type GroupId, groupId, logIndex, term } from '../../core/scalars.ts';
 import { FrameParser, FrameWriter } from './frame-bytes.ts';
 import { ProtocolError } from './frame-reader.ts';
 
@@ -44,7 +45,6 @@ const GROUP_CHARS_MAX = 31;
 const GROUP = /^[a-z][a-z0-9-]{0,30}$/;
 const SNAPSHOT_ID_BYTES_MAX = 256;
 const TOPIC_CHARS_MAX = 64;
-const VOTERS_MAX = 1024;
 const NODE_ID_CHARS_MAX = 72;
 /** Below this, a buffer of its own costs more than what it might pin. */
 const TINY_BYTES = 256;
@@ -58,6 +58,7 @@ const MESSAGE = {
   appendReply: 4,
   offerSnapshot: 5,
   timeoutNow: 6,
+  removed: 7,
 } as const;
 const TRANSFER = { chunkWanted: 1, chunk: 2, chunkGone: 3 } as const;
 
@@ -93,6 +94,9 @@ export function encodeRaft(group: GroupId, message: Message): Frame {
       w.count(message.round);
       break;
     case 'timeoutNow':
+      break;
+    case 'removed':
+      w.count(message.index);
       break;
     default:
       return unreachable(message);
@@ -214,6 +218,8 @@ function readMessage(p: FrameParser): Message {
     }
     case MESSAGE.timeoutNow:
       return { kind: 'timeoutNow', term: ofTerm };
+    case MESSAGE.removed:
+      return { kind: 'removed', term: ofTerm, index: logIndex(p.count()) };
     default:
       throw new ProtocolError(`a message of kind ${kind}`);
   }
@@ -261,20 +267,27 @@ function readEntries(p: FrameParser, after: EntryId): Entry[] {
 function writeSnapshot(w: FrameWriter, snapshot: SnapshotMeta): void {
   w.text(snapshot.id);
   writeId(w, snapshot.last);
-  w.count(snapshot.bytes).u32(snapshot.configuration.voters.length);
-  for (const voter of snapshot.configuration.voters) w.text(voter);
+  const { voters, learners, decision } = snapshot.configuration;
+  w.count(snapshot.bytes).count(decision);
+  for (const ids of [voters, learners]) {
+    w.u32(ids.length);
+    for (const id of ids) w.text(id);
+  }
 }
 
 function readSnapshot(p: FrameParser): SnapshotMeta {
   const id = p.text(SNAPSHOT_ID_BYTES_MAX);
   const last = readId(p);
   const bytes = p.count();
+  const decision = p.count();
+  const [voters, learners] = [readNodeIds(p), readNodeIds(p)];
+  const configuration = configurationFrom({ voters, learners, decision });
+  if (configuration === null) throw new ProtocolError('a snapshot without members');
+  return { id, last, bytes, configuration };
+}
+
+function readNodeIds(p: FrameParser): string[] {
   const count = p.u32();
-  if (count > VOTERS_MAX) throw new ProtocolError(`${count} voters`);
-  const voters = Array.from({ length: count }, () => {
-    const voter = p.text(NODE_ID_CHARS_MAX);
-    if (!isNodeId(voter)) throw new ProtocolError('a voter that is no node id');
-    return voter;
-  });
-  return { id, last, bytes, configuration: { voters } };
+  if (count > MEMBERS_MAX) throw new ProtocolError(`${count} members`);
+  return Array.from({ length: count }, () => p.text(NODE_ID_CHARS_MAX));
 }

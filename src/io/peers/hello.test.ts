@@ -11,6 +11,7 @@ import {
   isSameLife,
   judgeHello,
   judgeIncarnation,
+  PROTOCOL,
 } from './hello.ts';
 
 const directory = (n: number) => n.toString(16).padStart(16, '0');
@@ -95,7 +96,7 @@ test('a hello with the largest charter and the longest names fits its bound', ()
 test('judgeHello: protocol, name and deployment are judged before anything else is looked at', () => {
   const [a, b] = ['aa'.repeat(16), 'bb'.repeat(16)];
   const member = { ...OWN, deployment: a };
-  equal(codeWith({ protocol: 2, name: 'other', node: 7 }), 'WRONG_PROTOCOL');
+  equal(codeWith({ protocol: PROTOCOL + 1, name: 'other', node: 7 }), 'WRONG_PROTOCOL');
   equal(codeWith({ protocol: undefined }), 'WRONG_PROTOCOL');
   equal(codeWith({ name: 'other', node: 7, run: null }), 'WRONG_NAME');
   equal(codeWith({ deployment: b, node: 7 }, member), 'WRONG_DEPLOYMENT');

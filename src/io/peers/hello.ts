@@ -17,7 +17,8 @@ import type { NodeId } from '../../core/scalars.ts';
 import { FRAME_KIND, type Frame, frameOf, parseJson } from './codec.ts';
 import { ProtocolError } from './frame-reader.ts';
 
-export const PROTOCOL = 1;
+/** 2: snapshots name learners and a decision too; who was removed is told. */
+export const PROTOCOL = 2;
 /** Room for a charter of 64 nodes; spent before the other side is known. */
 export const HELLO_BYTES_MAX = 16 * 1024;
 /** A node that was started more often while a peer was away cannot be judged by that peer. */

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Message } from '../../core/raft/protocol.ts';
 import { groupId, logIndex, type NodeId, term } from '../../core/scalars.ts';
-import { type Hello, helloNodeId, type Refusal } from './hello.ts';
+import { type Hello, helloNodeId, PROTOCOL, type Refusal } from './hello.ts';
 import { Mesh, type MeshOptions, type Refused } from './mesh.ts';
 
 const GROUP = groupId('data0');
@@ -348,7 +348,7 @@ test('Mesh: what cannot be sent is dropped at a bound, and the peer is dialled a
   // Says hello and then never reads again, as a stopped process does.
   const deaf: Socket[] = [];
   const hello = JSON.stringify({
-    protocol: 1,
+    protocol: PROTOCOL,
     purpose: 'raft',
     revision: 1,
     ...helloFor(1, ports[1] ?? 0),
@@ -414,7 +414,7 @@ test('Mesh: a malformed frame of a known peer closes its connection, and is told
   const ports = await freePorts(1);
   const a = await startPeer(t, 0, ports);
   const socket = connect({ host: '127.0.0.1', port: ports[0] ?? 0 });
-  const hello = { protocol: 1, purpose: 'raft', revision: 1, ...helloFor(5, 1) };
+  const hello = { protocol: PROTOCOL, purpose: 'raft', revision: 1, ...helloFor(5, 1) };
   const body = Buffer.from(JSON.stringify(hello));
   const header = Buffer.from([0, 0, 0, 0, 1]);
   header.writeUInt32BE(body.length, 0);

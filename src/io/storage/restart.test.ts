@@ -9,6 +9,7 @@ import {
   vote,
   World,
 } from '../../../test/contracts/storage-world.ts';
+import { founded } from '../../core/raft/configuration.ts';
 import { nodeId } from '../../core/scalars.ts';
 import type { OpenedGroup } from './recovery.ts';
 
@@ -75,7 +76,7 @@ test('compaction leaves term and vote as they are, through a power cut', () => {
   deepEqual(world.open().hardState, vote(9));
 });
 
-const VOTERS = { voters: ['a@0123abcd', 'b@0123abcd', 'c@0123abcd'].map(nodeId) };
+const VOTERS = founded(['a@0123abcd', 'b@0123abcd', 'c@0123abcd'].map(nodeId));
 const SMALL = { segmentBytes: 300, cacheBytes: 0 };
 
 function fill(

@@ -8,15 +8,17 @@
  * The first 64 bytes are zeros until the body is complete, so an unfinished file is never valid.
  * A peer gets the file as it is, so that its checksums travel with it.
  */
+import { configurationFrom } from '../../core/raft/configuration.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
-import { isNodeId, logIndex, term } from '../../core/scalars.ts';
+import { logIndex, term } from '../../core/scalars.ts';
 import { StorageError } from './errors.ts';
 import type { Checksum, Disk, DiskFile } from './ports.ts';
 import { BlockSums, type SnapshotSums } from './snapshot-blocks.ts';
 import { asBuffer, readUint64, writeUint64 } from './uint64.ts';
 
 export const SNAPSHOT_HEAD_BYTES = 64;
-const FORMAT_VERSION = 1;
+/** 2: the configuration has learners and a decision too. Files of version 1 are read. */
+const FORMAT_VERSION = 2;
 const MAGIC = Buffer.from('althsnap', 'latin1');
 const CHECKSUM_AT = SNAPSHOT_HEAD_BYTES - 4;
 /** A few reigns and offsets are some hundred bytes; more than this is not a description. */
@@ -115,7 +117,8 @@ function decodeBegin(bytes: Buffer, checksum: Checksum): Begin | 'damaged' | 'un
   if (checksum(bytes.subarray(0, CHECKSUM_AT)) !== bytes.readUInt32BE(CHECKSUM_AT))
     return 'damaged';
   if (!bytes.subarray(0, MAGIC.length).equals(MAGIC)) return 'damaged';
-  if (bytes.readUInt32BE(8) !== FORMAT_VERSION) return 'unknown version';
+  const version = bytes.readUInt32BE(8);
+  if (version < 1 || version > FORMAT_VERSION) return 'unknown version';
   const bodyAt = SNAPSHOT_HEAD_BYTES + bytes.readUInt32BE(12);
   const bodyBytes = readUint64(bytes, 16);
   if (bodyAt > bytes.length) return 'damaged';
@@ -141,20 +144,18 @@ function decodeDescription(text: string): { start: SnapshotStart; extra: Snapsho
   const { id, last, configuration, extra } = value as {
     id?: unknown;
     last?: { index?: unknown; term?: unknown };
-    configuration?: { voters?: unknown };
+    configuration?: unknown;
     extra?: unknown;
   };
-  const voters = configuration?.voters;
+  const members = configurationFrom(configuration);
   if (typeof id !== 'string' || !isSnapshotId(id)) return null;
   if (!Number.isSafeInteger(last?.index) || !Number.isSafeInteger(last?.term)) return null;
-  if (!Array.isArray(voters) || typeof extra !== 'object' || extra === null) return null;
-  const names = voters.filter((voter) => typeof voter === 'string' && isNodeId(voter));
-  if (names.length !== voters.length) return null;
+  if (members === null || typeof extra !== 'object' || extra === null) return null;
   return {
     start: {
       id,
       last: { index: logIndex(last?.index as number), term: term(last?.term as number) },
-      configuration: { voters: names },
+      configuration: members,
     },
     extra: extra as SnapshotExtra,
   };

@@ -6,6 +6,7 @@
  * leaves of a partial file may have holes; only the verification at the end counts.
  */
 import { assert } from '../../assert.ts';
+import { isSameConfiguration } from '../../core/raft/configuration.ts';
 import type { Done } from '../../core/raft/ports.ts';
 import type { SnapshotMeta } from '../../core/raft/protocol.ts';
 import { StorageError } from './errors.ts';
@@ -183,7 +184,8 @@ function mismatch(
     got?.id === meta.id &&
     got.bytes === meta.bytes &&
     got.last.index === meta.last.index &&
-    got.last.term === meta.last.term;
+    got.last.term === meta.last.term &&
+    isSameConfiguration(got.configuration, meta.configuration);
   if (isSame) return null;
   const text = 'the file is another snapshot than the one that was offered';
   return new StorageError('SNAPSHOT_CHECKSUM', { path, text });

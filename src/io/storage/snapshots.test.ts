@@ -1,7 +1,9 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
+import { crc32 } from 'node:zlib';
 import { CONFIGURATION, id, vote, World } from '../../../test/contracts/storage-world.ts';
 import type { SnapshotMeta } from '../../core/raft/protocol.ts';
+import { nodeId } from '../../core/scalars.ts';
 import type { StorageError } from './errors.ts';
 import type { OpenedGroup } from './recovery.ts';
 import type { SnapshotReader } from './snapshots.ts';
@@ -130,6 +132,70 @@ test('a peer fetches the file, and resumes after a break and after a restart', (
   deepEqual(group.snapshots.latest?.extra, { reigns: [1, 2] });
   world.crash();
   deepEqual(world.open().snapshot, meta);
+});
+
+/** As files were written before there were learners. */
+function ofVersionOne(meta: SnapshotMeta, file: Uint8Array) {
+  const { voters } = meta.configuration;
+  const text = JSON.stringify({
+    id: meta.id,
+    last: meta.last,
+    configuration: { voters },
+    extra: {},
+  });
+  const description = Buffer.from(text);
+  const bytes = Buffer.from(file);
+  const body = bytes.subarray(64 + bytes.readUInt32BE(12));
+  const head = Buffer.from(bytes.subarray(0, 64));
+  head.writeUInt32BE(1, 8);
+  head.writeUInt32BE(description.length, 12);
+  head.writeUInt32BE(crc32(description), 28);
+  head.writeUInt32BE(crc32(head.subarray(0, 60)), 60);
+  const old = Buffer.concat([head, description, body]);
+  return { file: old, meta: { ...meta, bytes: old.length } };
+}
+
+test('a file of version 1 is read: it names voters, there were no learners and no decisions', () => {
+  const from = opened();
+  const { bytes } = served(
+    from.world,
+    from.group,
+    taken(from.world, from.group, 5, BODY).id,
+    0,
+    1e6,
+  );
+  const latest = from.group.snapshots.latest;
+  ok(bytes !== null && latest !== null);
+  const old = ofVersionOne(latest.meta, bytes);
+  const world = new World(2);
+  const group = world.open();
+  fetched(world, group, old.meta, old.file, old.meta.bytes);
+  equal(finished(world, group, old.meta), null);
+  deepEqual(group.snapshots.latest?.meta.configuration, CONFIGURATION);
+});
+
+test('a file with other members than were offered is another snapshot', () => {
+  const from = opened();
+  const meta = taken(from.world, from.group, 5, BODY);
+  const { bytes } = served(from.world, from.group, meta.id, 0, 1e6);
+  ok(bytes !== null);
+  const offered = { ...meta, configuration: { ...meta.configuration, decision: 1 } };
+  const world = new World(2);
+  const group = world.open();
+  fetched(world, group, offered, bytes, offered.bytes);
+  equal(finished(world, group, offered)?.code, 'SNAPSHOT_CHECKSUM');
+});
+
+test('learners and the decision are part of a snapshot, also after a restart', () => {
+  const { world, group } = opened();
+  const configuration = { ...CONFIGURATION, learners: [nodeId('x@00000001')], decision: 9 };
+  const start = { id: 'one', last: id(5, 1), configuration };
+  group.snapshots.begin(start, {}, (_, writer) => {
+    writer?.append(BODY, () => writer.finish(() => undefined));
+  });
+  world.settle();
+  world.crash();
+  deepEqual(world.open().snapshot?.configuration, configuration);
 });
 
 test('a fetched file with a wrong byte anywhere is refused, removed and started over', () => {
