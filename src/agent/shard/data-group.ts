@@ -8,20 +8,20 @@ import { emptyRdb } from '../../core/psync/empty-rdb.ts';
 import { Driver, type Notice } from '../../core/raft/driver.ts';
 import { type FetchLimits, SnapshotPuller, type TransferMessage } from '../../core/raft/fetch.ts';
 import { SnapshotGiver } from '../../core/raft/give.ts';
-import type { RaftLimits } from '../../core/raft/options.ts';
 import type { Configuration, Message, SnapshotMeta } from '../../core/raft/protocol.ts';
-import { Raft } from '../../core/raft/raft.ts';
+import type { Raft } from '../../core/raft/raft.ts';
 import { groupId, type NodeId } from '../../core/scalars.ts';
 import { Compaction } from '../strong/compaction.ts';
 import { DiskWatch } from '../strong/disk-watch.ts';
 import { Feed } from '../strong/feed.ts';
 import { Lease } from '../strong/lease.ts';
-import type { RaftPort, RelayPort, StrongPorts } from '../strong/ports.ts';
+import type { RaftPort, ReignWatch, RelayPort, StrongPorts } from '../strong/ports.ts';
 import type { StreamIndex } from '../strong/stream-index.ts';
 import { StreamLog } from '../strong/stream-log.ts';
 import { Strong } from '../strong/strong.ts';
 import { DivergenceWatch } from './divergence-watch.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
+import { openRaft } from './open-raft.ts';
 import type { GroupServer, Note, ShardFiles, ShardLimits } from './ports.ts';
 
 export const DATA_GROUP = groupId('data0');
@@ -44,6 +44,8 @@ export interface DataGroupOptions {
   readonly server: GroupServer;
   readonly peers: GroupPeers;
   readonly relay: RelayPort;
+  /** Null: no other thread serves clients. */
+  readonly watch?: ReignWatch | null;
   readonly logLimitBytes: number;
   readonly limits: ShardLimits;
   readonly fetchLimits: FetchLimits;
@@ -81,7 +83,7 @@ export class DataGroup {
     const { store, snapshots } = opened;
     this.#o = options;
     this.index = index;
-    this.raft = raftOf(options);
+    this.raft = openRaft(options);
     this.#giver = new SnapshotGiver({
       source: snapshots,
       send: (to, message) => options.peers.sendTransfer(to, message),
@@ -104,6 +106,7 @@ export class DataGroup {
       outbox: options.peers,
       fetcher: this.#puller,
       onNotice: (notice) => this.#noticed(notice),
+      ...(options.watch ? { onStep: () => options.watch?.began(this.raft.nextRound) } : {}),
       fatal: options.fatal,
     });
     this.#feed = new Feed(options.historyId, index, {
@@ -210,6 +213,10 @@ export class DataGroup {
     return this.raft.nextRound;
   }
 
+  wantRound(round: number): void {
+    this.#driver.handle({ kind: 'roundWanted', round });
+  }
+
   /** Hands leadership over and tells how it ended. */
   handOver(to: NodeId | null, done: (ok: boolean, why: string) => void): void {
     this.strong.handOver(to, done);
@@ -221,20 +228,25 @@ export class DataGroup {
   }
 
   #strongPorts(): StrongPorts {
-    const { server, relay, note } = this.#o;
+    const { server, relay, watch, note } = this.#o;
     return {
       server,
       raft: this.#raftPort(),
       relay,
+      ...(watch ? { watch } : {}),
       ...this.#leasePort(),
       note: (event, facts) => note(event === 'server.down' ? 'warn' : 'info', event, facts),
     };
   }
 
   #leasePort(): Pick<StrongPorts, 'newLease'> {
-    const { leases, limits } = this.#o;
+    const { leases, limits, watch } = this.#o;
     if (!leases) return {};
-    const clock = { nowMs: leases.nowMs, nextRound: () => this.raft.nextRound };
+    const clock = {
+      nowMs: leases.nowMs,
+      nextRound: () => this.raft.nextRound,
+      moved: (untilMs: number) => watch?.leased(untilMs),
+    };
     return { newLease: () => new Lease(clock, leases.tickMs, limits.electionTicksMin) };
   }
 
@@ -365,30 +377,3 @@ export class DataGroup {
 
 /** Once a second the log notes how far it is synced. */
 const SETTLE_TICKS = 40;
-
-/** From what recovery found on disk. */
-function raftOf(options: DataGroupOptions): Raft {
-  const { id, configuration, opened, entropy, limits, leases } = options;
-  const { hardState, base, heads, snapshot } = opened;
-  const raftLimits: RaftLimits = {
-    heartbeatTicks: limits.heartbeatTicks,
-    electionTicksMin: limits.electionTicksMin,
-    electionTicksMax: limits.electionTicksMax,
-    appendBytesMax: limits.appendBytesMax,
-    windowBytesMax: limits.appendWindowBytes,
-    // Strong mode paces by its own cap; the core's is a second wall with room for one unit more,
-    // and for the header that each entry adds to the stream's bytes.
-    uncommittedBytesMax: 2 * limits.uncommittedBytesMax + limits.unitBytesMax,
-  };
-  return new Raft({
-    id,
-    configuration,
-    hardState,
-    base,
-    heads,
-    snapshot,
-    entropy,
-    limits: raftLimits,
-    keepsPromises: leases !== undefined && leases !== null,
-  });
-}
