@@ -30,6 +30,9 @@ import { freeBasePort } from './free-ports.ts';
 import { isAlive, pidsUnder, signal, until } from './processes.ts';
 
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** `test/system/threads-*.test.ts`: the same tests with threads that serve clients. */
+const { ALTHING_RELAY_THREADS } = process.env;
+const THREADS = ALTHING_RELAY_THREADS === undefined ? {} : { ALTHING_RELAY_THREADS };
 const START_MS = 40_000;
 const LEVEL_MS = 60_000;
 const STOP_MS = 20_000;
@@ -174,7 +177,11 @@ export class Deployment {
     // An agent whose standard input is a pipe ends with it.
     const child = spawn(program, args, {
       stdio: ['pipe', log, log],
-      env: { ...Object.fromEntries(environment), ...this.#options.environmentOf?.(i, this) },
+      env: {
+        ...Object.fromEntries(environment),
+        ...THREADS,
+        ...this.#options.environmentOf?.(i, this),
+      },
     });
     child.stdin?.on('error', () => undefined);
     closeSync(log);
