@@ -78,6 +78,7 @@ export class DeploymentTarget implements Target {
       server,
       restart: true,
       logLimit,
+      relayThreads: null,
       passwordFile: null,
       program: agentProgram(process.env),
       environment: agentEnvironment(process.env),

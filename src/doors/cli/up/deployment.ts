@@ -18,6 +18,8 @@ export interface DeploymentOptions {
   readonly server: string;
   readonly restart: boolean;
   readonly logLimit: string | null;
+  /** Of each node; null: its own default, which takes the machine for its alone. */
+  readonly relayThreads: string | null;
   readonly passwordFile: string | null;
   /** The program and its fixed first arguments, before `start`. */
   readonly program: readonly string[];
@@ -36,7 +38,7 @@ export function addressesOf(nodes: number, basePort: number): NodeAddresses[] {
 
 /** The command of one node. Secrets and passwords are named by file, never given. */
 export function commandFor(options: DeploymentOptions, own: NodeAddresses): string[] {
-  const { directory, addresses, server, logLimit, passwordFile } = options;
+  const { directory, addresses, server, logLimit, relayThreads, passwordFile } = options;
   const peers = addresses.map((each) => `127.0.0.1:${each.peers}`).join(',');
   const flags: [string, string | null][] = [
     ['--name', 'local'],
@@ -51,6 +53,7 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
     ['--secret-file', directory.secretFile],
     ['--server', server],
     ['--log-limit', logLimit],
+    ['--relay-threads', relayThreads],
     ['--password-file', passwordFile],
   ];
   return [
