@@ -16,9 +16,9 @@
  * - The fence is a connection to one life of the server, let in by a password of that life, and
  *   not made again. An offset that it tells in a later reign of that life is no lower than the end
  *   of this one: it releases nothing that this reign has not committed.
- * - The server changes its role only when every thread has ended the reign (`ThreadAnswers`), so
- *   that no connection outlives it: what this thread holds is dropped, its sessions are closed, and
- *   then it says so.
+ * - The server changes its role only when every thread has ended the reign
+ *   (`agent/relay-threads.ts`), so that no connection outlives it: what this thread holds is
+ *   dropped, its sessions are closed, and then it says so.
  *
  * Pure: the thread calls `look` when the bell rings, and the ports do what is to be done.
  */
