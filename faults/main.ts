@@ -61,13 +61,13 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function measured(options: FaultsOptions, hosts: Hosts, dir: string): Promise<Report> {
-  const { cell, seconds, seed, nodes } = options;
+  const { cell, seconds, seed, nodes, server, relayThreads } = options;
   const shims = await buildShims();
   const shim = 'path' in shims ? shims.path : null;
   const begin = performance.now();
   const say = (line: string): void =>
     print(`[${((performance.now() - begin) / 1_000).toFixed(1).padStart(6)} s] ${line}`);
-  const run = new Run({ cell, seconds, seed, hosts, dir, server: options.server, shim, say });
+  const run = new Run({ cell, seconds, seed, hosts, dir, server, relayThreads, shim, say });
   const record = await run.run().finally(() => run.close());
   say(`checking ${record.operations.length} operations`);
   const { checked, anomalies } = checkRecord(record.operations);
@@ -85,7 +85,8 @@ async function measured(options: FaultsOptions, hosts: Hosts, dir: string): Prom
   const command =
     `npm run faults -- --cell ${cell} --seconds ${seconds} --seed ${seed}` +
     (nodes === 3 ? '' : ` --nodes ${nodes}`) +
-    (options.server === null ? '' : ` --server ${options.server}`);
+    (server === null ? '' : ` --server ${server}`) +
+    (relayThreads === null ? '' : ` --relay-threads ${relayThreads}`);
   return {
     ...{ cell, seconds, seed, nodes, server: record.version, command },
     figures: figuresOf(seen, bands, untilMs),

@@ -5,8 +5,14 @@ import { readOptions } from './options.ts';
 test('a cell and seconds suffice; the seed is fresh, the nodes are three', () => {
   assert.deepEqual(readOptions(['--cell', 'kill', '--seconds', '30'], 7), {
     ...{ cell: 'kill', seconds: 30, seed: 7, nodes: 3, json: null, html: null, server: null },
-    keep: false,
+    ...{ keep: false, relayThreads: null },
   });
+});
+
+test('threads are given to every agent, none among them', () => {
+  const words = ['--cell', 'kill', '--seconds', '30', '--relay-threads'];
+  const threads = (n: string) => Object(readOptions([...words, n], 1)).relayThreads;
+  assert.deepEqual([threads('0'), threads('2'), threads('65')], [0, 2, undefined]);
 });
 
 test('bad words are told, never taken for something else', () => {

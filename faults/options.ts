@@ -7,6 +7,8 @@ export interface FaultsOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly nodes: number;
+  /** Threads of each agent that serve clients; null: its own default. */
+  readonly relayThreads: number | null;
   readonly json: string | null;
   readonly html: string | null;
   readonly server: string | null;
@@ -16,7 +18,7 @@ export interface FaultsOptions {
 
 export const USAGE = [
   'npm run faults -- --cell CELL --seconds N [--seed S] [--nodes 3] [--json FILE] [--html FILE]',
-  '                  [--server PATH] [--keep]',
+  '                  [--server PATH] [--relay-threads N] [--keep]',
   '--cell list: what there is.',
   'Exits with 0 when clean, 1 when something was found, 2 when it cannot be run.',
 ].join('\n');
@@ -25,6 +27,7 @@ const SECONDS_MAX = 24 * 60 * 60;
 const SEED_MAX = 2 ** 31;
 /** Each is a host with an agent and a server on this machine. */
 const NODES_MAX = 7;
+const THREADS_MAX = 64;
 
 /** Options, `list`, or what is wrong with the words. */
 export function readOptions(
@@ -34,7 +37,8 @@ export function readOptions(
   const text = { type: 'string' } as const;
   const options = {
     ...{ cell: text, seconds: text, seed: text, nodes: text },
-    ...{ json: text, html: text, server: text, keep: { type: 'boolean' } as const },
+    ...{ json: text, html: text, server: text, 'relay-threads': text },
+    keep: { type: 'boolean' } as const,
   };
   try {
     const { values } = parseArgs({ args: [...args], options });
@@ -48,6 +52,7 @@ export function readOptions(
       seconds: whole('seconds', values.seconds, 1, SECONDS_MAX),
       seed: whole('seed', values.seed ?? String(freshSeed % SEED_MAX), 0, SEED_MAX),
       nodes: whole('nodes', values.nodes ?? '3', 3, NODES_MAX),
+      relayThreads: threadsIn(values['relay-threads']),
       json: values.json ?? null,
       html: values.html ?? null,
       server: values.server ?? null,
@@ -56,6 +61,10 @@ export function readOptions(
   } catch (error) {
     return { wrong: (error as Error).message };
   }
+}
+
+function threadsIn(given: string | undefined): number | null {
+  return given === undefined ? null : whole('relay-threads', given, 0, THREADS_MAX);
 }
 
 function whole(name: string, given: string | undefined, least: number, most: number): number {

@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly hosts: Hosts;
   readonly dir: string;
   readonly server: string | null;
+  /** Null: the agents' own default. */
+  readonly relayThreads: number | null;
   /** The library before disk and clock; null: faults that need it are left out. */
   readonly shim: string | null;
   readonly say: (line: string) => void;
@@ -152,13 +154,14 @@ export class Run {
   }
 
   #makeNodes(): LiveNode[] {
-    const { hosts, dir, server } = this.#options;
+    const { hosts, dir, server, relayThreads } = this.#options;
     const secret = join(dir, 'secret');
     writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
     const flags = [
       ...['--name', 'faults', '--secret-file', secret],
       ...portFlags(hosts.indices.map((i) => hosts.addressOf(i))),
       ...(server === null ? [] : ['--server', server]),
+      ...(relayThreads === null ? [] : ['--relay-threads', String(relayThreads)]),
       ...(this.#cell.logLimit === undefined ? [] : ['--log-limit', this.#cell.logLimit]),
     ];
     return hosts.indices.map(

@@ -26,6 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'doors/*': ['core', 'core/*', 'doors'],
   agent: ['core', 'core/*', 'io/*', 'doors', 'doors/*', 'agent/*'],
   'agent/*': ['core', 'core/*'],
+  'agent/threads': ['core', 'core/*', 'agent/strong'],
   'agent/shard': ['core', 'core/*', 'agent/strong', 'io/storage'],
   main: ['agent', 'doors/cli'],
   sim: ['core', 'core/*', 'agent/*', 'io/storage'],

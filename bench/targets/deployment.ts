@@ -80,6 +80,7 @@ export class DeploymentTarget implements Target {
       server,
       restart: true,
       logLimit,
+      relayThreads: null,
       passwordFile: null,
       secretFile: isEncrypted ? directory.secretFile : null,
       program: agentProgram(process.env),

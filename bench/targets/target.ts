@@ -4,7 +4,7 @@ import type { NamedProcess } from '../cpu.ts';
 export type Protocol = 'resp' | 'etcd';
 
 export interface Target {
-  /** Also in tables and plots: `bare`, `always`, `etcd`, `deployment`, `tls`, or a variant's name. */
+  /** In tables and plots: `bare`, `always`, `etcd`, `deployment`, `tls`, or a variant's name. */
   readonly name: string;
   readonly protocol: Protocol;
   start(signal: AbortSignal): Promise<void>;

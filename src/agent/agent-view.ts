@@ -30,6 +30,7 @@ export class AgentView implements View {
       leader: leader === null ? null : nameOf(leader),
       term: group?.raft.term ?? 0,
       pid: process.pid,
+      relayThreads: config.relayThreads,
       server: { pid: server.pid, version: agent.serverVersion },
       offsets: {
         executed: group?.strong.executedOffset ?? 0,
@@ -59,8 +60,9 @@ export class AgentView implements View {
   }
 
   samples(): readonly Sample[] {
-    const { group, relay } = this.#agent;
-    const stats = relay.stats();
+    const { group, clients } = this.#agent;
+    const stats = clients.stats();
+    const held = (group?.strong.hold?.heldBytes ?? 0) + clients.heldBytes;
     const gauge = (name: string, help: string, value: number): Sample => ({
       name,
       help,
@@ -78,7 +80,7 @@ export class AgentView implements View {
       gauge('clients_passed_through', 'sessions of other nodes served here', stats.passedThrough),
       gauge('clients_waiting', 'sessions whose commands wait for a leader', stats.waiting),
       gauge('reply_bytes', 'reply bytes on their way to clients', stats.replyBytes),
-      gauge('held_bytes', 'reply bytes that wait for commit', group?.strong.hold?.heldBytes ?? 0),
+      gauge('held_bytes', 'reply bytes that wait for commit', held),
       counter('commands_total', 'commands passed on', stats.commandsTotal),
       counter('refused_total', 'commands that waited for a leader in vain', stats.refusedTotal),
       counter('connections_total', 'client connections accepted', stats.connectionsTotal),

@@ -10,9 +10,6 @@ import { FETCH_LIMITS } from '../core/raft/fetch.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
-import { ClientListener } from '../io/relay/listener.ts';
-import { RELAY_BOUNDS } from '../io/relay/options.ts';
-import { Relay } from '../io/relay/relay.ts';
 import { CONF_LIMITS } from '../io/server/conf.ts';
 import { type LocatedServer, locateServer } from '../io/server/locate.ts';
 import { findSetpriv } from '../io/server/process.ts';
@@ -21,12 +18,13 @@ import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
 import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
-import { commandRules } from './command-rules.ts';
+import { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
 import { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
+import { monotonicMs } from './monotonic.ts';
 import { journalNotice } from './notice-journal.ts';
 import { openDataGroup } from './open-data-group.ts';
 import { findOwnAddress, reachableHost } from './own-address.ts';
@@ -44,7 +42,7 @@ export class Agent {
   readonly journal: Journal;
   onFatal: (error: Error) => void = () => undefined;
   group: DataGroup | null = null;
-  readonly relay: Relay;
+  readonly clients: ClientDoors;
   readonly route: RelayRoute;
   /** This node's entry of `peers`. */
   #ownAddress: string | null = null;
@@ -54,7 +52,6 @@ export class Agent {
   #server: OwnServer | null = null;
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
-  #clients: ClientListener | null = null;
   #http: HttpDoor | null = null;
   #feedListener: FeedListener | null = null;
   #opened: OpenedGroup | null = null;
@@ -65,22 +62,22 @@ export class Agent {
   constructor(config: NodeConfig, journal: Journal) {
     this.config = config;
     this.journal = journal;
-    this.relay = new Relay({
+    this.clients = new ClientDoors({
+      config,
       ports: {
         connectServer: () => this.server.connect(),
         connectLeader: (node, signal) => this.mesh.openRelay(node, signal),
         nextRound: () => this.group?.nextRound ?? 0,
-        hold: relayHold(() => this.group?.strong ?? null),
+        hold: relayHold(() => this.group?.strong.hold ?? null),
       },
-      rules: commandRules(() => Math.floor((this.#membership?.voters.length ?? 1) / 2)),
-      bounds: {
-        ...RELAY_BOUNDS,
-        sessionsMax: LIMITS.clientsMax,
-        waitMs: LIMITS.leaderWaitMsMax,
-        bulkBytesMax: CONF_LIMITS.bulkBytesMax,
-      },
+      replicasHolding: () => Math.floor((this.#membership?.voters.length ?? 1) / 2),
+      serverDoor: () => this.server.door,
+      wantRound: (round) => this.group?.wantRound(round),
+      reignFailed: (why) => this.group?.strong.detached(this.group.strong.life, why),
+      acceptFailed: (error) => journal.warn('clients.acceptFailed', { error }),
+      fatal: (error) => this.onFatal(error),
     });
-    this.route = new RelayRoute(this.relay, () => this.membership.id);
+    this.route = new RelayRoute(this.clients, () => this.membership.id);
   }
 
   get mesh(): Mesh {
@@ -153,14 +150,9 @@ export class Agent {
     this.#server = await this.#buildServer(lines);
     this.#mesh = this.#buildMesh();
     this.#http = this.#buildHttp();
+    // The group is opened as soon as peers are heard: the threads must be there by then.
+    await this.clients.open();
     await this.#mesh.start();
-    this.#clients = await ClientListener.open({
-      host: config.bind.client,
-      port: config.ports.client,
-      keepAliveMs: RELAY_BOUNDS.keepAliveMs,
-      onClient: (client) => this.relay.admit(client),
-      onError: (error) => journal.warn('clients.acceptFailed', { error }),
-    });
     await this.#http.start();
     this.#tick();
     this.#membership.start();
@@ -178,9 +170,9 @@ export class Agent {
     if (isPlanned) await this.#handOverFirst();
     this.#isStopping = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
-    this.#clients?.close();
+    this.clients.close();
     this.group?.stop();
-    this.relay.close();
+    await this.clients.stop();
     await this.#http?.stop();
     await this.#mesh?.stop();
     await this.#server?.end();
@@ -218,15 +210,30 @@ export class Agent {
       },
       nodesExpected: this.#countNodes(),
       journal,
-      announce: () => this.#mesh?.announce(),
+      announce: () => {
+        this.#mesh?.announce();
+        this.#peersChanged();
+      },
       joined: () => {
         this.#openGroup().catch((error: Error) => this.onFatal(error));
       },
-      peerFound: (peer) => this.group?.peerFound(peer),
-      peerLost: (peer) => this.group?.peerLost(peer),
+      peerFound: (peer) => {
+        this.#peersChanged();
+        this.group?.peerFound(peer);
+      },
+      peerLost: (peer) => {
+        this.#peersChanged();
+        this.group?.peerLost(peer);
+      },
       copiesKnown: (copies) => this.group?.copiesKnown(copies),
       fatal: (error) => this.onFatal(error),
     });
+  }
+
+  /** Threads open streams to the leader by themselves. */
+  #peersChanged(): void {
+    const { clients, membership } = this;
+    if (clients.watch !== null) clients.know(membership.hello, this.mesh.addressesUp());
   }
 
   #countNodes(): number {
@@ -263,6 +270,8 @@ export class Agent {
         todo: 'install util-linux 2.33 or newer',
       });
     const located = present(this.#located);
+    // Each thread has a fence of its own.
+    const connectionsMax = LIMITS.clientsMax + SERVER_CLIENTS_SPARE + config.relayThreads;
     return new OwnServer({
       program: located.path,
       flavor: located.flavor,
@@ -270,11 +279,12 @@ export class Agent {
       runDir: `${config.dir}/server`,
       clientPassword: config.password,
       settingLines: lines,
-      confLimits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
+      confLimits: { ...CONF_LIMITS, clientsMax: connectionsMax },
       feed: { port, user: FEED_USER, password: feedPassword },
       historyId: () => this.#historyId(),
       journal,
-      onCommands: (commands) => this.relay.learn(commands),
+      onCommands: (commands) => this.clients.learn(commands),
+      settled: () => this.clients.settled,
     });
   }
 
@@ -302,7 +312,7 @@ export class Agent {
       onPeerUp: (hello) => this.membership.seen(hello),
       onPeerUpdate: (hello) => this.membership.seen(hello),
       onPeerDown: (peer) => this.membership.gone(peer),
-      onRelay: (stream: Duplex) => this.relay.accept(stream),
+      onRelay: (stream: Duplex) => this.clients.relay.accept(stream),
       onRefused: (refused) => journal.warn('peer.refused', { ...refused }),
       log: (event, facts) => journal.info(event, facts),
     });
@@ -349,12 +359,11 @@ export class Agent {
         announceSnapshot: (snapshot) => this.orders.announceSnapshot(snapshot),
       },
       relay: this.route,
+      watch: this.clients.watch,
       logLimitBytes: this.config.logLimitBytes,
-      limits: LIMITS,
+      limits: { ...LIMITS, heldBytesMax: this.clients.heldBytesMax },
       fetchLimits: FETCH_LIMITS,
-      leases: this.config.leaseReads
-        ? { nowMs: () => performance.now(), tickMs: LIMITS.tickMs }
-        : null,
+      leases: this.config.leaseReads ? { nowMs: monotonicMs, tickMs: LIMITS.tickMs } : null,
       entropy: () => randomBytes(4).readUInt32BE(),
       soon: setImmediate,
       note: (level, event, facts) => journal[level](event, facts),
@@ -374,7 +383,7 @@ export class Agent {
         this.journal.warn('agent.stalled', { ms: Math.round(nowMs - lastMs) });
       lastMs = nowMs;
       this.group?.tick();
-      this.relay.tick();
+      this.clients.tick();
     }, LIMITS.tickMs);
   }
 }

@@ -2,6 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { parseBytes } from '../doors/bytes.ts';
+import { LIMITS } from './limits.ts';
 
 /** Smaller, every few commands would start a snapshot. */
 const LOG_LIMIT_BYTES_MIN = 32 * 1024;
@@ -62,6 +63,11 @@ const yesOrNo = z
   .union([z.boolean(), z.enum(['yes', 'no', 'true', 'false'])])
   .transform((given) => given === true || given === 'yes' || given === 'true');
 
+const relayThreads = text
+  .refine((s) => s === 'auto' || /^\d{1,2}$/.test(s))
+  .transform((s) => (s === 'auto' ? s : Number(s)))
+  .refine((n) => n === 'auto' || n <= LIMITS.relayThreadsMax);
+
 function shape<T extends z.ZodType>(schema: T, isNot: string, todo: string) {
   return { schema, isNot, todo };
 }
@@ -89,6 +95,11 @@ export const SHAPES = {
   'server-path': shape(path, 'not a path', 'give the path of redis-server or valkey-server'),
   'log-limit': shape(logLimit, 'not a size', 'give at least 32kb, for example 64mb'),
   'lease-reads': shape(yesOrNo, 'neither yes nor no', 'give yes or no, the same on all nodes'),
+  'relay-threads': shape(
+    relayThreads,
+    'not a number of threads',
+    `give 0 to ${LIMITS.relayThreadsMax}, or auto`,
+  ),
 } as const;
 
 export type SettingValues = {

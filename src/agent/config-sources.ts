@@ -16,6 +16,10 @@ export interface ConfigInput {
   /** Relative paths in flags and variables start here; those in a file start at the file. */
   readonly workingDir: string;
   readonly hostname: string;
+  /** Of this machine, as far as this process may use them. */
+  readonly cores: number;
+  /** Whether several listeners may share one port here. */
+  readonly canSharePorts: boolean;
 }
 
 /** A key as its source spells it, and the source: `--port` and `flag`. */

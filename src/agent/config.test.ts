@@ -22,16 +22,21 @@ const secretFile = file('secret', `${SECRET}\n`);
 const passwordFile = file('password', 'open sesame\n');
 const PEERS = '127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003';
 
+const MACHINE = { cores: 2, canSharePorts: true };
+
 function load(
   flags: ConfigInput['flags'],
   environment: ConfigInput['environment'] = {},
   base: ConfigInput['flags'] = { dir: '/data', peers: PEERS },
+  machine: Partial<typeof MACHINE> = {},
 ) {
   return loadConfig({
     flags: { ...base, ...flags },
     environment,
     workingDir: dir,
     hostname: 'host_1.example',
+    ...MACHINE,
+    ...machine,
   });
 }
 
@@ -62,6 +67,7 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     server: {},
     logLimitBytes: 64 * 1024 * 1024,
     leaseReads: false,
+    relayThreads: 0,
   });
   equal(provenance.get('dir'), '--dir (flag)');
   equal(provenance.get('port'), undefined);
@@ -138,6 +144,8 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
     ['a name of 64', [{ name: 'a'.repeat(64) }], /^--name \(flag\): .* at most 63/],
     ['a tiny log', [{ logLimit: '1kb' }], /^--log-limit \(flag\): "1kb" is not a size/],
     ['leases by halves', [{ leaseReads: 'maybe' }], /"maybe" is neither yes nor no; give yes/],
+    ['threads by halves', [{ relayThreads: '1.5' }], /"1.5" is not a number of threads; give 0/],
+    ['too many threads', [{ relayThreads: '65' }], /"65" is not a number of threads; give 0 to 64/],
     ['a bad address', [{ ...both, bind: '1.2.3' }], /^--bind \(flag\): "1.2.3" is not an addr/],
     ['a host with port', [{ announce: 'a:1' }], /^--announce \(flag\): "a:1" is not a host/],
     [
@@ -267,4 +275,24 @@ test('loadConfig warns of a secret that every user can read', () => {
 test('nearestName suggests only what is near', () => {
   equal(nearestName('peer-prot', ['port', 'peer-port', 'peers']), 'peer-port');
   equal(nearestName('x', ['port', 'dir']), null);
+});
+
+test('loadConfig: as many threads for clients as cores are left, and four at most', () => {
+  const threads = (cores: number, flags: ConfigInput['flags'] = {}, canSharePorts = true) =>
+    loaded(flags, {}, undefined, { cores, canSharePorts }).relayThreads;
+  deepEqual(
+    [1, 2, 3, 4, 6, 64].map((cores) => threads(cores)),
+    [0, 0, 1, 2, 4, 4],
+  );
+  equal(threads(8, { relayThreads: 'auto' }), 4);
+  equal(threads(2, { relayThreads: '7' }), 7);
+  equal(threads(8, { relayThreads: '0' }), 0);
+  equal(threads(8, {}, false), 0, 'where a port cannot be shared');
+  equal(loaded({}, { ALTHING_RELAY_THREADS: '3' }).relayThreads, 3);
+  const config = file('threads.yaml', 'relay-threads: 2\n');
+  equal(loaded({ config }).relayThreads, 2);
+  match(
+    issuesOf({ relayThreads: '2' }, {}, undefined, { canSharePorts: false }).join(),
+    /^--relay-threads \(flag\): threads share .* needs Linux and Node 23\.1 or newer; give 0/,
+  );
 });

@@ -31,6 +31,8 @@ export interface NodeConfig {
   readonly logLimitBytes: number;
   /** Reads are confirmed by a lease on the monotonic clock; the same on all nodes. */
   readonly leaseReads: boolean;
+  /** Threads that serve clients; 0: the main one does, which also has Raft and the log. */
+  readonly relayThreads: number;
   /** Where each value came from; a default has no entry. */
   readonly provenance: ReadonlyMap<SettingKey, string>;
 }
@@ -63,6 +65,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...missing(gathered),
     ...refusedPorts(ports),
     ...refusedExposure(gathered, credentials),
+    ...refusedThreads(gathered, input),
   ];
   if (issues.length > 0) return { ok: false, issues };
   const config: NodeConfig = {
@@ -79,11 +82,40 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     server: gathered.server,
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
     leaseReads: values['lease-reads'] ?? false,
+    relayThreads: relayThreadsOf(values['relay-threads'], input),
     provenance: new Map(
       [...gathered.places].map(([key, { path, source }]) => [key, `${path} (${source})`]),
     ),
   };
   return { ok: true, config, warnings: [...credentials.warnings, ...doubts(config)] };
+}
+
+/**
+ * One core is the server's, one is Raft's and the log's. A server executes in one thread: by what
+ * a command costs here and there (docs/PERFORMANCE.md) four threads are about as much as it serves.
+ */
+const OTHER_CORES = 2;
+const THREADS_AUTO_MAX = 4;
+
+function relayThreadsOf(
+  given: SettingValues['relay-threads'],
+  { cores, canSharePorts }: ConfigInput,
+): number {
+  if (given !== undefined && given !== 'auto') return given;
+  if (!canSharePorts) return 0;
+  return Math.min(THREADS_AUTO_MAX, Math.max(0, cores - OTHER_CORES));
+}
+
+function refusedThreads({ values, places }: Gathered, { canSharePorts }: ConfigInput) {
+  const threads = values['relay-threads'] ?? 'auto';
+  if (canSharePorts || threads === 'auto' || threads === 0) return [];
+  return [
+    {
+      ...(places.get('relay-threads') ?? BY_RULE),
+      text: 'threads share the client port, which needs Linux and Node 23.1 or newer',
+      todo: 'give 0 or auto, or use a newer Node',
+    },
+  ];
 }
 
 interface Credentials {

@@ -28,6 +28,8 @@ export const LIMITS = {
   appendBytesMax: 1 * MIB,
   heldBytesMax: 256 * MIB,
   clientsMax: 10_000,
+  /** Threads that serve clients; `auto` takes fewer. */
+  relayThreadsMax: 64,
   /** Stream bytes by which a server counts as level when it comes to campaigning. */
   levelSlackBytes: 4 * MIB,
   /** No progress towards opening for so long: hand over, kill the server. */
@@ -70,8 +72,10 @@ const WHY: Readonly<Record<keyof typeof LIMITS, string>> = {
   unitBytesMax: 'a larger transaction ends the reign: it could neither be split nor held',
   appendWindowBytes: 'a slow peer gets no more until it acknowledges',
   appendBytesMax: 'one message to a peer; heartbeats fit in between',
-  heldBytesMax: 'replies waiting for commit; at the bound the server is no longer read',
-  clientsMax: 'further clients are refused with an error',
+  heldBytesMax:
+    'replies waiting for commit, divided among threads; at the bound the server is no longer read',
+  clientsMax: 'further clients are refused with an error; counted in all threads together',
+  relayThreadsMax: 'more threads than this divide the bounds too finely, and the server is one',
   levelSlackBytes: 'a server further behind lets others campaign first',
   openTicksMax: 'a leader that makes no progress towards opening hands over',
   stepTicksMax: 'a promotion or demotion that takes longer: the server is killed',

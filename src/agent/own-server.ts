@@ -43,6 +43,11 @@ export interface OwnServerOptions {
   readonly journal: Journal;
   /** What the server says of its commands, before it is up. */
   readonly onCommands: (commands: readonly ListedCommand[]) => void;
+  /**
+   * Null when all who serve clients have done what they were told: no role is changed, and nothing
+   * asked, while one of them may still send it what belongs to an earlier reign.
+   */
+  readonly settled: () => Promise<void> | null;
 }
 
 /** Loading happens after the socket answers: a start is quick. */
@@ -93,7 +98,16 @@ export class OwnServer implements GroupServer {
 
   /** A connection without any handshake, for a client's session. */
   connect(): Socket {
-    return connectServer(this.#process?.socketPath ?? `${this.#o.runDir}/server.sock`);
+    return connectServer(this.#socketPath);
+  }
+
+  /** How another thread connects, and is let in as the agent. */
+  get door() {
+    return { socketPath: this.#socketPath, auth: this.auth };
+  }
+
+  get #socketPath(): string {
+    return this.#process?.socketPath ?? `${this.#o.runDir}/server.sock`;
   }
 
   get auth(): { readonly user: string; readonly password: string } {
@@ -363,7 +377,9 @@ export class OwnServer implements GroupServer {
   #ask(life: number, step: (admin: Admin) => Promise<void>): void {
     const admin = this.#admin;
     if (life !== this.#life || admin === null) return;
-    step(admin).catch((error: unknown) => {
+    const settled = this.#o.settled();
+    const done = settled === null ? step(admin) : settled.then(() => step(admin));
+    done.catch((error: unknown) => {
       if (!(error instanceof ServerError)) throw error;
       // One that is gone reports that itself.
       if (error.code === 'SERVER_GONE' || life !== this.#life) return;

@@ -2,26 +2,28 @@
 import { parseRole } from '../core/psync/role.ts';
 import { type Reply, ReplyError, ReplyReader } from '../core/resp/reply-reader.ts';
 import type { ReplOffset } from '../core/scalars.ts';
-import type { Hold } from '../io/relay/ports.ts';
+import type { Hold as RelayHold } from '../io/relay/ports.ts';
 
 import { fenceOf } from './strong/barrier.ts';
+import type { Hold } from './strong/hold.ts';
 import { roleSeen } from './strong/role-seen.ts';
-import type { Strong } from './strong/strong.ts';
 
 /** ROLE lists the replicas: one or two lines. */
 const REPLY_BYTES_MAX = 64 * 1024;
 
-export function relayHold(strong: () => Strong | null): Hold {
+type HoldOfReign = Pick<Hold, 'add' | 'laneSent' | 'addLane' | 'isFull' | 'onDrain'>;
+
+export function relayHold(present: () => HoldOfReign | null): RelayHold {
   return {
-    add: (session, bytes, ticket) => strong()?.addReply(session, bytes, ticket),
-    laneSent: (ticket) => strong()?.hold?.laneSent(ticket),
+    add: (session, bytes, ticket) => present()?.add(session, bytes, ticket),
+    laneSent: (ticket) => present()?.laneSent(ticket),
     addLane: (replies, ticket, fence) =>
-      strong()?.hold?.addLane(replies, ticket, fence === null ? null : laneFence(fence)),
+      present()?.addLane(replies, ticket, fence === null ? null : laneFence(fence)),
     get isFull() {
-      return strong()?.hold?.isFull ?? false;
+      return present()?.isFull ?? false;
     },
     onDrain: (callback) => {
-      const hold = strong()?.hold ?? null;
+      const hold = present();
       if (hold === null) callback();
       else hold.onDrain(callback);
     },

@@ -1,15 +1,23 @@
 /** Where clients go now: to the own server while a reign is open, else to the leader. */
 import type { NodeId } from '../core/scalars.ts';
-import type { Relay } from '../io/relay/relay.ts';
+import type { Route } from '../io/relay/ports.ts';
 import type { RelayPort } from './strong/ports.ts';
 
+/** What a relay can be told: see there. */
+export interface RouteDoor {
+  setRoute(route: Route): void;
+  endReign(why: string): void;
+  pauseReads(): void;
+  resumeReads(): void;
+}
+
 export class RelayRoute implements RelayPort {
-  readonly #relay: Relay;
+  readonly #relay: RouteDoor;
   readonly #ownId: () => NodeId;
   #openReign: number | null = null;
   #leaderlessSinceMs: number | null = performance.now();
 
-  constructor(relay: Relay, ownId: () => NodeId) {
+  constructor(relay: RouteDoor, ownId: () => NodeId) {
     this.#relay = relay;
     this.#ownId = ownId;
   }

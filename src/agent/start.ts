@@ -1,5 +1,6 @@
 /** `althing start`: from the command line to a running agent, or to what is wrong with it. */
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
+import { canSharePorts } from '../io/relay/port-claim.ts';
 import { loadConfig } from './config.ts';
 import { formatIssue } from './config-issue.ts';
 
@@ -12,6 +13,8 @@ export async function startNode(flags: Readonly<Record<string, unknown>>): Promi
     environment: process.env,
     workingDir: process.cwd(),
     hostname: hostname(),
+    cores: availableParallelism(),
+    canSharePorts: canSharePorts(process.platform, process.versions.node),
   });
   if (!result.ok) {
     for (const issue of result.issues) process.stderr.write(`althing: ${formatIssue(issue)}\n`);

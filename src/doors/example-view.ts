@@ -10,6 +10,7 @@ export const EXAMPLE_STATUS: Status = {
   leader: 'a',
   term: 7,
   pid: 100,
+  relayThreads: 0,
   server: { pid: 101, version: '7.0.15' },
   offsets: { executed: 5_000, committed: 4_900, applied: 4_900 },
   log: { bytes: 2_000_000 },

@@ -29,6 +29,8 @@ export interface Status {
   readonly leader: string | null;
   readonly term: number;
   readonly pid: number;
+  /** Threads that serve clients; 0: the main one does. */
+  readonly relayThreads: number;
   readonly server: { readonly pid: number | null; readonly version: string };
   /**
    * Stream offsets: executed by this node's server as primary, committed, applied to its server.

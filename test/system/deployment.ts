@@ -30,6 +30,10 @@ import { freeBasePort } from './free-ports.ts';
 import { isAlive, pidsUnder, signal, until } from './processes.ts';
 
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** `test/system/threads-*.test.ts`: the same tests with threads that serve clients. */
+const { ALTHING_RELAY_THREADS } = process.env;
+const THREAD_FLAGS =
+  ALTHING_RELAY_THREADS === undefined ? [] : ['--relay-threads', ALTHING_RELAY_THREADS];
 const START_MS = 40_000;
 const LEVEL_MS = 60_000;
 const STOP_MS = 20_000;
@@ -135,11 +139,19 @@ export class Deployment {
 
   startUp(extra: readonly string[] = []): void {
     const { server, flags = [] } = this.#options;
-    const all = ['--nodes', this.nodes, '--base-port', this.basePort, '--dir', this.dir, ...flags];
+    const all = [
+      '--nodes',
+      this.nodes,
+      '--base-port',
+      this.basePort,
+      '--dir',
+      this.dir,
+      ...THREAD_FLAGS,
+    ];
     const child = spawn(
       process.execPath,
       [
-        ...[join(ROOT, 'bin', 'althing'), 'up', ...all.map(String), ...extra],
+        ...[join(ROOT, 'bin', 'althing'), 'up', ...all.map(String), ...flags, ...extra],
         ...(server === undefined ? [] : ['--server', server]),
       ],
       { stdio: ['ignore', 'pipe', 'pipe'] },
@@ -193,6 +205,7 @@ export class Deployment {
       ...['--name', 'trial', '--node', `node${i + 1}`, '--dir', this.nodeDir(i)],
       ...['--peers', peers, '--port', String(this.port(i)), '--bind', '127.0.0.1'],
       ...['--peer-port', String(this.peerPort(i)), '--http-port', String(this.httpPort(i))],
+      ...THREAD_FLAGS,
       ...(isPlain ? [] : ['--secret-file', secret]),
       ...(server === undefined ? [] : ['--server', server]),
     ];
@@ -266,6 +279,9 @@ export class Deployment {
     await until('every node ready', patienceMs, look).catch(async (error: Error) => {
       throw new Error(`${error.message}\n${this.lastWords()}`);
     });
+    if (ALTHING_RELAY_THREADS === undefined) return;
+    for (const i of this.indices)
+      assert.equal(`${(await this.status(i)).relayThreads}`, ALTHING_RELAY_THREADS);
   }
 
   /** The end of every node's log: for the message of a test that fails. */

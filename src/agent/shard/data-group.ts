@@ -6,68 +6,26 @@
  */
 import { emptyRdb } from '../../core/psync/empty-rdb.ts';
 import { Driver, type Notice } from '../../core/raft/driver.ts';
-import { type FetchLimits, SnapshotPuller, type TransferMessage } from '../../core/raft/fetch.ts';
+import { SnapshotPuller, type TransferMessage } from '../../core/raft/fetch.ts';
 import { SnapshotGiver } from '../../core/raft/give.ts';
-import type {
-  Configuration,
-  ConfigurationAt,
-  MemberChange,
-  Message,
-  SnapshotMeta,
-} from '../../core/raft/protocol.ts';
+import type { MemberChange, Message, SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { Raft } from '../../core/raft/raft.ts';
 import { groupId, type NodeId } from '../../core/scalars.ts';
 import { Compaction } from '../strong/compaction.ts';
 import { DiskWatch } from '../strong/disk-watch.ts';
 import { Feed } from '../strong/feed.ts';
 import { Lease } from '../strong/lease.ts';
-import type { RaftPort, RelayPort, StrongPorts } from '../strong/ports.ts';
+import type { RaftPort, StrongPorts } from '../strong/ports.ts';
 import type { StreamIndex } from '../strong/stream-index.ts';
 import { StreamLog } from '../strong/stream-log.ts';
 import { Strong } from '../strong/strong.ts';
 import { DivergenceWatch } from './divergence-watch.ts';
+import type { DataGroupOptions } from './group-options.ts';
 import { raftOf } from './group-raft.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
 import { type ChangeDone, type ChangeOptions, MemberChanges } from './member-changes.ts';
-import type { GroupServer, Note, ShardFiles, ShardLimits } from './ports.ts';
 
 export const DATA_GROUP = groupId('data0');
-
-/** What the group needs of the peers. */
-export interface GroupPeers {
-  send(to: NodeId, message: Message): void;
-  sendTransfer(to: NodeId, message: TransferMessage): void;
-  /** To every peer that is up. */
-  announceSnapshot(snapshot: SnapshotMeta): void;
-}
-
-export interface DataGroupOptions {
-  readonly id: NodeId;
-  /** Of the founding; the log and its snapshot know what became of it. */
-  readonly configuration: Configuration;
-  readonly configurations: readonly ConfigurationAt[];
-  readonly opened: ShardFiles;
-  readonly index: StreamIndex;
-  /** The one id of this deployment's history. */
-  readonly historyId: string;
-  readonly server: GroupServer;
-  readonly peers: GroupPeers;
-  readonly relay: RelayPort;
-  readonly logLimitBytes: number;
-  readonly limits: ShardLimits;
-  readonly fetchLimits: FetchLimits;
-  /** Reads by lease: the monotonic clock, and what a tick is of it. Without it, by rounds. */
-  readonly leases?: { readonly nowMs: () => number; readonly tickMs: number } | null;
-  /** Unsigned 32-bit numbers. */
-  readonly entropy: () => number;
-  /** Runs it once what came in together was dealt with: at the end of this turn. */
-  readonly soon: (run: () => void) => void;
-  readonly note: Note;
-  /** Hears every word of Raft before it is acted on. */
-  readonly onNotice: (notice: Notice) => void;
-  /** The disk failed: this node ends (design §3.6). */
-  readonly fatal: (error: Error) => void;
-}
 
 export class DataGroup {
   readonly raft: Raft;
@@ -118,6 +76,7 @@ export class DataGroup {
       outbox: options.peers,
       fetcher: this.#puller,
       onNotice: (notice) => this.#noticed(notice),
+      ...(options.watch ? { onStep: () => options.watch?.began(this.raft.nextRound) } : {}),
       fatal: options.fatal,
     });
     this.#feed = new Feed(options.historyId, index, {
@@ -231,6 +190,10 @@ export class DataGroup {
     return this.raft.nextRound;
   }
 
+  wantRound(round: number): void {
+    this.#driver.handle({ kind: 'roundWanted', round });
+  }
+
   /** Hands leadership over and tells how it ended. */
   handOver(to: NodeId | null, done: (ok: boolean, why: string) => void): void {
     this.strong.handOver(to, done);
@@ -247,20 +210,25 @@ export class DataGroup {
   }
 
   #strongPorts(): StrongPorts {
-    const { server, relay, note } = this.#o;
+    const { server, relay, watch, note } = this.#o;
     return {
       server,
       raft: this.#raftPort(),
       relay,
+      ...(watch ? { watch } : {}),
       ...this.#leasePort(),
       note: (event, facts) => note(event === 'server.down' ? 'warn' : 'info', event, facts),
     };
   }
 
   #leasePort(): Pick<StrongPorts, 'newLease'> {
-    const { leases, limits } = this.#o;
+    const { leases, limits, watch } = this.#o;
     if (!leases) return {};
-    const clock = { nowMs: leases.nowMs, nextRound: () => this.raft.nextRound };
+    const clock = {
+      nowMs: leases.nowMs,
+      nextRound: () => this.raft.nextRound,
+      moved: (untilMs: number) => watch?.leased(untilMs),
+    };
     return { newLease: () => new Lease(clock, leases.tickMs, limits.electionTicksMin) };
   }
 

@@ -1,7 +1,7 @@
 /** A data group's Raft node, built from what recovery found and the shard's limits. */
 import type { RaftLimits } from '../../core/raft/options.ts';
 import { Raft } from '../../core/raft/raft.ts';
-import type { DataGroupOptions } from './data-group.ts';
+import type { DataGroupOptions } from './group-options.ts';
 
 export function raftOf(options: DataGroupOptions): Raft {
   const { id, configuration, configurations, opened, entropy, limits, leases } = options;

@@ -22,10 +22,17 @@
  */
 import { assert } from '../../assert.ts';
 import type { ReplOffset } from '../../core/scalars.ts';
-import type { Lease } from './lease.ts';
 
 export interface HeldSession {
   release(bytes: Buffer): void;
+}
+
+/** `Lease`, or what another thread knows of one. */
+export interface HoldLease {
+  readonly isValid: boolean;
+  note(): void;
+  confirmed(round: number): void;
+  giveUp(): void;
 }
 
 export interface HoldPorts {
@@ -36,7 +43,7 @@ export interface HoldPorts {
   /** True when bytes that were executed are not committed yet: their append confirms the round. */
   hasUncommitted(): boolean;
   /** Null: every reply waits for its round. */
-  readonly lease?: Lease | null;
+  readonly lease?: HoldLease | null;
 }
 
 export interface HeldReply {

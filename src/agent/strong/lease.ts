@@ -26,6 +26,8 @@ export interface LeaseClock {
   nowMs(): number;
   /** A round of this number or later begins later than now. */
   nextRound(): number;
+  /** Hears until when it lasts, in ms of `nowMs`, whenever that changes; 0: it is given up. */
+  moved?(untilMs: number): void;
 }
 
 const DRIFT = 0.2;
@@ -70,9 +72,11 @@ export class Lease {
       passed += 1;
     }
     this.#notes.splice(0, passed);
+    if (passed > 0 && !this.#isGivenUp) this.#clock.moved?.(this.#fromMs + this.#spanMs);
   }
 
   giveUp(): void {
     this.#isGivenUp = true;
+    this.#clock.moved?.(0);
   }
 }

@@ -69,10 +69,25 @@ export interface RelayPort {
   setReadsPaused(isPaused: boolean): void;
 }
 
+/**
+ * Hears what decides over the replies that other threads hold in the present reign, each before
+ * this thread acts on it. Not there where no other thread serves clients.
+ */
+export interface ReignWatch {
+  /** Every round that began has a number below `next`, and no message of a later one has left. */
+  began(next: number): void;
+  executed(offset: ReplOffset): void;
+  committed(offset: ReplOffset): void;
+  confirmed(round: number): void;
+  /** Reads by lease: until when, on the monotonic clock; 0 when it is given up. */
+  leased(untilMs: number): void;
+}
+
 export interface StrongPorts {
   readonly server: ServerPort;
   readonly raft: RaftPort;
   readonly relay: RelayPort;
+  readonly watch?: ReignWatch;
   /** A lease of one reign; not there where every read waits for a round. */
   readonly newLease?: () => Lease;
   /** An event name and facts, for the journal. */

@@ -142,3 +142,32 @@ test('pauses of reading add up, and end when the last reason does', () => {
   node.pauses.set('diskBehind', false);
   deepEqual(said, ['pauseReads', 'resumeReads']);
 });
+
+test('H1: other threads hear of an open reign only: its offset before it, nothing after its end', () => {
+  const { node, watched, commit, open } = trialNode();
+  open();
+  deepEqual(watched.splice(0), ['committed 0', 'open']);
+  node.captured(1, Buffer.from(SET));
+  commit();
+  node.roundConfirmed(3);
+  const end = SET.length;
+  deepEqual(watched.splice(0), [`executed ${end}`, `committed ${end}`, 'confirmed 3']);
+  node.steppedDown('a higher term');
+  node.captured(1, Buffer.from(SET));
+  node.roundConfirmed(4);
+  commit();
+  deepEqual(watched, ['endReign']);
+});
+
+test('H1: another thread knows a commit before this one acts on it', () => {
+  const { node, watched, replies, commit, open, reply, fence } = trialNode();
+  open();
+  node.captured(1, Buffer.from(SET));
+  reply('+OK');
+  fence(SET.length);
+  const push = watched.push.bind(watched);
+  watched.push = (...said) => push(...said.map((text) => `${text} before ${replies.length}`));
+  commit();
+  equal(watched.at(-1), `committed ${SET.length} before 0`);
+  deepEqual(replies, ['+OK']);
+});

@@ -12,7 +12,7 @@ import { encodeReign } from './entry.ts';
 import { HandOver } from './hand-over.ts';
 import { Hold } from './hold.ts';
 import type { Lease } from './lease.ts';
-import type { RaftPort, RoleSeen, ServerPort } from './ports.ts';
+import type { RaftPort, ReignWatch, RoleSeen, ServerPort } from './ports.ts';
 import type { PauseReason } from './read-pauses.ts';
 
 export interface ReignLimits extends BarrierLimits {
@@ -34,6 +34,7 @@ export interface ReignOptions {
   readonly ports: {
     readonly server: ServerPort;
     readonly raft: RaftPort;
+    readonly watch?: ReignWatch;
     readonly newLease?: () => Lease;
   };
   /** Why clients are not read for now: every reason counts until it is taken back. */
@@ -103,15 +104,22 @@ export class Reign {
   /** Stream bytes of the server. Null, or why the reign is over. */
   captured(chunk: Buffer): string | null {
     const failure = this.#capture.push(chunk);
+    this.#options.ports.watch?.executed(this.executed);
     if (failure === null) this.#pace();
     return failure;
   }
 
   committed(offset: ReplOffset): void {
     this.#committed = offset;
+    this.#options.ports.watch?.committed(offset);
     this.barrier.hold.committed(offset);
     this.#pace();
     this.#handOver?.committed(offset);
+  }
+
+  confirmed(round: number): void {
+    this.#options.ports.watch?.confirmed(round);
+    this.barrier.hold.confirmed(round);
   }
 
   roleSeen(role: RoleSeen): void {

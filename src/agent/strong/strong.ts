@@ -125,7 +125,7 @@ export class Strong {
   }
 
   roundConfirmed(round: number): void {
-    openReign(this.#stage)?.barrier.hold.confirmed(round);
+    openReign(this.#stage)?.confirmed(round);
   }
 
   accepted(first: LogIndex): void {

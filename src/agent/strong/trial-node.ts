@@ -30,6 +30,8 @@ export function trialNode(): TrialNode {
 class TrialNode {
   isRefusing = false;
   readonly said: string[] = [];
+  /** What other threads are told, and among it when the reign began and ended. */
+  readonly watched: string[] = [];
   readonly replies: string[] = [];
   readonly index: StreamIndex;
   readonly feed: Feed;
@@ -136,10 +138,23 @@ class TrialNode {
         setReadiness: () => undefined,
       },
       relay: {
-        open: () => say('open'),
-        endReign: () => say('endReign'),
+        open: () => {
+          this.watched.push('open');
+          say('open');
+        },
+        endReign: () => {
+          this.watched.push('endReign');
+          say('endReign');
+        },
         setLeader: () => undefined,
         setReadsPaused: (isPaused) => say(isPaused ? 'pauseReads' : 'resumeReads'),
+      },
+      watch: {
+        began: () => undefined,
+        executed: (offset) => this.watched.push(`executed ${offset}`),
+        committed: (offset) => this.watched.push(`committed ${offset}`),
+        confirmed: (round) => this.watched.push(`confirmed ${round}`),
+        leased: () => undefined,
       },
       note: () => undefined,
     };

@@ -36,6 +36,8 @@ export interface DriverOptions {
   readonly outbox: Outbox;
   readonly fetcher: SnapshotFetcher;
   readonly onNotice: (notice: Notice) => void;
+  /** After each step, before anything of it is done: no message of a round it began has left. */
+  readonly onStep?: () => void;
   /** Called once: the disk failed, and this node must end (design §3.6). */
   readonly fatal: (error: Error) => void;
 }
@@ -83,7 +85,9 @@ export class Driver {
     if (this.#isDead) return;
     if (event.kind === 'snapshotInstalled')
       this.#o.onNotice({ kind: 'installed', snapshot: event.snapshot });
-    for (const effect of this.#o.raft.step(event)) {
+    const effects = this.#o.raft.step(event);
+    this.#o.onStep?.();
+    for (const effect of effects) {
       this.#perform(effect);
       if (this.#isDead) return;
     }

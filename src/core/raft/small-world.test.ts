@@ -162,6 +162,8 @@ export interface Member {
 export class SmallWorld {
   readonly voters: readonly NodeId[];
   readonly members = new Map<NodeId, Member>();
+  /** The last that each told of its rounds, between a step and what came of it. */
+  readonly #roundsTold = new Map<NodeId, number>();
   readonly limits: RaftLimits;
   readonly random: () => number;
   wire: Envelope[] = [];
@@ -375,6 +377,7 @@ export class SmallWorld {
       outbox,
       fetcher,
       onNotice: (notice) => this.#noticed(nodeOf, notice),
+      onStep: () => this.#roundsTold.set(nodeOf, raft.nextRound),
       fatal: (error) => {
         throw error;
       },
@@ -391,6 +394,10 @@ export class SmallWorld {
     const disk = this.members.get(from)?.log.disk;
     ok(disk);
     const { hardState } = disk;
+    // A node that leads no longer still sends what it had begun; then the last told is not of it.
+    const told = this.#roundsTold.get(from) ?? 0;
+    if (message.kind === 'append' && told > 0 && message.term === hardState.term)
+      ok(message.round < told, 'a round is told of before its first message leaves');
     if (message.kind === 'voteReply' && !message.pre && message.granted)
       deepEqual(hardState, { term: message.term, votedFor: to }, 'a granted vote is on disk');
     if (message.kind === 'requestVote') this.#mayLead(from);

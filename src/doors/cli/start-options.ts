@@ -18,7 +18,8 @@ export type SettingKey =
   | 'password-file'
   | 'server-path'
   | 'log-limit'
-  | 'lease-reads';
+  | 'lease-reads'
+  | 'relay-threads';
 
 export interface StartSetting {
   /** The key in the YAML file. */
@@ -63,6 +64,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('server-path', 'PATH', 'the server to run (default: the one on PATH)', 'server'),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
+  setting('relay-threads', 'N', 'threads that serve clients, 0 to 64 or auto (default: auto)'),
 ];
 
 /** Adds every flag of `althing start`. Values stay text: agent/config.ts checks them. */

@@ -26,7 +26,7 @@ export function isHealthyStatus(status: Status): boolean {
 
 export function statusScreen(status: Status, { colour }: { colour: boolean }): string {
   const paint = painter(colour);
-  const { offsets, log, snapshot, server } = status;
+  const { offsets, log, snapshot, server, relayThreads } = status;
   const leader = status.leader === null ? paint('red', 'no leader') : `${status.leader} leads`;
   const deployment = status.deployment === '' ? 'not founded yet' : status.deployment;
   const taken =
@@ -45,6 +45,7 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
       `server ${server.version || 'of unknown version'} (${server.pid ?? 'not running'})`,
     `offsets    executed ${offsets.executed}, committed ${offsets.committed}, ` +
       `applied ${offsets.applied}`,
+    ...(relayThreads > 0 ? [`clients    served by ${relayThreads} threads`] : []),
     `log        ${formatBytes(log.bytes)}`,
     `snapshot   ${taken}`,
     '',

@@ -162,6 +162,13 @@ export class Mesh {
     return up === undefined ? null : this.#known.newest(up.connection.hello);
   }
 
+  /** Peers that are up, and where they listen. */
+  addressesUp(): { readonly node: NodeId; readonly address: Address; readonly run: string }[] {
+    return [...this.#up].map(([node, { link, connection }]) => {
+      return { node, address: link.address, run: connection.hello.run };
+    });
+  }
+
   send(group: GroupId, to: NodeId, message: Message): void {
     const connection = this.#up.get(to)?.connection;
     if (connection === undefined) return;

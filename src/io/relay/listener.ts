@@ -8,10 +8,12 @@ export type RelayErrorCode = 'CLIENT_PORT_IN_USE' | 'CLIENT_PORT_UNAVAILABLE';
 export class RelayError extends Error {
   override readonly name = 'RelayError';
   readonly code: RelayErrorCode;
+  readonly detail: string;
 
   constructor(code: RelayErrorCode, detail: string, options?: ErrorOptions) {
     super(`${code}: ${detail}`, options);
     this.code = code;
+    this.detail = detail;
   }
 }
 
@@ -20,6 +22,8 @@ export interface ListenerOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly keepAliveMs: number;
+  /** Other listeners of this program share the port: the kernel chooses one for each client. */
+  readonly isShared?: boolean;
   readonly onClient: (client: Socket) => void;
   /** An accept failed (no file descriptors left, say). The listener goes on. */
   readonly onError: (error: Error) => void;
@@ -27,6 +31,12 @@ export interface ListenerOptions {
 
 /** Connections the kernel keeps until they are accepted, as the server asks for (`tcp-backlog`). */
 const BACKLOG = 511;
+
+export function portError(error: NodeJS.ErrnoException, host: string, port: number): RelayError {
+  const isInUse = error.code === 'EADDRINUSE';
+  const code = isInUse ? 'CLIENT_PORT_IN_USE' : 'CLIENT_PORT_UNAVAILABLE';
+  return new RelayError(code, `listening for clients on ${host}:${port}`, { cause: error });
+}
 
 export class ClientListener {
   readonly #server: Server;
@@ -45,13 +55,9 @@ export class ClientListener {
     });
     server.on('connection', options.onClient);
     return new Promise((resolve, reject) => {
-      server.once('error', (error: NodeJS.ErrnoException) => {
-        const where = `${options.host}:${options.port}`;
-        const isInUse = error.code === 'EADDRINUSE';
-        const code = isInUse ? 'CLIENT_PORT_IN_USE' : 'CLIENT_PORT_UNAVAILABLE';
-        reject(new RelayError(code, `listening for clients on ${where}`, { cause: error }));
-      });
-      server.listen({ host: options.host, port: options.port, backlog: BACKLOG }, () => {
+      const { host, port, isShared = false } = options;
+      server.once('error', (error) => reject(portError(error, host, port)));
+      server.listen({ host, port, backlog: BACKLOG, reusePort: isShared }, () => {
         server.removeAllListeners('error');
         server.on('error', options.onError);
         resolve(new ClientListener(server));

@@ -17,6 +17,15 @@ export interface RelayOptions {
   readonly ports: RelayPorts;
   readonly rules: CommandRules;
   readonly bounds: RelayBounds;
+  /** Where other relays of this program count towards `sessionsMax` as well. */
+  readonly seats?: Seats;
+}
+
+/** One is taken by each session. */
+export interface Seats {
+  /** False when there is none left. */
+  take(): boolean;
+  leave(): void;
 }
 
 export interface RelayStats {
@@ -43,6 +52,7 @@ export class Relay implements SessionHost {
   readonly bounds: RelayBounds;
   readonly judge: CommandJudge;
   readonly lanes: Lanes<Session>;
+  readonly #seats: Seats;
   readonly #sessions = new Set<Session>();
   /** With a connection of their own to the local server; the oldest first. */
   readonly #owning = new Set<Session>();
@@ -64,6 +74,10 @@ export class Relay implements SessionHost {
     this.bounds = options.bounds;
     this.judge = new CommandJudge(options.rules);
     this.lanes = new Lanes(options.ports);
+    this.#seats = options.seats ?? {
+      take: () => this.#sessions.size < this.bounds.sessionsMax,
+      leave: () => undefined,
+    };
   }
 
   get route(): Route {
@@ -184,7 +198,7 @@ export class Relay implements SessionHost {
 
   #begin(client: Duplex, isPassThrough: boolean): void {
     this.#connectionsTotal += 1;
-    if (this.#sessions.size < this.bounds.sessionsMax) {
+    if (this.#seats.take()) {
       this.#sessions.add(new Session(this, client, isPassThrough));
       return;
     }
@@ -251,7 +265,7 @@ export class Relay implements SessionHost {
   }
 
   onClosed(session: Session): void {
-    this.#sessions.delete(session);
+    if (this.#sessions.delete(session)) this.#seats.leave();
     // In `#heldUp` a closed session only waits for the hold to drain.
   }
 }

@@ -15,6 +15,7 @@ interface Flags {
   readonly restart: boolean;
   readonly server?: string;
   readonly logLimit?: string;
+  readonly relayThreads: string;
   readonly passwordFile?: string;
 }
 
@@ -33,6 +34,7 @@ export function addUpCommand(program: Command, finish: (code: number) => void): 
       ),
     )
     .option('--log-limit <BYTES>', 'size of the log that starts a snapshot')
+    .option('--relay-threads <N>', 'threads of each node that serve clients, or auto', '0')
     .option('--password-file <FILE>', 'file with the password that clients must give')
     .action(async (flags: Flags) => {
       const { up } = await import('./up.ts');
@@ -49,6 +51,7 @@ function optionsFrom(flags: Flags): UpOptions {
     restart: flags.restart,
     server: flags.server ?? null,
     logLimit: flags.logLimit ?? null,
+    relayThreads: flags.relayThreads,
     passwordFile: flags.passwordFile ?? null,
   };
 }

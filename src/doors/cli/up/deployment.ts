@@ -18,6 +18,8 @@ export interface DeploymentOptions {
   readonly server: string;
   readonly restart: boolean;
   readonly logLimit: string | null;
+  /** Of each node; null: its own default, which takes the machine for its alone. */
+  readonly relayThreads: string | null;
   readonly passwordFile: string | null;
   /** Null: agents talk in the clear, which they do on loopback only. */
   readonly secretFile: string | null;
@@ -38,7 +40,8 @@ export function addressesOf(nodes: number, basePort: number): NodeAddresses[] {
 
 /** The command of one node. Secrets and passwords are named by file, never given. */
 export function commandFor(options: DeploymentOptions, own: NodeAddresses): string[] {
-  const { directory, addresses, server, logLimit, passwordFile, secretFile } = options;
+  const { directory, addresses, server, logLimit, relayThreads, passwordFile, secretFile } =
+    options;
   const peers = addresses.map((each) => `127.0.0.1:${each.peers}`).join(',');
   const flags: [string, string | null][] = [
     ['--name', 'local'],
@@ -53,6 +56,7 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
     ['--secret-file', secretFile],
     ['--server', server],
     ['--log-limit', logLimit],
+    ['--relay-threads', relayThreads],
     ['--password-file', passwordFile],
   ];
   return [

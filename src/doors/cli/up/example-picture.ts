@@ -10,6 +10,7 @@ export function exampleStatus(node: string, changes: Partial<Status> = {}): Stat
     role: node === 'node2' ? 'leader' : 'follower',
     leader: 'node2',
     term: 4,
+    relayThreads: 0,
     pid: 100,
     server: { pid: 200, version: '7.0.15' },
     offsets: { executed: 1_000, committed: 990, applied: 980 },

@@ -25,6 +25,7 @@ export interface UpOptions {
   readonly restart: boolean;
   readonly server: string | null;
   readonly logLimit: string | null;
+  readonly relayThreads: string;
   readonly passwordFile: string | null;
 }
 
@@ -62,6 +63,7 @@ async function run(options: UpOptions): Promise<number> {
     server,
     restart: options.restart,
     logLimit: options.logLimit,
+    relayThreads: options.relayThreads,
     passwordFile: options.passwordFile,
     secretFile: directory.secretFile,
     program: agentProgram(process.env),

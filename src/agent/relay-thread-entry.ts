@@ -1,0 +1,16 @@
+/** Where a thread that serves clients begins. Whatever it throws ends the agent. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { assert } from '../assert.ts';
+import { RelayThread } from './relay-thread.ts';
+import type { NumberedOrder, ThreadStart } from './thread-messages.ts';
+
+const port = parentPort;
+assert(port !== null, 'this is the beginning of a thread');
+const start = workerData as ThreadStart;
+const thread = new RelayThread(start, (answer) => port.postMessage(answer));
+start.bells.on('message', () => thread.rung());
+port.on('message', (numbered: NumberedOrder) => {
+  thread.take(numbered);
+  if (numbered.order.kind === 'stop') port.close();
+});
+await thread.listen();
