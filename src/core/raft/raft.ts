@@ -45,6 +45,7 @@ import type {
 } from './protocol.ts';
 import {
   appendOwn,
+  askForEchoes,
   broadcastAppends,
   broadcastHeartbeats,
   onAppendReply,
@@ -177,8 +178,7 @@ export class Raft {
         this.#persisted(event.upTo);
         return;
       case 'roundWanted':
-        if (s.role.kind === 'leader' && s.role.rounds.want(event.round))
-          broadcastHeartbeats(s, s.role);
+        if (s.role.kind === 'leader' && s.role.rounds.want(event.round)) askForEchoes(s, s.role);
         return;
       case 'transferWanted':
         onTransferWanted(s, event.to);
@@ -287,7 +287,9 @@ export class Raft {
       return;
     }
     leader.heartbeatElapsed++;
-    if (leader.heartbeatElapsed >= s.limits.heartbeatTicks) broadcastHeartbeats(s, leader);
+    const isOverdue = leader.rounds.tick();
+    if (isOverdue || leader.heartbeatElapsed >= s.limits.heartbeatTicks)
+      broadcastHeartbeats(s, leader);
     onMembershipTick(s, leader);
     onHandoverTick(s, leader);
   }

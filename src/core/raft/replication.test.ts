@@ -172,7 +172,7 @@ test('rounds: a majority of echoes confirms, and never a round later than its ec
   const wanted = raft.nextRound;
   equal(wanted, 2);
   const effects = stepSynced(raft, { kind: 'roundWanted', round: wanted });
-  deepEqual(kinds(effects), ['append to b', 'append to c']);
+  deepEqual(kinds(effects), ['append to b'], 'one of two others makes a majority');
   deepEqual(
     stepSynced(raft, received('b', ack(1, 1, 1))).filter((e) => e.kind === 'roundConfirmed'),
     [{ kind: 'roundConfirmed', term: term(1), round: 1 }],
@@ -204,5 +204,18 @@ test('rounds: wants during a burst share broadcasts', () => {
   };
   for (let i = 0; i < 100; i++) world.wantRound(world.member('a'));
   world.settle();
-  equal(heartbeats, 4, 'two broadcasts to two peers');
+  equal(heartbeats, 2, 'two questions to one peer');
+});
+
+test('rounds: who echoed last is asked, and all are where that is not answered in two ticks', () => {
+  const raft = bareRaft();
+  lead(raft);
+  stepSynced(raft, received('c', ack(1, 1, 1)));
+  const want = () => stepSynced(raft, { kind: 'roundWanted', round: raft.nextRound });
+  deepEqual(kinds(want()), ['append to c']);
+  deepEqual(kinds(stepSynced(raft, { kind: 'tick' })), []);
+  deepEqual(kinds(stepSynced(raft, { kind: 'tick' })), ['append to b', 'append to c']);
+  stepSynced(raft, received('b', ack(1, 1, 3)));
+  equal(raft.confirmedRound, 3);
+  deepEqual(kinds(want()), ['append to b']);
 });

@@ -10,7 +10,7 @@ import { type LogIndex, logIndex } from '../scalars.ts';
 import { advanceCommit } from './commit.ts';
 import type { Peer } from './progress.ts';
 import type { Entry, EntryId, Message } from './protocol.ts';
-import { majorityValue } from './quorum.ts';
+import { majority, majorityValue } from './quorum.ts';
 import type { Leader, State } from './state.ts';
 
 type AppendReply = Extract<Message, { kind: 'appendReply' }>;
@@ -40,6 +40,15 @@ export function broadcastHeartbeats(s: State, leader: Leader): void {
   leader.heartbeatElapsed = 0;
   leader.rounds.beginHeartbeat();
   for (const peer of leader.peers) sendHeartbeat(s, leader, peer);
+  confirmRounds(s, leader);
+}
+
+/** Heartbeats for the sake of their echoes, to as many as are needed: those who echoed last. */
+export function askForEchoes(s: State, leader: Leader): void {
+  leader.rounds.beginHeartbeat();
+  const voters = leader.peers.filter((peer) => peer.isVoter).sort((a, b) => b.round - a.round);
+  const needed = majority(s.configuration.voters.length) - (s.isVoter ? 1 : 0);
+  for (const peer of voters.slice(0, needed)) sendHeartbeat(s, leader, peer);
   confirmRounds(s, leader);
 }
 
@@ -133,7 +142,7 @@ function confirmRounds(s: State, leader: Leader): void {
   const round = majorityValue(echoes);
   if (!rounds.confirm(round)) return;
   s.emit({ kind: 'roundConfirmed', term: s.term, round });
-  if (rounds.isHeartbeatDue) broadcastHeartbeats(s, leader);
+  if (rounds.isHeartbeatDue) askForEchoes(s, leader);
 }
 
 function offerSnapshot(s: State, leader: Leader, peer: Peer): void {

@@ -1,6 +1,7 @@
 /** The client port: accepts connections and hands them to the relay. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { assert } from '../../assert.ts';
+import { ReadBuffer } from './client-socket.ts';
 
 export type RelayErrorCode = 'CLIENT_PORT_IN_USE' | 'CLIENT_PORT_UNAVAILABLE';
 
@@ -53,7 +54,8 @@ export class ClientListener {
       keepAlive: true,
       keepAliveInitialDelay: options.keepAliveMs,
     });
-    server.on('connection', options.onClient);
+    const reads = new ReadBuffer();
+    server.on('connection', (accepted: Socket) => options.onClient(reads.adopt(accepted)));
     return new Promise((resolve, reject) => {
       const { host, port, isShared = false } = options;
       server.once('error', (error) => reject(portError(error, host, port)));
