@@ -43,6 +43,11 @@ export class Channel {
     this.#o = options;
   }
 
+  /** Written, and not received yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   /** False when much is under way: `onDrain` follows. */
   write(bytes: Uint8Array): boolean {
     if (this.#isDropped || this.#isEnded) return true;

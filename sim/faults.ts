@@ -19,6 +19,7 @@ const THAW_MAX_US = 1_000_000;
 /** Of the servers that would have died, so many lose only their connection to the feed. */
 const FEED_CUT_PERMILLE = 500;
 const RESTARTS = 40;
+const CLIENTS_BROKEN_MAX = 12;
 const ROT_CRASH_PERMILLE = 400;
 const FAILINGS = ['reads', 'writes', 'syncs', 'writes and syncs'] as const;
 
@@ -53,6 +54,8 @@ export interface Targets {
   copyJoins(): void;
   crashServer(host: string): void;
   hangServer(host: string, isHung: boolean): void;
+  /** A connection of clients to its server breaks. */
+  breakClient(host: string): void;
   /** The connection on which its server follows breaks, and comes again. */
   cutFeed(host: string): void;
 }
@@ -191,9 +194,7 @@ export class Nemesis {
         }
         return;
       case 'pause':
-        this.#note(`pause ${host}`);
-        this.#targets.pause(host);
-        this.#later(this.#pauseUs(), () => this.#targets.resume(host));
+        this.#pause(host);
         return;
       case 'freeze':
         this.#freeze(host);
@@ -207,15 +208,14 @@ export class Nemesis {
         this.#targets.peerLost(host, this.#chance.pick(this.#targets.hosts));
         return;
       case 'handOver':
-        this.#note(`handOver ${host}`);
-        this.#targets.handOver(
-          host,
-          this.#chance.permille(300) ? null : this.#chance.pick(this.#targets.voterHosts),
-        );
+        this.#handOver(host);
         return;
       case 'serverCrash':
       case 'serverHang':
         this.#breakServer(kind, host);
+        return;
+      case 'breakClient':
+        this.#breakClients(host);
         return;
       case 'copyJoins':
         this.#targets.copyJoins();
@@ -232,8 +232,22 @@ export class Nemesis {
     }
   }
 
-  /** As a machine that is moved: it stands still, and its network comes back after it. */
-  /** By time alone: the others must be able to elect somebody before it wakes up. */
+  #handOver(host: string): void {
+    this.#note(`handOver ${host}`);
+    const isAnyone = this.#chance.permille(300);
+    this.#targets.handOver(host, isAnyone ? null : this.#chance.pick(this.#targets.voterHosts));
+  }
+
+  #pause(host: string): void {
+    this.#note(`pause ${host}`);
+    this.#targets.pause(host);
+    this.#later(this.#pauseUs(), () => this.#targets.resume(host));
+  }
+
+  /**
+   * As a machine that is moved: it stands still, and its network comes back after it. By time
+   * alone: the others must be able to elect somebody before it wakes up.
+   */
   #freeze(other: string): void {
     const { network } = this.#targets;
     const host = this.#targets.leaderHost() ?? other;
@@ -278,6 +292,13 @@ export class Nemesis {
     // Whether it has come to that or not.
     this.#later(this.#outageUs(), () => this.#targets.disarm(host));
     this.#supervise(host, RESTARTS);
+  }
+
+  #breakClients(other: string): void {
+    const host = this.#targets.leaderHost() ?? other;
+    this.#note(`breakClient ${host}`);
+    for (let left = this.#chance.between(1, CLIENTS_BROKEN_MAX); left > 0; left -= 1)
+      this.#later(this.#outageUs(), () => this.#targets.breakClient(host));
   }
 
   #breakServer(kind: 'serverCrash' | 'serverHang', host: string): void {

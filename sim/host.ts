@@ -257,7 +257,7 @@ export class Host {
   #begin(shard: Extract<OpenShardResult, { ok: true }>, shadow: Shadow): void {
     const { id } = this;
     const turn = this.#turn;
-    const { timeline, plan, invariants } = this.#o;
+    const { plan, invariants } = this.#o;
     const server = this.#newServer(turn);
     this.#server = server;
     const life = new Life({
@@ -271,10 +271,8 @@ export class Host {
       entropy: new Chance(this.#o.seed, `node ${id} ${turn}`),
       server,
       isAgreed: (offset) => this.#watch.isAgreed(offset),
-      soon: (run) =>
-        timeline.after(1, () => {
-          if (turn === this.#turn) this.#run('soon', run);
-        }),
+      soon: (run) => this.#later(1, turn, run),
+      later: (us, run) => this.#later(us, turn, run),
       send: (to, packet) => this.#o.send(id, to, packet),
       sendAll: (packet) => this.#o.sendAll(id, packet),
       onFatal: (error) => this.#end(turn, error),
@@ -324,6 +322,12 @@ export class Host {
         return model;
       },
       note: note === null ? null : (what) => this.#note(what),
+    });
+  }
+
+  #later(us: number, turn: number, run: () => void): void {
+    this.#o.timeline.after(us, () => {
+      if (turn === this.#turn) this.#run('soon', run);
     });
   }
 

@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 import type { Entry, EntryId, HardState, Message } from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
 import type { Recovered, Shadow } from './shadow.ts';
+import { Travels } from './travels.ts';
 import { Truth } from './truth.ts';
 import { must } from './violation.ts';
 
@@ -43,6 +44,7 @@ export class Invariants {
   readonly #entries = new Map<number, { readonly before: number; readonly print: number }>();
   readonly #committed: (Commitment | undefined)[] = [];
   readonly truth = new Truth();
+  readonly travels = new Travels();
   #acknowledged = 0;
   #releases = 0;
   #highestCommitTerm = 0;

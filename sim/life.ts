@@ -15,7 +15,8 @@ import { PIECE_BYTES_MAX } from './channel.ts';
 import type { Asked, Invariants } from './invariants.ts';
 import type { Plan } from './plan.ts';
 import type { Power } from './power.ts';
-import { type ClientPort, type Session, SimRelay } from './relay.ts';
+import { SimRelay } from './relay.ts';
+import type { ClientPort, Session } from './session.ts';
 import type { Shadow } from './shadow.ts';
 import type { SimServer } from './sim-server.ts';
 import { type TapOptions, TappedLog, TappedOutbox } from './taps.ts';
@@ -44,6 +45,7 @@ export interface LifeOptions {
   readonly isAgreed: (offset: number) => boolean;
   /** Once what came in together was dealt with. */
   readonly soon: (run: () => void) => void;
+  readonly later: (us: number, run: () => void) => void;
   readonly send: (to: NodeId, packet: Packet) => void;
   readonly sendAll: (packet: Packet) => void;
   readonly onFatal: (error: Error) => void;
@@ -86,12 +88,7 @@ export class Life {
         });
       },
     };
-    this.relay = new SimRelay({
-      strong: () => this.group.strong,
-      nextRound: () => this.group.nextRound,
-      openLine: (ends, onReply) => server.open(ends, onReply),
-      released: (offset, asked) => this.#released(offset, asked),
-    });
+    this.relay = this.#buildRelay();
     const outbox = new TappedOutbox(taps, (to, message) =>
       options.send(to, { kind: 'raft', message }),
     );
@@ -124,12 +121,31 @@ export class Life {
     });
   }
 
+  #buildRelay(): SimRelay {
+    const { id, plan, server, soon, later, invariants } = this.#o;
+    return new SimRelay({
+      name: id,
+      strong: () => this.group.strong,
+      nextRound: () => this.group.nextRound,
+      openLine: (ends, onReply) => server.openClient(ends, onReply),
+      soon,
+      later,
+      travels: invariants.travels,
+      lanesMax: plan.lanesMax,
+      ownConnectionsMax: plan.ownConnectionsMax,
+      replyBytesMax: plan.replyBytesMax,
+      gatherBytesMax: plan.gatherBytesMax,
+      released: (offset, asked) => this.#released(offset, asked),
+    });
+  }
+
   get isOpen(): boolean {
     return this.group.strong.isOpen;
   }
 
   tick(): void {
     this.group.tick();
+    this.relay.tick();
     this.#watchBounds();
   }
 
@@ -155,7 +171,8 @@ export class Life {
   }
 
   admit(client: ClientPort): Session {
-    return this.relay.admit(client);
+    const { entropy, plan } = this.#o;
+    return this.relay.admit(client, entropy.permille(plan.lanesPermille));
   }
 
   #released(offset: number, asked: Asked): void {
@@ -203,10 +220,6 @@ export class Life {
   #watchBounds(): void {
     const { id, plan } = this.#o;
     const { strong } = this.group;
-    const held = strong.hold?.heldBytes ?? 0;
-    must(held <= plan.heldBytes + PIECE_BYTES_MAX, 'held bytes keep their bound', () => {
-      return `${id} holds ${held} of ${plan.heldBytes}`;
-    });
     if (!strong.isOpen) return;
     const ahead = strong.executedOffset - strong.committedOffset;
     const most = plan.uncommittedBytes + UNIT_BYTES_MAX + PIECE_BYTES_MAX;

@@ -34,6 +34,7 @@ export const FAULT_KINDS = [
   'weather',
   'serverCrash',
   'serverHang',
+  'breakClient',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -83,6 +84,14 @@ export interface Plan {
   readonly heldBytes: number;
   readonly levelSlackBytes: number;
   readonly chunkBytes: number;
+  /** Of the sessions so many share connections to the server. */
+  readonly lanesPermille: number;
+  readonly lanesMax: number;
+  readonly ownConnectionsMax: number;
+  /** On their way to one client. */
+  readonly replyBytesMax: number;
+  /** A command that has come in part waits up to this. */
+  readonly gatherBytesMax: number;
 }
 
 const TICK_US = 25_000;
@@ -141,6 +150,11 @@ export function planFor(chance: Chance): Plan {
     heldBytes: chance.pick([500, 20_000, 1_000_000]),
     levelSlackBytes: chance.pick([0, 200, 4_096]),
     chunkBytes: chance.pick([64, 512, 16_384]),
+    lanesPermille: chance.pick([1000, 1000, 500, 0]),
+    lanesMax: chance.pick([1, 256, 256]),
+    ownConnectionsMax: chance.pick([1, 3, 1_000]),
+    replyBytesMax: chance.pick([500, 1_000_000]),
+    gatherBytesMax: chance.pick([0, 40, 16_384]),
   };
 }
 

@@ -60,8 +60,8 @@ function kindOf(path: string): string {
 }
 
 /**
- * Up to where the file is known to have been synced, by whoever opens it later. A power cut may come
- * before that, so neither a name nor a mark that is not synced proves anything.
+ * Up to where the file is known to have been synced, by whoever opens it later. A power cut may
+ * come before that, so neither a name nor a mark that is not synced proves anything.
  */
 function provenBytes(disk: SimDisk, directory: string, path: string): number {
   const synced = disk.synced();

@@ -81,6 +81,8 @@ export class ServerBody {
   #lines = 0;
   #depth = 0;
   #unseen: (() => void)[] = [];
+  /** Each breaks one of the clients' connections. */
+  readonly #clients = new Set<() => void>();
 
   constructor(options: ServerBodyOptions) {
     this.#o = options;
@@ -118,7 +120,14 @@ export class ServerBody {
     const toServer = this.#channel(
       (bytes) => this.#inServer(source, () => connection.write(bytes)),
       () => this.#inServer(source, () => connection.close()),
+      { onDrain: () => this.#o.inAgent(source, () => ends.onDrain?.()) },
     );
+    const breakOff = (): void => {
+      toServer.drop();
+      connection.close();
+      toAgent.end();
+    };
+    if (onReply !== null) this.#clients.add(breakOff);
     return {
       write: (bytes) => toServer.write(bytes),
       setPaused: (isPaused) => {
@@ -127,11 +136,20 @@ export class ServerBody {
         if (!isPaused) this.#o.timeline.after(1, () => this.#o.inAgent(source, () => reader.go()));
       },
       close: () => {
+        this.#clients.delete(breakOff);
         reader.drop();
         toAgent.drop();
         toServer.end();
       },
     };
+  }
+
+  /** One connection of the clients' breaks: what was under way is lost on both sides. */
+  breakClient(): void {
+    if (this.#clients.size === 0) return;
+    const breakOff = this.#o.chance.pick([...this.#clients]);
+    this.#clients.delete(breakOff);
+    breakOff();
   }
 
   /** It executes nothing until told otherwise, and dies all the same when it is killed. */

@@ -5,7 +5,8 @@
  */
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { NodeId } from '../src/core/scalars.ts';
-import { Clients, type Door } from './clients.ts';
+import type { Door } from './client-connection.ts';
+import { Clients } from './clients.ts';
 import type { Failing } from './disk.ts';
 import { Nemesis, type Targets } from './faults.ts';
 import { judge } from './final-check.ts';
@@ -155,6 +156,7 @@ class World implements Targets {
       asked: this.#clients.recorder.length,
       answered: this.#clients.answered,
       releases: this.#invariants.releases,
+      ...this.#travels(),
       streamBytes: this.#invariants.truth.length,
       reigns: this.#reigns,
       crashes: sum((host) => host.deaths),
@@ -166,6 +168,11 @@ class World implements Targets {
       healUs: this.#healUs,
       undecided: this.#undecided,
     };
+  }
+
+  #travels(): Pick<Figures, 'lanes' | 'ownConnections' | 'fenced' | 'unfenced'> {
+    const { lanes, owns: ownConnections, fenced, unfenced } = this.#invariants.travels;
+    return { lanes, ownConnections, fenced, unfenced };
   }
 
   crash(name: string): void {
@@ -219,6 +226,10 @@ class World implements Targets {
 
   crashServer(host: string): void {
     this.#hosts.get(host)?.crashServer(this.#chance.permille(500));
+  }
+
+  breakClient(host: string): void {
+    this.#hosts.get(host)?.server?.breakClient();
   }
 
   cutFeed(host: string): void {
@@ -357,7 +368,8 @@ class World implements Targets {
             if (present === life) run();
           });
         return {
-          request: (request) => enter(() => session.request(request)),
+          request: (piece) => enter(() => session.request(piece)),
+          drained: () => enter(() => session.drained()),
           close: () => enter(() => session.close()),
         };
       },
