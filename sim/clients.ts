@@ -18,7 +18,6 @@ const REFUSED_MAX_US = 300_000;
 const FINAL_PATIENCE_US = 10_000_000;
 const FLOOD_MAX_US = 500_000;
 const FLOOD_CALLS = 40;
-const PROBE_MAX_US = 100_000;
 const PROBE_PATIENCE_US = 300_000;
 const FINAL_PAUSE_US = 20_000;
 /** Of the clients, so many work in a database other than the first. */
@@ -136,8 +135,8 @@ class Client {
 
   /** Reads, and goes on reading. */
   probe(): void {
-    const { timeline, chance, workload } = this.#all.options;
-    timeline.after(chance.between(1, PROBE_MAX_US), () => {
+    const { timeline, chance, workload, plan } = this.#all.options;
+    timeline.after(chance.between(1, plan.probeMaxUs), () => {
       if (this.#all.isStopped) this.#drop();
       else this.#ask(workload.probe(), () => this.probe());
     });

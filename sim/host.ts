@@ -31,6 +31,8 @@ export interface HostOptions {
   readonly seed: number;
   readonly plan: Plan;
   readonly tickUs: number;
+  /** By how much its monotonic clock is slow. */
+  readonly slowPermille: number;
   /** How far the wall clock is off. */
   readonly clockMs: number;
   readonly timeline: Timeline;
@@ -273,6 +275,7 @@ export class Host {
       isAgreed: (offset) => this.#watch.isAgreed(offset),
       soon: (run) => this.#later(1, turn, run),
       later: (us, run) => this.#later(us, turn, run),
+      nowMs: () => this.#o.timeline.nowUs / (1_000 + this.#o.slowPermille),
       send: (to, packet) => this.#o.send(id, to, packet),
       sendAll: (packet) => this.#o.sendAll(id, packet),
       onFatal: (error) => this.#end(turn, error),

@@ -109,7 +109,6 @@ export class WireLedger {
   readonly #tags: Tags;
   readonly #owed: Owed[] = [];
   readonly #counter = new ReplyCounter();
-  #parts: Buffer[] = [];
 
   constructor(tags: Tags) {
     this.#tags = tags;
@@ -124,22 +123,19 @@ export class WireLedger {
       this.#owed.push({ session: tag.session, next: tag.first, left: tag.count });
   }
 
-  said({ bytes, offset }: ReplySeen): void {
+  said({ bytes, marks }: ReplySeen): void {
     const counter = this.#counter;
     counter.push(bytes);
     let from = 0;
+    let at = 0;
     for (let found = counter.next(); found === 'reply'; found = counter.next()) {
-      this.#parts.push(bytes.subarray(from, counter.end));
+      while ((marks[at]?.end ?? counter.end) < counter.end) at += 1;
+      this.#made(bytes.subarray(from, counter.end), marks[at]?.offset ?? 0);
       from = counter.end;
-      this.#made(offset);
     }
-    if (from < bytes.length) this.#parts.push(bytes.subarray(from));
   }
 
-  #made(offset: number): void {
-    const reply =
-      this.#parts.length === 1 ? (this.#parts[0] as Buffer) : Buffer.concat(this.#parts);
-    this.#parts = [];
+  #made(reply: Buffer, offset: number): void {
     const owed = this.#owed[0];
     if (owed === undefined) return;
     owed.session?.made(owed.next, reply, offset);

@@ -13,7 +13,7 @@ import type { Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
 import type { NodeId, Term } from '../src/core/scalars.ts';
 import { PIECE_BYTES_MAX } from './channel.ts';
 import type { Asked, Invariants } from './invariants.ts';
-import type { Plan } from './plan.ts';
+import { type Plan, TICK_US } from './plan.ts';
 import type { Power } from './power.ts';
 import { SimRelay } from './relay.ts';
 import type { ClientPort, Session } from './session.ts';
@@ -46,6 +46,8 @@ export interface LifeOptions {
   /** Once what came in together was dealt with. */
   readonly soon: (run: () => void) => void;
   readonly later: (us: number, run: () => void) => void;
+  /** The node's monotonic clock. */
+  readonly nowMs: () => number;
   readonly send: (to: NodeId, packet: Packet) => void;
   readonly sendAll: (packet: Packet) => void;
   readonly onFatal: (error: Error) => void;
@@ -113,6 +115,7 @@ export class Life {
         retryTicks: RETRY_TICKS,
         giveUpTicks: GIVE_UP_TICKS,
       },
+      leases: plan.leases ? { nowMs: options.nowMs, tickMs: TICK_US / 1_000 } : null,
       entropy: () => entropy.uint32(),
       soon: options.soon,
       note: (_level, event, facts) => note?.(`${event} ${describeFacts(facts)}`),
@@ -234,7 +237,7 @@ function shardLimits(plan: Plan): ShardLimits {
   return {
     heartbeatTicks: 4,
     electionTicksMin: 30,
-    electionTicksMax: 60,
+    electionTicksMax: plan.electionTicksMax,
     appendBytesMax: plan.batchBytes,
     appendWindowBytes: plan.windowBytes,
     uncommittedBytesMax: plan.uncommittedBytes,

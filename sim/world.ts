@@ -8,25 +8,25 @@ import type { NodeId } from '../src/core/scalars.ts';
 import type { Door } from './client-connection.ts';
 import { Clients } from './clients.ts';
 import type { Failing } from './disk.ts';
-import { Nemesis, type Targets } from './faults.ts';
+import { Nemesis } from './faults.ts';
 import { judge } from './final-check.ts';
 import { Healing } from './healing.ts';
 import { Host, idOn } from './host.ts';
 import { Invariants } from './invariants.ts';
 import type { Packet } from './life.ts';
 import { type Delivery, Network } from './network.ts';
-import { type Plan, planFor } from './plan.ts';
+import { type Plan, planFor, TICK_US } from './plan.ts';
 import type { Promised } from './power.ts';
 import { Report } from './report.ts';
 import type { RotKind } from './rot.ts';
 import type { Shadow } from './shadow.ts';
+import type { Targets } from './targets.ts';
 import { Chance, Timeline } from './time.ts';
 import type { Figures, Verdict } from './verdict.ts';
 import { Workload } from './workload.ts';
 
 /** Events in the phase of faults. */
 export const STEPS_DEFAULT = 10_000;
-const TICK_US = 25_000;
 const HINT_MAX_US = 5_000;
 const COPIES_US = 1_000_000;
 const COPIES_MAX = 2;
@@ -190,9 +190,9 @@ class World implements Targets {
     this.#hosts.get(host)?.cutAfter(promise);
   }
 
-  leaderHost(): string | null {
-    for (const host of this.#hosts.values())
-      if (host.life?.group.isLeader === true) return host.name;
+  leaderHost(than?: string): string | null {
+    for (const { name, life } of this.#hosts.values())
+      if (name !== than && life?.group.isLeader === true) return name;
     return null;
   }
 
@@ -263,10 +263,9 @@ class World implements Targets {
     return true;
   }
 
-  peerLost(host: string, peer: string): void {
+  peerLost(host: string, peer: string, isLost = this.#chance.permille(500)): void {
     const id = this.#hosts.get(peer)?.id;
     if (id === undefined) return;
-    const isLost = this.#chance.permille(500);
     this.#hosts.get(host)?.enter('orders', ({ group }) => {
       if (isLost) group.peerLost(id);
       else group.peerFound(id);
@@ -281,6 +280,10 @@ class World implements Targets {
         group.handOver(wanted, (ok, why) => this.#note(host, `handed over: ${ok}, ${why}`));
       else group.resign('nemesis');
     });
+  }
+
+  resign(host: string): void {
+    this.#hosts.get(host)?.enter('orders', ({ group }) => group.resign('nemesis'));
   }
 
   copyJoins(): void {
@@ -298,6 +301,7 @@ class World implements Targets {
       seed: this.#options.seed,
       plan: this.#plan,
       tickUs: this.#plan.tickUs[at] ?? TICK_US,
+      slowPermille: this.#plan.slowPermille[at] ?? 0,
       clockMs: this.#plan.clockMs[at] ?? (this.#plan.clockMs[0] as number),
       timeline: this.#timeline,
       invariants: this.#invariants,
