@@ -21,7 +21,7 @@ interface Simulator {
 }
 
 async function main([copy = '', from = '', to = '', steps = '', caughtBy = '']: string[]) {
-  const url = pathToFileURL(join(copy, 'sim', 'world.ts')).href;
+  const url = pathToFileURL(join(copy, 'sim', 'simulate.ts')).href;
   const { simulate, STEPS_DEFAULT } = (await import(url)) as Simulator;
   const meant = new RegExp(caughtBy);
   for (let seed = Number(from); seed <= Number(to); seed += 1) {

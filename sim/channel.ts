@@ -25,6 +25,8 @@ const FULL_BYTES = 2_048;
 export const PIECE_BYTES_MAX = 4_096;
 const CUT_PERMILLE = 150;
 const JOIN_PERMILLE = 500;
+/** After the second piece, so often one more. */
+const JOIN_ON_PERMILLE = 600;
 
 export class Channel {
   readonly #o: ChannelOptions;
@@ -41,6 +43,11 @@ export class Channel {
 
   constructor(options: ChannelOptions) {
     this.#o = options;
+  }
+
+  /** Written, and not received yet. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   /** False when much is under way: `onDrain` follows. */
@@ -112,6 +119,7 @@ export class Channel {
     for (;;) {
       const next = this.#waiting[0];
       if (next === undefined || size + next.length > PIECE_BYTES_MAX) break;
+      if (parts.length > 1 && !this.#o.chance.permille(JOIN_ON_PERMILLE)) break;
       this.#waiting.shift();
       parts.push(next);
       size += next.length;

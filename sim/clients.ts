@@ -3,55 +3,30 @@
  * lose patience, and are kept or dropped; what it was told goes into the history.
  */
 
-import { ErrorReply, type Reply, ReplyReader } from '../src/core/resp/reply-reader.ts';
-import { errorReply } from '../src/core/resp/writer.ts';
-import type { NodeId } from '../src/core/scalars.ts';
-import { Channel } from './channel.ts';
+import type { Reply } from '../src/core/resp/reply-reader.ts';
 import { Recorder } from './check/history.ts';
-import type { Asked } from './invariants.ts';
-import type { Plan } from './plan.ts';
-import type { ClientPort, Request } from './relay.ts';
-import type { Call } from './requests.ts';
-import type { Chance, Timeline } from './time.ts';
+import { Connection, type ConnectionOptions, type Door, NOBODY } from './client-connection.ts';
+import { type Call, select } from './requests.ts';
 import type { Workload } from './workload.ts';
 
 /** Who only follows hints never meets a deposed leader that thinks it still leads. */
 const STRAY_PERMILLE = 150;
-const KEEP_PERMILLE = 500;
 const BURST_PERMILLE = 200;
 const BURST_MAX = 3;
-const REPLY_BYTES_MAX = 1 << 24;
-/** Longer than a blocking pop waits. */
-const BLOCKED_MAX_US = 3_000_000;
 /** Before a client that was refused asks again: events are better spent on what is executed. */
 const REFUSED_MAX_US = 300_000;
 const FINAL_PATIENCE_US = 10_000_000;
 const FLOOD_MAX_US = 500_000;
 const FLOOD_CALLS = 40;
-const PROBE_MAX_US = 100_000;
 const PROBE_PATIENCE_US = 300_000;
 const FINAL_PAUSE_US = 20_000;
+/** Of the clients, so many work in a database other than the first. */
+const OTHER_DB_PERMILLE = 350;
+const DB_MAX = 3;
 
-/** A node as clients reach it. */
-export interface Door {
-  readonly host: string;
-  /** Null while it is down. Does things in the node's process, in order per connection. */
-  admit(source: string, client: ClientPort): Admitted | null;
-}
-
-export interface Admitted {
-  request(request: Request): void;
-  close(): void;
-}
-
-export interface ClientsOptions {
-  readonly timeline: Timeline;
-  readonly chance: Chance;
-  readonly plan: Plan;
+export interface ClientsOptions extends ConnectionOptions {
   readonly workload: Workload;
   readonly doors: () => readonly Door[];
-  readonly asked: () => Asked;
-  readonly hostOf: (id: NodeId) => string;
 }
 
 export class Clients {
@@ -104,13 +79,6 @@ export class Clients {
   }
 }
 
-interface Pending {
-  readonly call: Call;
-  readonly replies: Reply[];
-  readonly done: (outcome: 'fail' | 'unknown' | readonly Reply[]) => void;
-  isOver: boolean;
-}
-
 class Client {
   readonly #all: Clients;
   readonly #patienceUs: number;
@@ -118,6 +86,8 @@ class Client {
   readonly #host: string | null;
   /** One for each call that it may have under way. */
   readonly #processes: number[];
+  /** Where its keys are: what its connections are told first. */
+  readonly #db: number;
   #connection: Connection | null = null;
   #hint: string | null = null;
 
@@ -125,6 +95,8 @@ class Client {
     this.#all = all;
     this.#host = host;
     this.#patienceUs = patienceUs;
+    const { chance } = all.options;
+    this.#db = chance.permille(OTHER_DB_PERMILLE) ? chance.between(1, DB_MAX) : 0;
     this.#processes = Array.from({ length: BURST_MAX }, () => all.newProcess());
   }
 
@@ -145,7 +117,7 @@ class Client {
     }
     const isBurst = chance.permille(BURST_PERMILLE);
     const calls = Array.from({ length: isBurst ? chance.between(2, BURST_MAX) : 1 }, () =>
-      isBurst ? workload.tagged() : workload.next(),
+      isBurst ? workload.tagged(this.#db) : workload.next(this.#db),
     );
     let left = calls.length;
     let hasFailed = false;
@@ -163,8 +135,8 @@ class Client {
 
   /** Reads, and goes on reading. */
   probe(): void {
-    const { timeline, chance, workload } = this.#all.options;
-    timeline.after(chance.between(1, PROBE_MAX_US), () => {
+    const { timeline, chance, workload, plan } = this.#all.options;
+    timeline.after(chance.between(1, plan.probeMaxUs), () => {
       if (this.#all.isStopped) this.#drop();
       else this.#ask(workload.probe(), () => this.probe());
     });
@@ -227,7 +199,7 @@ class Client {
       timeline.after(chance.between(1, 1_000), () => end('fail'));
       return;
     }
-    connection.ask(call, this.#patienceUs, end);
+    connection.ask(call, this.#patienceUs, end, this.#patienceUs === FINAL_PATIENCE_US);
   }
 
   /** Somebody who leads, as far as known; null when nobody is there. */
@@ -238,7 +210,7 @@ class Client {
     const own = all.find(({ host }) => host === this.#host);
     const isStray = this.#hint === null || chance.permille(STRAY_PERMILLE);
     const door = own ?? all.find(({ host }) => !isStray && host === this.#hint) ?? chance.pick(all);
-    this.#connection = Connection.open(this.#all, door, {
+    this.#connection = Connection.open(this.#all.options, this.#all.newSource(), door, {
       onRefused: (host) => {
         // One that names itself is on its way to a reign, or in trouble.
         this.#hint = host === door.host || host === NOBODY ? null : host;
@@ -249,6 +221,7 @@ class Client {
         this.#hint = null;
       },
     });
+    if (this.#db > 0) this.#connection?.ask(select(this.#db), this.#patienceUs, () => undefined);
     return this.#connection;
   }
 
@@ -257,132 +230,3 @@ class Client {
     this.#connection = null;
   }
 }
-
-interface Owner {
-  readonly onRefused: (leader: string) => void;
-  readonly onLost: () => void;
-}
-
-/** A connection to one node, over a network of its own. */
-class Connection {
-  readonly #all: Clients;
-  readonly #owner: Owner;
-  readonly #reader = new ReplyReader(REPLY_BYTES_MAX);
-  readonly #pending: Pending[] = [];
-  readonly #requests: Request[] = [];
-  #toNode: Channel | null = null;
-  #isOpen = true;
-
-  private constructor(all: Clients, owner: Owner) {
-    this.#all = all;
-    this.#owner = owner;
-  }
-
-  static open(all: Clients, door: Door, owner: Owner): Connection | null {
-    const { timeline, chance, plan } = all.options;
-    const connection = new Connection(all, owner);
-    const delayMaxUs = chance.pick(plan.lineDelaysUs);
-    const toClient = new Channel({
-      timeline,
-      chance,
-      delayMaxUs,
-      receive: (bytes) => connection.#received(bytes),
-      onEnd: () => connection.#lost(),
-    });
-    const admitted = door.admit(all.newSource(), {
-      reply: (bytes) => void toClient.write(bytes),
-      refused: (leader) => {
-        const host = leader === null ? NOBODY : all.options.hostOf(leader);
-        toClient.write(errorReply(`${REFUSED} ${host}`));
-      },
-      closed: () => toClient.end(),
-    });
-    if (admitted === null) return null;
-    connection.#toNode = new Channel({
-      timeline,
-      chance,
-      delayMaxUs,
-      // A request arrives when its last byte does.
-      receive: () => {
-        const request = connection.#requests.shift();
-        if (request !== undefined) admitted.request(request);
-      },
-      onEnd: () => admitted.close(),
-    });
-    return connection;
-  }
-
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
-  ask(call: Call, patience: number, done: Pending['done']): void {
-    const { timeline, chance, asked } = this.#all.options;
-    const pending: Pending = { call, replies: [], done, isOver: false };
-    this.#pending.push(pending);
-    const { bytes, isBinding, replies } = call;
-    this.#requests.push({ bytes, isBinding, replies, asked: asked() });
-    this.#toNode?.write(ONE_BYTE);
-    const patienceUs = Math.max(patience, call.isBlocking ? BLOCKED_MAX_US : 0);
-    timeline.after(patienceUs, () => {
-      if (pending.isOver) return;
-      // Its answer may still come; whoever keeps the connection does not listen to it.
-      const isLast = patience === FINAL_PATIENCE_US;
-      if (isLast || !chance.permille(KEEP_PERMILLE)) this.#giveUp();
-      this.#end(pending, 'unknown');
-    });
-  }
-
-  close(): void {
-    this.#isOpen = false;
-    this.#toNode?.end();
-  }
-
-  #giveUp(): void {
-    this.close();
-    this.#owner.onLost();
-    for (const pending of this.#pending.splice(0)) this.#end(pending, 'unknown');
-  }
-
-  #end(pending: Pending, outcome: 'fail' | 'unknown' | readonly Reply[]): void {
-    if (pending.isOver) return;
-    pending.isOver = true;
-    pending.done(outcome);
-  }
-
-  #received(bytes: Buffer): void {
-    if (!this.#isOpen) return;
-    this.#reader.push(bytes, (reply) => {
-      const pending = this.#pending[0];
-      if (pending === undefined) return;
-      if (reply instanceof ErrorReply && reply.code === REFUSED) {
-        this.#refused(reply.text.slice(REFUSED.length + 1));
-        return;
-      }
-      pending.replies.push(reply);
-      if (pending.replies.length < pending.call.replies) return;
-      this.#pending.shift();
-      this.#end(pending, pending.replies);
-    });
-  }
-
-  /** The oldest request was not taken. */
-  #refused(leader: string): void {
-    const pending = this.#pending.shift();
-    this.#owner.onRefused(leader);
-    if (pending !== undefined) this.#end(pending, 'fail');
-    for (const other of this.#pending.splice(0)) this.#end(other, 'unknown');
-  }
-
-  #lost(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    this.#owner.onLost();
-    for (const pending of this.#pending.splice(0)) this.#end(pending, 'unknown');
-  }
-}
-
-/** Nobody has done it; the leader's name follows. */
-const REFUSED = 'CLUSTERDOWN';
-const NOBODY = 'nobody';
-const ONE_BYTE = Buffer.alloc(1);

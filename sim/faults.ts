@@ -1,61 +1,27 @@
 /** What breaks, and when, as the plan of a seed has it. */
-import type { Failing } from './disk.ts';
-import type { Network } from './network.ts';
+import { cutHalves, cutToRing } from './cuts.ts';
 import { FAIR_WEATHER } from './network.ts';
 import { type FaultKind, type Plan, weatherFor } from './plan.ts';
-import type { Promised } from './power.ts';
-import { ROT_KINDS, type RotKind } from './rot.ts';
+import { ROT_KINDS } from './rot.ts';
+import type { Targets } from './targets.ts';
 import type { Chance, Timeline } from './time.ts';
+import { Usurpers } from './usurpers.ts';
 
 const LEADER_PERMILLE = 400;
 const SUPERVISE_MAX_US = 300_000;
 const PAUSE_LONG_MIN_US = 1_500_000;
 const PAUSE_LONG_MAX_US = 4_000_000;
-/** About the time after which a leader that hears nobody steps down. */
+/** About as long as a lease lasts, and somewhat longer. */
+const LEASE_MIN_US = 350_000;
+const LEASE_MAX_US = 1_100_000;
+const LEASE_PERMILLE = 500;
 const EVENTS_NEVER = Number.POSITIVE_INFINITY;
-/** Awake, and nobody has told it yet. */
-const THAW_MIN_US = 200_000;
-const THAW_MAX_US = 1_000_000;
 /** Of the servers that would have died, so many lose only their connection to the feed. */
 const FEED_CUT_PERMILLE = 500;
 const RESTARTS = 40;
+const CLIENTS_BROKEN_MAX = 12;
 const ROT_CRASH_PERMILLE = 400;
 const FAILINGS = ['reads', 'writes', 'syncs', 'writes and syncs'] as const;
-
-/** What faults can be done to. Each is a wish: nothing happens when it does not apply. */
-export interface Targets {
-  /** Host names, in a fixed order; copies come last. */
-  readonly hosts: readonly string[];
-  readonly voterHosts: readonly string[];
-  readonly network: Network<unknown>;
-  crash(host: string): void;
-  /** The power goes just before the given effect, counted from now, is carried out. */
-  crashAtEffect(host: string, effects: number): void;
-  /** The power goes right after the next such promise has left. */
-  crashAfter(host: string, promise: Promised): void;
-  /** Somebody who believes to lead, if there is one. */
-  leaderHost(): string | null;
-  /** No cut that was set is to come any more. */
-  disarm(host: string): void;
-  start(host: string): void;
-  pause(host: string): void;
-  resume(host: string): void;
-  slowDisk(host: string, factor: number): void;
-  fillDisk(host: string): void;
-  freeDisk(host: string): void;
-  failDisk(host: string, failing: Failing): void;
-  /** Damages a file; the host that finds it out comes back as a copy. */
-  rot(host: string, kind: RotKind): void;
-  /** Loses the directory while down; comes back as a copy. */
-  wipe(host: string): void;
-  peerLost(host: string, peer: string): void;
-  handOver(host: string, to: string | null): void;
-  copyJoins(): void;
-  crashServer(host: string): void;
-  hangServer(host: string, isHung: boolean): void;
-  /** The connection on which its server follows breaks, and comes again. */
-  cutFeed(host: string): void;
-}
 
 /** Something that is to happen, by time or by events, whichever comes first. */
 interface Due {
@@ -77,7 +43,7 @@ export class Nemesis {
   readonly #plan: Plan;
   readonly #note: (what: string) => void;
   #stopped = false;
-  #isFrozen = false;
+  readonly #usurpers: Usurpers;
   #dues: Due[] = [];
   #dueFirst = Number.POSITIVE_INFINITY;
 
@@ -93,6 +59,10 @@ export class Nemesis {
     this.#chance = chance;
     this.#plan = plan;
     this.#note = note;
+    this.#usurpers = new Usurpers(targets, chance, plan, {
+      note,
+      later: (delayUs, act) => this.#later(delayUs, act, EVENTS_NEVER),
+    });
   }
 
   begin(): void {
@@ -164,10 +134,16 @@ export class Nemesis {
     return this.#chance.between(1_000, this.#plan.outageMaxUs);
   }
 
-  /** Every other one long enough for the others to elect somebody. */
   #pauseUs(): number {
-    return this.#chance.permille(500)
-      ? this.#outageUs()
+    const isLong = this.#chance.permille(500);
+    return isLong ? this.#standstillUs() : this.#outageUs();
+  }
+
+  /** Long enough for the others to elect somebody, and with leases often only just. */
+  #standstillUs(): number {
+    const isByLease = this.#plan.leases && this.#chance.permille(LEASE_PERMILLE);
+    return isByLease
+      ? this.#chance.between(LEASE_MIN_US, LEASE_MAX_US)
       : this.#chance.between(PAUSE_LONG_MIN_US, PAUSE_LONG_MAX_US);
   }
 
@@ -191,12 +167,10 @@ export class Nemesis {
         }
         return;
       case 'pause':
-        this.#note(`pause ${host}`);
-        this.#targets.pause(host);
-        this.#later(this.#pauseUs(), () => this.#targets.resume(host));
+        this.#pause(host);
         return;
       case 'freeze':
-        this.#freeze(host);
+        this.#usurpers.freeze(host, this.#standstillUs());
         return;
       case 'wipe':
         this.#note(`wipe ${host}`);
@@ -207,15 +181,17 @@ export class Nemesis {
         this.#targets.peerLost(host, this.#chance.pick(this.#targets.hosts));
         return;
       case 'handOver':
-        this.#note(`handOver ${host}`);
-        this.#targets.handOver(
-          host,
-          this.#chance.permille(300) ? null : this.#chance.pick(this.#targets.voterHosts),
-        );
+        this.#handOver(host);
         return;
       case 'serverCrash':
       case 'serverHang':
         this.#breakServer(kind, host);
+        return;
+      case 'oust':
+        this.#usurpers.oust(host);
+        return;
+      case 'breakClient':
+        this.#breakClients(host);
         return;
       case 'copyJoins':
         this.#targets.copyJoins();
@@ -232,25 +208,16 @@ export class Nemesis {
     }
   }
 
-  /** As a machine that is moved: it stands still, and its network comes back after it. */
-  /** By time alone: the others must be able to elect somebody before it wakes up. */
-  #freeze(other: string): void {
-    const { network } = this.#targets;
-    const host = this.#targets.leaderHost() ?? other;
-    // One at a time, and as long as it was meant to be.
-    if (this.#isFrozen) return;
-    this.#isFrozen = true;
-    this.#note(`freeze ${host}`);
-    network.setIsolated(host, true);
+  #handOver(host: string): void {
+    this.#note(`handOver ${host}`);
+    const isAnyone = this.#chance.permille(300);
+    this.#targets.handOver(host, isAnyone ? null : this.#chance.pick(this.#targets.voterHosts));
+  }
+
+  #pause(host: string): void {
+    this.#note(`pause ${host}`);
     this.#targets.pause(host);
-    const pauseUs = this.#chance.between(PAUSE_LONG_MIN_US, PAUSE_LONG_MAX_US);
-    this.#later(pauseUs, () => this.#targets.resume(host), EVENTS_NEVER);
-    const thawUs = pauseUs + this.#chance.between(THAW_MIN_US, THAW_MAX_US);
-    const thaw = (): void => {
-      this.#isFrozen = false;
-      network.setIsolated(host, false);
-    };
-    this.#later(thawUs, thaw, EVENTS_NEVER);
+    this.#later(this.#pauseUs(), () => this.#targets.resume(host));
   }
 
   #startLater(host: string): void {
@@ -278,6 +245,13 @@ export class Nemesis {
     // Whether it has come to that or not.
     this.#later(this.#outageUs(), () => this.#targets.disarm(host));
     this.#supervise(host, RESTARTS);
+  }
+
+  #breakClients(other: string): void {
+    const host = this.#targets.leaderHost() ?? other;
+    this.#note(`breakClient ${host}`);
+    for (let left = this.#chance.between(1, CLIENTS_BROKEN_MAX); left > 0; left -= 1)
+      this.#later(this.#outageUs(), () => this.#targets.breakClient(host));
   }
 
   #breakServer(kind: 'serverCrash' | 'serverHang', host: string): void {
@@ -347,30 +321,12 @@ export class Nemesis {
         network.cutBoth(host, other);
         break;
       case 'halves':
-        this.#cutHalves(this.#chance.shuffled(hosts));
+        cutHalves(network, this.#chance.shuffled(hosts), this.#chance.below(hosts.length));
         break;
       case 'ring':
-        this.#cutToRing(this.#chance.shuffled(hosts));
+        cutToRing(network, this.#chance.shuffled(hosts));
         break;
     }
     this.#later(this.#outageUs(), () => network.heal());
-  }
-
-  #cutHalves(mixed: readonly string[]): void {
-    const border = this.#chance.below(mixed.length);
-    for (const a of mixed.slice(0, border)) {
-      for (const b of mixed.slice(border)) this.#targets.network.cutBoth(a, b);
-    }
-  }
-
-  /** Everybody reaches only the neighbours on either side, so that majorities overlap in a ring. */
-  #cutToRing(mixed: readonly string[]): void {
-    const reach = Math.max(1, Math.floor(mixed.length / 4));
-    for (const [i, a] of mixed.entries()) {
-      for (const [j, b] of mixed.entries()) {
-        const apart = Math.min(Math.abs(i - j), mixed.length - Math.abs(i - j));
-        if (apart > reach) this.#targets.network.cut(a, b);
-      }
-    }
   }
 }

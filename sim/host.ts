@@ -31,6 +31,8 @@ export interface HostOptions {
   readonly seed: number;
   readonly plan: Plan;
   readonly tickUs: number;
+  /** By how much its monotonic clock is slow. */
+  readonly slowPermille: number;
   /** How far the wall clock is off. */
   readonly clockMs: number;
   readonly timeline: Timeline;
@@ -257,7 +259,7 @@ export class Host {
   #begin(shard: Extract<OpenShardResult, { ok: true }>, shadow: Shadow): void {
     const { id } = this;
     const turn = this.#turn;
-    const { timeline, plan, invariants } = this.#o;
+    const { plan, invariants } = this.#o;
     const server = this.#newServer(turn);
     this.#server = server;
     const life = new Life({
@@ -271,10 +273,9 @@ export class Host {
       entropy: new Chance(this.#o.seed, `node ${id} ${turn}`),
       server,
       isAgreed: (offset) => this.#watch.isAgreed(offset),
-      soon: (run) =>
-        timeline.after(1, () => {
-          if (turn === this.#turn) this.#run('soon', run);
-        }),
+      soon: (run) => this.#later(1, turn, run),
+      later: (us, run) => this.#later(us, turn, run),
+      nowMs: () => this.#o.timeline.nowUs / (1_000 + this.#o.slowPermille),
       send: (to, packet) => this.#o.send(id, to, packet),
       sendAll: (packet) => this.#o.sendAll(id, packet),
       onFatal: (error) => this.#end(turn, error),
@@ -324,6 +325,12 @@ export class Host {
         return model;
       },
       note: note === null ? null : (what) => this.#note(what),
+    });
+  }
+
+  #later(us: number, turn: number, run: () => void): void {
+    this.#o.timeline.after(us, () => {
+      if (turn === this.#turn) this.#run('soon', run);
     });
   }
 

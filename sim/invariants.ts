@@ -8,6 +8,7 @@ import type { Entry, EntryId, HardState, Message } from '../src/core/raft/protoc
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
 import { Configurations } from './configurations.ts';
 import type { Recovered, Shadow } from './shadow.ts';
+import { Travels } from './travels.ts';
 import { Truth } from './truth.ts';
 import { must } from './violation.ts';
 
@@ -58,6 +59,7 @@ export class Invariants {
   readonly #committed: (Commitment | undefined)[] = [];
   readonly configurations: Configurations;
   readonly truth = new Truth();
+  readonly travels = new Travels();
   #acknowledged = 0;
   #releases = 0;
   #highestCommitTerm = 0;

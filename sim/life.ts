@@ -14,9 +14,10 @@ import type { Configuration, Message, SnapshotMeta } from '../src/core/raft/prot
 import type { NodeId, Term } from '../src/core/scalars.ts';
 import { PIECE_BYTES_MAX } from './channel.ts';
 import type { Asked, Invariants } from './invariants.ts';
-import type { Plan } from './plan.ts';
+import { type Plan, TICK_US } from './plan.ts';
 import type { Power } from './power.ts';
-import { type ClientPort, type Session, SimRelay } from './relay.ts';
+import { SimRelay } from './relay.ts';
+import type { ClientPort, Session } from './session.ts';
 import type { Shadow } from './shadow.ts';
 import type { SimServer } from './sim-server.ts';
 import { type TapOptions, TappedLog, TappedOutbox } from './taps.ts';
@@ -45,6 +46,9 @@ export interface LifeOptions {
   readonly isAgreed: (offset: number) => boolean;
   /** Once what came in together was dealt with. */
   readonly soon: (run: () => void) => void;
+  readonly later: (us: number, run: () => void) => void;
+  /** The node's monotonic clock. */
+  readonly nowMs: () => number;
   readonly send: (to: NodeId, packet: Packet) => void;
   readonly sendAll: (packet: Packet) => void;
   readonly onFatal: (error: Error) => void;
@@ -87,12 +91,7 @@ export class Life {
         });
       },
     };
-    this.relay = new SimRelay({
-      strong: () => this.group.strong,
-      nextRound: () => this.group.nextRound,
-      openLine: (ends, onReply) => server.open(ends, onReply),
-      released: (offset, asked) => this.#released(offset, asked),
-    });
+    this.relay = this.#buildRelay();
     const outbox = new TappedOutbox(taps, (to, message) =>
       options.send(to, { kind: 'raft', message }),
     );
@@ -118,11 +117,30 @@ export class Life {
         retryTicks: RETRY_TICKS,
         giveUpTicks: GIVE_UP_TICKS,
       },
+      leases: plan.leases ? { nowMs: options.nowMs, tickMs: TICK_US / 1_000 } : null,
       entropy: () => entropy.uint32(),
       soon: options.soon,
       note: (_level, event, facts) => note?.(`${event} ${describeFacts(facts)}`),
       onNotice: (notice) => this.#notice(notice),
       fatal: options.onFatal,
+    });
+  }
+
+  #buildRelay(): SimRelay {
+    const { id, plan, server, soon, later, invariants } = this.#o;
+    return new SimRelay({
+      name: id,
+      strong: () => this.group.strong,
+      nextRound: () => this.group.nextRound,
+      openLine: (ends, onReply) => server.openClient(ends, onReply),
+      soon,
+      later,
+      travels: invariants.travels,
+      lanesMax: plan.lanesMax,
+      ownConnectionsMax: plan.ownConnectionsMax,
+      replyBytesMax: plan.replyBytesMax,
+      gatherBytesMax: plan.gatherBytesMax,
+      released: (offset, asked) => this.#released(offset, asked),
     });
   }
 
@@ -132,6 +150,7 @@ export class Life {
 
   tick(): void {
     this.group.tick();
+    this.relay.tick();
     this.#watchBounds();
     this.#watchMembers();
   }
@@ -158,7 +177,8 @@ export class Life {
   }
 
   admit(client: ClientPort): Session {
-    return this.relay.admit(client);
+    const { entropy, plan } = this.#o;
+    return this.relay.admit(client, entropy.permille(plan.lanesPermille));
   }
 
   #released(offset: number, asked: Asked): void {
@@ -221,10 +241,6 @@ export class Life {
   #watchBounds(): void {
     const { id, plan } = this.#o;
     const { strong } = this.group;
-    const held = strong.hold?.heldBytes ?? 0;
-    must(held <= plan.heldBytes + PIECE_BYTES_MAX, 'held bytes keep their bound', () => {
-      return `${id} holds ${held} of ${plan.heldBytes}`;
-    });
     if (!strong.isOpen) return;
     const ahead = strong.executedOffset - strong.committedOffset;
     const most = plan.uncommittedBytes + UNIT_BYTES_MAX + PIECE_BYTES_MAX;
@@ -239,7 +255,7 @@ function shardLimits(plan: Plan): ShardLimits {
   return {
     heartbeatTicks: 4,
     electionTicksMin: 30,
-    electionTicksMax: 60,
+    electionTicksMax: plan.electionTicksMax,
     appendBytesMax: plan.batchBytes,
     appendWindowBytes: plan.windowBytes,
     uncommittedBytesMax: plan.uncommittedBytes,

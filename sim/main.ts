@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { pastSeeds, replayCommand } from './seeds.ts';
+import { STEPS_DEFAULT, simulate } from './simulate.ts';
 import type { Outcome } from './verdict.ts';
 import { simulateAll } from './workers.ts';
-import { STEPS_DEFAULT, simulate } from './world.ts';
 
 /** Of more seeds only those are told that fail. */
 const EACH_TOLD_MAX = 200;

@@ -34,6 +34,8 @@ export const FAULT_KINDS = [
   'weather',
   'serverCrash',
   'serverHang',
+  'breakClient',
+  'oust',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -47,8 +49,13 @@ export interface Plan {
   /** The same in events. */
   readonly gapEventsMax: number;
   readonly outageEventsMax: number;
-  /** One per voter: 25 ms by its own clock. */
+  /** One per voter: by how much its monotonic clock is slow, in thousandths. */
+  readonly slowPermille: readonly number[];
+  /** One per voter: about 25 ms by its own clock. */
   readonly tickUs: readonly number[];
+  /** Whether reads are answered by lease. Clocks keep the bound that leases have then. */
+  readonly leases: boolean;
+  readonly electionTicksMax: number;
   readonly syncMaxUs: number;
   /** Whether broken connections are noticed at once. */
   readonly hints: boolean;
@@ -60,6 +67,8 @@ export interface Plan {
   readonly writePermille: number;
   /** Whether somebody reads from every node all the time. */
   readonly probes: boolean;
+  /** Between two of them of one reader. */
+  readonly probeMaxUs: number;
   /** Whether somebody writes much at once. */
   readonly floods: boolean;
   readonly thinkMaxUs: number;
@@ -83,9 +92,29 @@ export interface Plan {
   readonly heldBytes: number;
   readonly levelSlackBytes: number;
   readonly chunkBytes: number;
+  /** Of the sessions so many share connections to the server. */
+  readonly lanesPermille: number;
+  readonly lanesMax: number;
+  readonly ownConnectionsMax: number;
+  /** On their way to one client. */
+  readonly replyBytesMax: number;
+  /** A command that has come in part waits up to this. */
+  readonly gatherBytesMax: number;
 }
 
-const TICK_US = 25_000;
+export const TICK_US = 25_000;
+/** What `agent/strong/lease.ts` asks of clocks: their speeds differ by less than a tenth. */
+const LEASE_SLOW_PERMILLE = [-45, 0, 45];
+/** Of the runs with leases, in so many one clock is slow and all others are fast. */
+const LEASE_WORST_PERMILLE = 600;
+/** And a tick comes at most so early. */
+const LEASE_EARLY_US_MAX = 1_000;
+const LEASE_EARLY_US = [0, LEASE_EARLY_US_MAX];
+const LEASES_PERMILLE = 450;
+/** Close to the least, so that somebody is elected as soon as promises have ended. */
+const ELECTION_TICKS_SOON = 34;
+/** Of the runs with leases. */
+const CALM_PERMILLE = 500;
 /** As the agent divides its limit: compaction drops whole segments. */
 const SEGMENTS_PER_LIMIT = 4;
 const SEGMENT_BYTES_MIN = 1_024;
@@ -96,29 +125,57 @@ const CLOCK_MS = 1_000_000_000;
 const KINDS_MIN = 2;
 const KINDS_MAX = 7;
 const FREEZE_PERMILLE = 250;
+const FREEZE_LEASES_PERMILLE = 500;
+/** With leases. */
+const OUST_PERMILLE = 400;
 
 export function planFor(chance: Chance): Plan {
+  const plan = anyPlanFor(chance);
+  return plan.leases && chance.permille(CALM_PERMILLE) ? calmed(plan, chance) : plan;
+}
+
+/**
+ * Leases matter only where a deployment works and time goes by: nothing happens but what they are
+ * about, and little is written, so that whoever was cut off may still be elected.
+ */
+function calmed(plan: Plan, chance: Chance): Plan {
+  const delayMaxUs = chance.pick([500, 2_000]);
+  return {
+    ...plan,
+    weather: { loss: 0, repeat: 0, delayMinUs: delayMaxUs / 10, delayMaxUs, ordered: true },
+    faults: chance.pick([['freeze'], ['oust'], ['freeze', 'oust']] as const),
+    electionTicksMax: ELECTION_TICKS_SOON,
+    gapMaxUs: 1_000_000,
+    gapEventsMax: 3_000,
+    syncMaxUs: chance.pick([300, 2_000]),
+    lineDelaysUs: [50, 200],
+    writePermille: chance.pick([0, 20]),
+    thinkMaxUs: 100_000,
+    floods: false,
+  };
+}
+
+function anyPlanFor(chance: Chance): Plan {
   const voters = chance.pick([1, 3, 3, 3, 3, 5, 5, 4]);
-  const drift = chance.pick([0, 20, 100, 300]);
+  const clocks = clocksFor(chance, voters);
   const logLimitBytes = chance.pick([2_000, 4_000, 8_000, 40_000, 1_000_000]);
   return {
     voters,
     weather: weatherFor(chance),
-    faults: faultsFor(chance),
+    faults: faultsFor(chance, clocks.leases),
     gapMaxUs: chance.pick([200_000, 1_000_000, 1_000_000, 4_000_000]),
     outageMaxUs: chance.pick([300_000, 2_000_000, 6_000_000]),
     gapEventsMax: chance.pick([500, 1_000, 3_000]),
     outageEventsMax: chance.pick([500, 2_000, 6_000]),
-    tickUs: Array.from({ length: voters }, () =>
-      Math.floor((TICK_US * (1000 + chance.between(-drift, drift))) / 1000),
-    ),
+    ...clocks,
     syncMaxUs: chance.pick([300, 2_000, 20_000]),
     hints: chance.permille(600),
     flavor: chance.pick(['redis7', 'valkey8']),
     clockMs: Array.from({ length: voters }, () => CLOCK_MS + chance.between(-2_000, 2_000)),
     clients: chance.between(2, 6),
     writePermille: chance.pick([1000, 1000, 20]),
-    probes: chance.permille(500),
+    probes: chance.permille(clocks.leases ? 800 : 500),
+    probeMaxUs: clocks.leases ? 30_000 : 100_000,
     floods: chance.permille(150),
     thinkMaxUs: chance.pick([2_000, 20_000, 100_000]),
     patienceUs: chance.pick([100_000, 500_000, 2_000_000]),
@@ -141,13 +198,46 @@ export function planFor(chance: Chance): Plan {
     heldBytes: chance.pick([500, 20_000, 1_000_000]),
     levelSlackBytes: chance.pick([0, 200, 4_096]),
     chunkBytes: chance.pick([64, 512, 16_384]),
+    lanesPermille: chance.pick([1000, 1000, 500, 0]),
+    lanesMax: chance.pick([1, 256, 256]),
+    ownConnectionsMax: chance.pick([1, 3, 1_000]),
+    replyBytesMax: chance.pick([500, 1_000_000]),
+    gatherBytesMax: chance.pick([0, 40, 16_384]),
   };
 }
 
-/** A leader that was deposed in its sleep is what most rules are about. */
-function faultsFor(chance: Chance): FaultKind[] {
+type Clocks = Pick<Plan, 'leases' | 'slowPermille' | 'tickUs' | 'electionTicksMax'>;
+
+function clocksFor(chance: Chance, voters: number): Clocks {
+  const leases = chance.permille(LEASES_PERMILLE);
+  const drift = chance.pick([0, 20, 100, 300]);
+  const slowest = leases && chance.permille(LEASE_WORST_PERMILLE) ? chance.below(voters) : null;
+  const slowPermille = Array.from({ length: voters }, (_, at) => {
+    if (slowest !== null) return at === slowest ? 45 : -45;
+    return leases ? chance.pick(LEASE_SLOW_PERMILLE) : chance.between(-drift, drift);
+  });
+  const tickUs = slowPermille.map((slow) => {
+    const earlyUs = leases ? chance.pick(LEASE_EARLY_US) : 0;
+    const ownUs = TICK_US - (slowest === null ? earlyUs : LEASE_EARLY_US_MAX);
+    return Math.floor((ownUs * (1000 + slow)) / 1000);
+  });
+  return {
+    leases,
+    slowPermille,
+    tickUs,
+    electionTicksMax: chance.pick([ELECTION_TICKS_SOON, 60, 60]),
+  };
+}
+
+/** A leader that was deposed and does not know it is what most rules are about. */
+function faultsFor(chance: Chance, leases: boolean): FaultKind[] {
   const kinds = chance.shuffled(FAULT_KINDS).slice(0, chance.between(KINDS_MIN, KINDS_MAX));
-  if (chance.permille(FREEZE_PERMILLE) && !kinds.includes('freeze')) kinds.push('freeze');
+  if (
+    chance.permille(leases ? FREEZE_LEASES_PERMILLE : FREEZE_PERMILLE) &&
+    !kinds.includes('freeze')
+  )
+    kinds.push('freeze');
+  if (leases && chance.permille(OUST_PERMILLE) && !kinds.includes('oust')) kinds.push('oust');
   return kinds;
 }
 

@@ -1,57 +1,99 @@
 /**
- * Clients at one node, as far as strong mode is concerned: commands go to the own server while a
- * reign is open, every reply through the hold, and the end of a reign closes whoever has something
- * under way (`io/relay`, without its sockets and without passing through).
+ * Clients at one node: the production lanes, ways and gates (`core/lanes`) over lines in virtual
+ * time, and the production hold behind them. What `io/relay`'s `Relay` does, without passing
+ * through: who does not lead refuses, and names who does.
  */
 import type { RelayPort } from '../src/agent/strong/ports.ts';
+import { relayHold } from '../src/agent/strong/relay-hold.ts';
 import type { Strong } from '../src/agent/strong/strong.ts';
-import { ReplyCounter } from '../src/core/resp/reply-counter.ts';
+import { CommandJudge } from '../src/core/lanes/command-rules.ts';
+import type { ConnectionsHost } from '../src/core/lanes/connections.ts';
+import { Lanes } from '../src/core/lanes/lanes.ts';
+import { Owners } from '../src/core/lanes/owners.ts';
+import type {
+  HeldReply,
+  HeldSession,
+  Hold,
+  LaneWireEvents,
+  Route,
+} from '../src/core/lanes/ports.ts';
+import type { ScannerLimits } from '../src/core/resp/request-scanner.ts';
 import type { NodeId } from '../src/core/scalars.ts';
 import type { Asked } from './invariants.ts';
+import { Tags } from './ledger.ts';
 import type { ReplySeen } from './server-body.ts';
 import type { Line, LineEnds } from './server-lines.ts';
-
-/** How a client hears of its node. */
-export interface ClientPort {
-  reply(bytes: Buffer): void;
-  /** Not executed, and never will be. */
-  refused(leader: NodeId | null): void;
-  closed(): void;
-}
-
-export interface Request {
-  readonly bytes: Buffer;
-  /** It leaves state in the connection: the session ends with its server. */
-  readonly isBinding: boolean;
-  readonly replies: number;
-  readonly asked: Asked;
-}
+import { type ClientPort, Session } from './session.ts';
+import type { Travels } from './travels.ts';
+import { must } from './violation.ts';
+import { SimLaneWire, SimOwnWire, type WireOptions } from './wires.ts';
 
 export interface RelayOptions {
+  readonly name: string;
   readonly strong: () => Strong;
   readonly nextRound: () => number;
-  readonly openLine: (ends: LineEnds, onReply: (reply: ReplySeen) => void) => Line;
-  /** A piece of replies leaves: everything up to this offset had been executed by then. */
+  /** Null: nobody takes the connection. */
+  readonly openLine: (ends: LineEnds, onReply: (reply: ReplySeen) => void) => Line | null;
+  /** At the end of what is being done. */
+  readonly soon: (run: () => void) => void;
+  readonly later: (us: number, run: () => void) => void;
+  /** A piece of a reply leaves: everything up to this offset had been executed by then. */
   readonly released: (offset: number, asked: Asked) => void;
+  /** Counts what sessions went through. */
+  readonly travels: Travels;
+  readonly lanesMax: number;
+  readonly ownConnectionsMax: number;
+  readonly replyBytesMax: number;
+  readonly gatherBytesMax: number;
 }
 
-/** Requests that wait while clients are not read; a client has few under way. */
-export const WAITING_MAX = 64;
+const RETRY_MS = 50;
+const RULES = { denied: new Map(), configAllowed: new Set<string>(), waitReply: () => 0 };
 
 export class SimRelay implements RelayPort {
-  readonly #o: RelayOptions;
+  readonly options: RelayOptions;
+  readonly judge = new CommandJudge(RULES);
+  readonly scannerLimits: ScannerLimits;
+  readonly tags = new Tags();
+  readonly hold: Hold;
   readonly #sessions = new Set<Session>();
+  readonly #heldUp = new Set<Session>();
+  readonly #lanes: Lanes<Session>;
+  readonly #onLanes: ConnectionsHost<Session>;
+  /** For whom there are always too many lanes. */
+  readonly #offLanes: ConnectionsHost<Session>;
+  readonly #owners: Owners<Session>;
+  #route: Route = { kind: 'none', why: 'this node is starting' };
   #leader: NodeId | null = null;
-  #isOpen = false;
   #isPaused = false;
-  isHeldUp = false;
+  #admitted = 0;
 
   constructor(options: RelayOptions) {
-    this.#o = options;
+    this.options = options;
+    const { soon, nextRound, openLine, gatherBytesMax } = options;
+    this.scannerLimits = { bulkBytesMax: 1 << 20, wholeBytesMax: 1 << 20, gatherBytesMax };
+    this.hold = watchedHold(
+      relayHold(() => options.strong().hold),
+      options,
+    );
+    this.#owners = new Owners(options.ownConnectionsMax);
+    const wires: WireOptions = { openLine, soon, tags: this.tags };
+    const ports = {
+      connectLane: (events: LaneWireEvents) => {
+        options.travels.lanes += 1;
+        return new SimLaneWire(wires, events);
+      },
+      nextRound,
+      soon,
+      hold: this.hold,
+    };
+    this.#lanes = new Lanes(ports, options.lanesMax);
+    this.#onLanes = this.#hostWith(wires, this.#lanes);
+    this.#offLanes = this.#hostWith(wires, new Lanes(ports, 0));
   }
 
   get isOpen(): boolean {
-    return this.#isOpen;
+    return this.#route.kind === 'open';
   }
 
   get leader(): NodeId | null {
@@ -62,24 +104,29 @@ export class SimRelay implements RelayPort {
     return this.#isPaused;
   }
 
-  get options(): RelayOptions {
-    return this.#o;
-  }
-
-  admit(client: ClientPort): Session {
-    const session = new Session(this, client, () => this.#sessions.delete(session));
+  admit(client: ClientPort, ridesLanes: boolean): Session {
+    this.#admitted += 1;
+    const host = ridesLanes ? this.#onLanes : this.#offLanes;
+    const session = new Session(
+      `${this.options.name} session ${this.#admitted}`,
+      this,
+      host,
+      client,
+    );
     this.#sessions.add(session);
     return session;
   }
 
-  open(_reign: number): void {
-    this.#isOpen = true;
-    for (const session of this.#sessions) session.go();
+  open(reign: number): void {
+    this.#route = { kind: 'open', reign };
+    this.#goAll();
   }
 
-  endReign(_why: string): void {
-    this.#isOpen = false;
+  endReign(why: string): void {
+    this.#route = { kind: 'none', why };
     for (const session of [...this.#sessions]) session.endReign();
+    this.#lanes.endAll();
+    this.#letGo();
   }
 
   setLeader(leader: NodeId | null): void {
@@ -88,167 +135,91 @@ export class SimRelay implements RelayPort {
 
   setReadsPaused(isPaused: boolean): void {
     this.#isPaused = isPaused;
-    if (!isPaused) for (const session of [...this.#sessions]) session.go();
+    this.#lanes.setHurried(isPaused);
+    if (!isPaused) this.#goAll();
   }
 
-  /** The hold is full: servers are not read until it has room again. */
-  watchHold(): void {
-    const hold = this.#o.strong().hold;
-    if (hold === null || !hold.isFull || this.isHeldUp) return;
-    this.#setHeldUp(true);
-    hold.onDrain(() => this.#setHeldUp(false));
+  tick(): void {
+    this.#lanes.tick();
   }
 
-  #setHeldUp(isHeldUp: boolean): void {
-    this.isHeldUp = isHeldUp;
-    for (const session of this.#sessions) session.setHeldUp(isHeldUp);
-  }
-}
-
-interface Owed {
-  left: number;
-  readonly asked: Asked;
-}
-
-export class Session {
-  readonly #relay: SimRelay;
-  readonly #client: ClientPort;
-  readonly #onClosed: () => void;
-  readonly #waiting: Request[] = [];
-  #line: Line | null = null;
-  #ticket = 0;
-  #isBound = false;
-  #isClosed = false;
-  /** Replies that the agent has not read yet. */
-  #owed = 0;
-  readonly #read = new ReplyCounter();
-  #heldBytes = 0;
-  /** Forwarded and not wholly answered by the server, read or not. */
-  readonly #unanswered: Owed[] = [];
-  readonly #answered = new ReplyCounter();
-  /** Pieces of replies in the order in which the server made them. */
-  #made: { left: number; readonly offset: number; readonly asked: Asked }[] = [];
-
-  constructor(relay: SimRelay, client: ClientPort, onClosed: () => void) {
-    this.#relay = relay;
-    this.#client = client;
-    this.#onClosed = onClosed;
+  /** The hold is full: this one is not read until it has room again. */
+  onHoldFull(session: Session): void {
+    if (this.#heldUp.size === 0) this.hold.onDrain(() => this.#letGo());
+    this.#heldUp.add(session);
+    session.setHeldUp(true);
   }
 
-  get heldBytes(): number {
-    return this.#heldBytes;
+  onClosed(session: Session): void {
+    this.#sessions.delete(session);
   }
 
-  request(request: Request): void {
-    if (this.#isClosed) return;
-    if (this.#waiting.length >= WAITING_MAX) this.close();
-    else this.#waiting.push(request);
-    this.go();
+  #goAll(): void {
+    for (const session of [...this.#sessions]) session.go();
   }
 
-  /** Forwards what waits, or refuses it. */
-  go(): void {
-    const relay = this.#relay;
-    while (!this.#isClosed && !relay.isPaused && this.#waiting.length > 0) {
-      const request = this.#waiting.shift() as Request;
-      if (!relay.isOpen) {
-        // Half of what it has in its connection would be lost with it.
-        if (this.#isBound || this.#isBusy) this.#end();
-        else this.#client.refused(relay.leader);
-        continue;
-      }
-      this.#line ??= this.#openLine();
-      this.#ticket = relay.options.nextRound();
-      this.#isBound ||= request.isBinding;
-      this.#owed += request.replies;
-      this.#unanswered.push({ left: request.replies, asked: request.asked });
-      this.#line.write(request.bytes);
-    }
+  #letGo(): void {
+    const sessions = [...this.#heldUp];
+    this.#heldUp.clear();
+    for (const session of sessions) session.setHeldUp(false);
   }
 
-  endReign(): void {
-    if (this.#isBound || this.#isBusy) this.#end();
-    else this.#detach();
-  }
-
-  setHeldUp(isHeldUp: boolean): void {
-    this.#line?.setPaused(isHeldUp);
-  }
-
-  /** The client is gone. */
-  close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#detach();
-    this.#onClosed();
-  }
-
-  release(bytes: Buffer): void {
-    if (this.#isClosed) return;
-    this.#heldBytes -= bytes.length;
-    for (let left = bytes.length; left > 0; ) {
-      const made = this.#made[0];
-      if (made === undefined) throw new Error('more was released than the server said');
-      this.#relay.options.released(made.offset, made.asked);
-      const taken = Math.min(left, made.left);
-      made.left -= taken;
-      left -= taken;
-      if (made.left === 0) this.#made.shift();
-    }
-    this.#client.reply(bytes);
-  }
-
-  get #isBusy(): boolean {
-    return this.#owed > 0 || this.#heldBytes > 0;
-  }
-
-  #openLine(): Line {
-    const { openLine } = this.#relay.options;
-    const line = openLine(
-      { onBytes: (bytes) => this.#replied(bytes), onClosed: () => this.#lost() },
-      (reply) => {
-        if (this.#line === line) this.#answeredBy(reply);
+  #hostWith(wires: WireOptions, lanes: Lanes<Session>): ConnectionsHost<Session> {
+    const route = (): Route => this.#route;
+    const { nextRound, later, travels } = this.options;
+    return {
+      get route() {
+        return route();
       },
-    );
-    if (this.#relay.isHeldUp) line.setPaused(true);
-    return line;
+      lanes,
+      retryMs: RETRY_MS,
+      nextRound,
+      connectOwn: (to, events) => {
+        travels.owns += 1;
+        return new SimOwnWire(wires, to, events);
+      },
+      later: (ms, run) => {
+        let isOff = false;
+        later(1 + ms * 1_000, () => isOff || run());
+        return () => {
+          isOff = true;
+        };
+      },
+      countCommands: () => undefined,
+      onOwnOpened: (session) => this.#owners.opened(session),
+      onOwnClosed: (session) => this.#owners.closed(session),
+    };
   }
+}
 
-  /** The server made a piece of replies: remembers for whom, and what it had executed by then. */
-  #answeredBy({ bytes, offset }: ReplySeen): void {
-    this.#answered.countAll(bytes);
-    let last = this.#unanswered[0];
-    for (let left = this.#answered.replies; left > 0 && this.#unanswered.length > 0; ) {
-      last = this.#unanswered[0] as Owed;
-      const taken = Math.min(left, last.left);
-      last.left -= taken;
-      left -= taken;
-      if (last.left === 0) this.#unanswered.shift();
+/**
+ * Once it is full every connection gives at most what had been read by then: each session's own
+ * once, and all lanes together once, but for what is given away because no fence came.
+ */
+function watchedHold(hold: Hold, { name, travels }: RelayOptions): Hold {
+  const since = new Set<HeldSession | 'lanes'>();
+  const note = (who: HeldSession | 'lanes'): void => {
+    if (!hold.isFull) since.clear();
+    else {
+      must(!since.has(who), 'held bytes keep their bound', () => `${name} reads on, and is full`);
+      since.add(who);
     }
-    if (last !== undefined) this.#made.push({ left: bytes.length, offset, asked: last.asked });
-  }
-
-  #replied(bytes: Buffer): void {
-    this.#heldBytes += bytes.length;
-    this.#read.countAll(bytes);
-    this.#owed -= this.#read.replies;
-    this.#relay.options.strong().addReply(this, bytes, this.#ticket);
-    this.#relay.watchHold();
-  }
-
-  #lost(): void {
-    this.#line = null;
-    if (this.#isBound || this.#isBusy) this.#end();
-  }
-
-  #end(): void {
-    this.close();
-    this.#client.closed();
-  }
-
-  #detach(): void {
-    this.#line?.close();
-    this.#line = null;
-    this.#made = [];
-  }
+  };
+  return {
+    get isFull() {
+      return hold.isFull;
+    },
+    onDrain: (callback) => hold.onDrain(callback),
+    laneSent: (ticket) => hold.laneSent(ticket),
+    add: (session, bytes, ticket) => {
+      note(session);
+      hold.add(session, bytes, ticket);
+    },
+    addLane: (replies: HeldReply[], ticket, fence) => {
+      if (fence !== null) note('lanes');
+      if (fence === null) travels.unfenced += 1;
+      else travels.fenced += 1;
+      hold.addLane(replies, ticket, fence);
+    },
+  };
 }

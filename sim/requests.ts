@@ -14,8 +14,6 @@ export interface Call {
   readonly steps: readonly Step[];
   readonly bytes: Buffer;
   readonly replies: number;
-  /** It leaves state in the connection. */
-  readonly isBinding: boolean;
   readonly isBlocking: boolean;
   read(replies: readonly Reply[]): Answer;
   /** What to ask for next, on the same connection, once this was answered. */
@@ -50,7 +48,32 @@ export function encode(commands: readonly (readonly string[])[]): Buffer {
 
 export function script(steps: readonly Step[], words: readonly string[]): Omit<Call, 'read'> {
   const bytes = encodeCommand(words);
-  return { steps, bytes, replies: 1, isBinding: false, isBlocking: false };
+  return { steps, bytes, replies: 1, isBlocking: false };
+}
+
+/** What a connection is told first: its keys are in that database. */
+export function select(db: number): Call {
+  return {
+    ...script([], ['SELECT', String(db)]),
+    read: ([reply]) => ({ kind: reply === 'OK' ? 'ok' : 'unknown', results: [] }),
+  };
+}
+
+/** The call behind a command of `words`, whose answer goes to `check`. */
+export function behind(
+  words: readonly string[],
+  call: Call,
+  check: (reply: Reply | undefined) => void,
+): Call {
+  return {
+    ...call,
+    bytes: Buffer.concat([encodeCommand(words), call.bytes]),
+    replies: call.replies + 1,
+    read: ([first, ...replies]) => {
+      check(first);
+      return call.read(replies);
+    },
+  };
 }
 
 export function blocking(f: 'blpop' | 'brpop', key: string): Call {
@@ -88,7 +111,7 @@ export function transaction(
   commands: readonly (readonly string[])[],
 ): Omit<Call, 'read'> {
   const bytes = encode([['MULTI'], ...commands, ['EXEC']]);
-  return { steps, bytes, replies: commands.length + 2, isBinding: true, isBlocking: false };
+  return { steps, bytes, replies: commands.length + 2, isBlocking: false };
 }
 
 function commandOf(step: Step): readonly string[] {

@@ -1,6 +1,6 @@
 /** Seeds that once failed, and the command that replays one. */
 import { readFileSync } from 'node:fs';
-import { STEPS_DEFAULT } from './world.ts';
+import { STEPS_DEFAULT } from './simulate.ts';
 
 const SEEDS_FILE = new URL('./seeds.txt', import.meta.url);
 

@@ -4,12 +4,15 @@
  */
 import { Backlog } from './backlog.ts';
 import { Channel, type ChannelOptions } from './channel.ts';
+import type { Mark } from './server/client.ts';
 import type { ModelServer } from './server/model-server.ts';
 import type { Dial } from './server/primary-link.ts';
 import type { Line, LineEnds } from './server-lines.ts';
 import type { Chance, Timeline } from './time.ts';
 
 const CRON_US = 100_000;
+/** What clients are told comes in many pieces: whose they are must not depend on it. */
+const CLIENT_CUT_PERMILLE = 400;
 /** So that a server often stands between two units of one entry. */
 const FEED_CUT_PERMILLE = 600;
 
@@ -29,10 +32,10 @@ export interface FeedEnds extends LineEnds {
   readonly onDrain: () => void;
 }
 
+/** What the server says to a client, and how far it was when it had made each part of it. */
 export interface ReplySeen {
   readonly bytes: Buffer;
-  /** The server's offset once it had executed what made this reply. */
-  readonly offset: number;
+  readonly marks: readonly Mark[];
 }
 
 /** What came to a process that stood still is read only as far as it wants to read. */
@@ -79,8 +82,8 @@ export class ServerBody {
   #isHung = false;
   #isDead = false;
   #lines = 0;
-  #depth = 0;
-  #unseen: (() => void)[] = [];
+  /** Each breaks one of the clients' connections. */
+  readonly #clients = new Set<() => void>();
 
   constructor(options: ServerBodyOptions) {
     this.#o = options;
@@ -98,19 +101,19 @@ export class ServerBody {
     return this.#isDead;
   }
 
-  /** `onReply` hears of each piece of replies, in order, once what made it was executed. */
+  /** `onReply` hears of whole replies, in order, when they are made. */
   open(ends: LineEnds, onReply: ((reply: ReplySeen) => void) | null = null): Line {
     const source = this.#newSource();
     const reader = new PausableReader(ends);
-    const toAgent = this.#channelToAgent(source, reader);
+    const cuts = onReply === null ? {} : { cutPermille: CLIENT_CUT_PERMILLE };
+    const toAgent = this.#channelToAgent(source, reader, cuts);
     if (this.#isDead) {
       toAgent.end();
       return { write: () => true, setPaused: () => undefined, close: () => toAgent.drop() };
     }
     const connection = this.model.connect(
-      (bytes) => {
-        if (onReply !== null)
-          this.#unseen.push(() => onReply({ bytes, offset: this.model.offset }));
+      (bytes, marks) => {
+        onReply?.({ bytes, marks });
         toAgent.write(bytes);
       },
       () => toAgent.end(),
@@ -118,7 +121,14 @@ export class ServerBody {
     const toServer = this.#channel(
       (bytes) => this.#inServer(source, () => connection.write(bytes)),
       () => this.#inServer(source, () => connection.close()),
+      { onDrain: () => this.#o.inAgent(source, () => ends.onDrain?.()) },
     );
+    const breakOff = (): void => {
+      toServer.drop();
+      connection.close();
+      toAgent.end();
+    };
+    if (onReply !== null) this.#clients.add(breakOff);
     return {
       write: (bytes) => toServer.write(bytes),
       setPaused: (isPaused) => {
@@ -127,11 +137,20 @@ export class ServerBody {
         if (!isPaused) this.#o.timeline.after(1, () => this.#o.inAgent(source, () => reader.go()));
       },
       close: () => {
+        this.#clients.delete(breakOff);
         reader.drop();
         toAgent.drop();
         toServer.end();
       },
     };
+  }
+
+  /** One connection of the clients' breaks: what was under way is lost on both sides. */
+  breakClient(): void {
+    if (this.#clients.size === 0) return;
+    const breakOff = this.#o.chance.pick([...this.#clients]);
+    this.#clients.delete(breakOff);
+    breakOff();
   }
 
   /** It executes nothing until told otherwise, and dies all the same when it is killed. */
@@ -140,7 +159,7 @@ export class ServerBody {
     this.#isHung = isHung;
     if (isHung) return;
     this.#waiting.drain((run) => {
-      this.#enter(run);
+      run();
       return !this.#isDead && !this.#isHung;
     });
   }
@@ -153,12 +172,16 @@ export class ServerBody {
   }
 
   /** What is left of it after the machine has gone as well: nothing more comes of anything. */
-  #channelToAgent(source: string, ends: LineEnds): Channel {
+  #channelToAgent(
+    source: string,
+    ends: LineEnds,
+    more: Pick<ChannelOptions, 'cutPermille'> = {},
+  ): Channel {
     const { inAgent } = this.#o;
     return this.#channel(
       (bytes) => inAgent(source, () => ends.onBytes(bytes)),
       () => inAgent(source, () => ends.onClosed()),
-      { joins: true },
+      { joins: true, ...more },
     );
   }
 
@@ -217,21 +240,13 @@ export class ServerBody {
   #inServer(source: string, run: () => void): void {
     if (this.#isDead) return;
     if (this.#isHung) this.#waiting.add(source, run);
-    else this.#enter(run);
-  }
-
-  #enter(run: () => void): void {
-    this.#depth += 1;
-    run();
-    this.#depth -= 1;
-    if (this.#depth > 0) return;
-    for (const see of this.#unseen.splice(0)) see();
+    else run();
   }
 
   #cron(): void {
     this.#o.timeline.after(CRON_US, () => {
       if (this.#isDead) return;
-      if (!this.#isHung) this.#enter(() => this.model.cron());
+      if (!this.#isHung) this.model.cron();
       this.#cron();
     });
   }

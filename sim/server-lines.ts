@@ -12,6 +12,8 @@ export interface LineEnds {
   readonly onBytes: (bytes: Buffer) => void;
   /** The server closed it. */
   readonly onClosed: () => void;
+  /** It takes bytes again after `write` said no. */
+  readonly onDrain?: () => void;
 }
 
 /** A connection that the agent made. */

@@ -128,6 +128,10 @@ export class SimServer implements GroupServer {
     this.#feed.cut();
   }
 
+  breakClient(): void {
+    this.#body?.breakClient();
+  }
+
   /** The model ended itself. */
   exited(life: number, why: string): void {
     if (life === this.#life) this.crash(why);
@@ -224,10 +228,16 @@ export class SimServer implements GroupServer {
     });
   }
 
-  /** A connection to the present life, be it gone. */
-  open(ends: LineEnds, onReply: ((reply: ReplySeen) => void) | null = null): Line {
+  /** The connection of a client; null when nobody takes it. */
+  openClient(ends: LineEnds, onReply: (reply: ReplySeen) => void): Line | null {
     const body = this.#body;
-    if (body !== null) return body.open(ends, onReply);
+    return body === null || body.isDead ? null : body.open(ends, onReply);
+  }
+
+  /** A connection to the present life, be it gone. */
+  open(ends: LineEnds): Line {
+    const body = this.#body;
+    if (body !== null) return body.open(ends);
     this.#later(1, () => ends.onClosed());
     return { write: () => true, setPaused: () => undefined, close: () => undefined };
   }

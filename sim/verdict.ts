@@ -10,6 +10,12 @@ export interface Figures {
   readonly answered: number;
   /** Pieces of replies that left a node. */
   readonly releases: number;
+  /** Connections that sessions shared, and their own. */
+  readonly lanes: number;
+  readonly ownConnections: number;
+  /** Pieces of replies that came by lanes, with a fence and without. */
+  readonly fenced: number;
+  readonly unfenced: number;
   readonly streamBytes: number;
   readonly reigns: number;
   readonly crashes: number;

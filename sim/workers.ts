@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import { simulate } from './simulate.ts';
 import type { Outcome } from './verdict.ts';
-import { simulate } from './world.ts';
 
 /** Fewer are not worth the start of a process. */
 export const SEEDS_ALONE_MAX = 20;

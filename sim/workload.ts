@@ -7,6 +7,7 @@ import { ErrorReply } from '../src/core/resp/reply-reader.ts';
 import type { Step } from './check/history.ts';
 import {
   answerOf,
+  behind,
   blocking,
   type Call,
   encode,
@@ -38,6 +39,15 @@ const STEPS_MAX = 4;
 const KEY_USES_MAX = 40;
 const GROUP_USES_MAX = 12;
 const EXPIRY_MS_MAX = 3_000;
+/** Calls that begin with a SELECT; from there up to the next one, with an ECHO. */
+const SELECT_PERMILLE = 60;
+const TAG_PERMILLE = 400;
+/** Between the name of a key and its database: no key is in two. */
+const DB_MARK = '@';
+
+function dbOf(name: string): number {
+  return Number(/@([0-9]+)/.exec(name)?.[1] ?? 0);
+}
 
 export class Workload {
   readonly #chance: Chance;
@@ -46,6 +56,8 @@ export class Workload {
   readonly #fillerMax: number;
   readonly #uses = new Map<string, number>();
   #values = 0;
+  /** Of the call that is being made. */
+  #db = 0;
   #groups = 0;
 
   /** `keys` of each kind; values are padded by up to `fillerMax` bytes. */
@@ -56,8 +68,18 @@ export class Workload {
     this.#fillerMax = fillerMax;
   }
 
-  /** Nobody asked for that one before. */
-  next(): Call {
+  /** Nobody asked for that one before. Its keys are in database `db`. */
+  next(db: number): Call {
+    this.#db = db;
+    const call = this.#next();
+    // What goes on over the same connection needs the answers for itself.
+    if (call.follow !== undefined) return call;
+    const dice = this.#chance.below(1000);
+    if (dice < SELECT_PERMILLE) return this.#selected(db, call);
+    return dice < TAG_PERMILLE ? this.#tagged(call) : call;
+  }
+
+  #next(): Call {
     const kind = this.#chance.pick(this.#kinds);
     switch (kind) {
       case 'txn':
@@ -85,7 +107,8 @@ export class Workload {
 
   /** A read for its own sake: what it must have seen is known when it is asked. */
   probe(): Call {
-    return { ...script([], ['GET', 'probe']), read: () => ({ kind: 'ok', results: [] }) };
+    const call = script([], ['GET', 'probe']);
+    return this.#tagged({ ...call, read: () => ({ kind: 'ok', results: [] }) });
   }
 
   /** Bytes for their own sake. */
@@ -95,23 +118,27 @@ export class Workload {
   }
 
   /** With an ECHO before it: whoever gets another's answer knows. */
-  tagged(): Call {
-    let call = this.next();
-    // What goes on over the same connection needs it for itself.
-    while (call.follow !== undefined) call = this.next();
+  #tagged(call: Call): Call {
     this.#values += 1;
     const tag = `tag${this.#values}`;
-    return {
-      ...call,
-      bytes: Buffer.concat([encode([['ECHO', tag]]), call.bytes]),
-      replies: call.replies + 1,
-      read: ([echo, ...replies]) => {
-        must(echo === tag, 'answers come in the order of their commands', () => {
-          return `${JSON.stringify(echo)} in place of ${tag}`;
-        });
-        return call.read(replies);
-      },
-    };
+    return behind(['ECHO', tag], call, (echo) => {
+      must(echo === tag, 'answers come in the order of their commands', () => {
+        return `${JSON.stringify(echo)} in place of ${tag}`;
+      });
+    });
+  }
+
+  /** With a SELECT before it: the connection is what it was, and its owner may have to move. */
+  #selected(db: number, call: Call): Call {
+    return behind(['SELECT', String(db)], call, () => undefined);
+  }
+
+  /** For several at once. */
+  tagged(db: number): Call {
+    this.#db = db;
+    let call = this.#next();
+    while (call.follow !== undefined) call = this.#next();
+    return this.#tagged(call);
   }
 
   /** Reads all that the history is about. */
@@ -121,7 +148,7 @@ export class Workload {
         .filter(([name]) => name.startsWith(prefix))
         .flatMap(([name, uses]) =>
           Array.from({ length: Math.floor(uses / KEY_USES_MAX) + 1 }, (_, age) =>
-            together([{ f, key: `${name}${age}` }]),
+            this.#selected(dbOf(name), together([{ f, key: `${name}${age}` }])),
           ),
         );
     return [
@@ -139,7 +166,7 @@ export class Workload {
   }
 
   #keyAt(prefix: string, at: number): string {
-    const name = `${prefix}${at}.`;
+    const name = `${prefix}${at}${DB_MARK}${this.#db}.`;
     const uses = (this.#uses.get(name) ?? 0) + 1;
     this.#uses.set(name, uses);
     return `${name}${Math.floor(uses / KEY_USES_MAX)}`;
@@ -207,7 +234,6 @@ export class Workload {
         ['GET', key],
       ]),
       replies: 2,
-      isBinding: true,
       isBlocking: false,
       read: ([, reply]) => answerOf(reply, (value) => [textOf(value)]),
       follow: ([, found]) => {
@@ -268,7 +294,7 @@ export class Workload {
   /** Several types in one transaction: its keys make one object together, so there are few uses. */
   #mixed(): Call {
     this.#groups += 1;
-    const group = Math.floor(this.#groups / GROUP_USES_MAX);
+    const group = `${Math.floor(this.#groups / GROUP_USES_MAX)}${DB_MARK}${this.#db}`;
     const steps: Step[] = [
       { f: 'incr', key: `mc${group}`, by: 1 },
       { ...this.#setStep(), key: `ms${group}` },

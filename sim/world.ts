@@ -1,13 +1,12 @@
 /**
  * One run: a deployment over fakes, a phase of faults, and a phase in which all must be well.
- *
- * Everything follows from the seed: `simulate` called twice gives the same log, byte for byte.
  */
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { NodeId } from '../src/core/scalars.ts';
-import { Clients, type Door } from './clients.ts';
+import type { Door } from './client-connection.ts';
+import { Clients } from './clients.ts';
 import type { Failing } from './disk.ts';
-import { Nemesis, type Targets } from './faults.ts';
+import { Nemesis } from './faults.ts';
 import { judge } from './final-check.ts';
 import { Healing } from './healing.ts';
 import { Host, idOn } from './host.ts';
@@ -15,25 +14,23 @@ import { Invariants } from './invariants.ts';
 import type { Packet } from './life.ts';
 import { MemberFaults } from './member-faults.ts';
 import { type Delivery, Network } from './network.ts';
-import { type Plan, planFor } from './plan.ts';
+import { type Plan, planFor, TICK_US } from './plan.ts';
 import type { Promised } from './power.ts';
 import { Report } from './report.ts';
 import type { RotKind } from './rot.ts';
 import type { Shadow } from './shadow.ts';
+import type { Targets } from './targets.ts';
 import { Chance, Timeline } from './time.ts';
-import type { Figures, Verdict } from './verdict.ts';
+import type { Figures } from './verdict.ts';
 import { Workload } from './workload.ts';
 
-/** Events in the phase of faults. */
-export const STEPS_DEFAULT = 10_000;
-const TICK_US = 25_000;
 const HINT_MAX_US = 5_000;
 const COPIES_US = 1_000_000;
 const COPIES_MAX = 2;
 
-export interface SimulateOptions {
+/** Everything that one run follows from, but for how long it goes on. */
+export interface WorldOptions {
   readonly seed: number;
-  readonly steps: number;
   readonly log?: boolean;
   readonly print?: ((line: string) => void) | null;
 }
@@ -44,26 +41,12 @@ interface Envelope {
   readonly packet: Packet;
 }
 
-export function simulate(options: SimulateOptions): Verdict {
-  const world = new World(options);
-  let failure: string | null = null;
-  let stack: string | null = null;
-  try {
-    world.run(options.steps);
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    failure = `${error.name}: ${error.message}`;
-    stack = error.stack ?? null;
-  }
-  return { seed: options.seed, failure, stack, figures: world.figures(), report: world.report };
-}
-
-class World implements Targets {
+export class World implements Targets {
   readonly report: Report;
   readonly network: Network<unknown>;
   readonly #timeline = new Timeline();
   readonly #plan: Plan;
-  readonly #options: SimulateOptions;
+  readonly #options: WorldOptions;
   readonly #voters: readonly NodeId[];
   readonly #invariants: Invariants;
   readonly #shadows = new Map<NodeId, Shadow>();
@@ -78,7 +61,7 @@ class World implements Targets {
   #healUs = 0;
   #undecided = 0;
 
-  constructor(options: SimulateOptions) {
+  constructor(options: WorldOptions) {
     const { seed } = options;
     this.#options = options;
     this.report = new Report(options.log ?? false, options.print ?? null);
@@ -175,6 +158,7 @@ class World implements Targets {
       asked: this.#clients.recorder.length,
       answered: this.#clients.answered,
       releases: this.#invariants.releases,
+      ...this.#travels(),
       streamBytes: this.#invariants.truth.length,
       reigns: this.#reigns,
       crashes: sum((host) => host.deaths),
@@ -187,6 +171,11 @@ class World implements Targets {
       healUs: this.#healUs,
       undecided: this.#undecided,
     };
+  }
+
+  #travels(): Pick<Figures, 'lanes' | 'ownConnections' | 'fenced' | 'unfenced'> {
+    const { lanes, owns: ownConnections, fenced, unfenced } = this.#invariants.travels;
+    return { lanes, ownConnections, fenced, unfenced };
   }
 
   crash(name: string): void {
@@ -204,9 +193,9 @@ class World implements Targets {
     this.#hosts.get(host)?.cutAfter(promise);
   }
 
-  leaderHost(): string | null {
-    for (const host of this.#hosts.values())
-      if (host.life?.group.isLeader === true) return host.name;
+  leaderHost(than?: string): string | null {
+    for (const { name, life } of this.#hosts.values())
+      if (name !== than && life?.group.isLeader === true) return name;
     return null;
   }
 
@@ -242,6 +231,10 @@ class World implements Targets {
     this.#hosts.get(host)?.crashServer(this.#chance.permille(500));
   }
 
+  breakClient(host: string): void {
+    this.#hosts.get(host)?.server?.breakClient();
+  }
+
   cutFeed(host: string): void {
     this.#hosts.get(host)?.cutFeed();
   }
@@ -268,10 +261,9 @@ class World implements Targets {
     return host.disk.isRotten || this.#memberFaults.mayLose(host.id);
   }
 
-  peerLost(host: string, peer: string): void {
+  peerLost(host: string, peer: string, isLost = this.#chance.permille(500)): void {
     const id = this.#hosts.get(peer)?.id;
     if (id === undefined) return;
-    const isLost = this.#chance.permille(500);
     this.#hosts.get(host)?.enter('orders', ({ group }) => {
       if (isLost) group.peerLost(id);
       else group.peerFound(id);
@@ -286,6 +278,10 @@ class World implements Targets {
         group.handOver(wanted, (ok, why) => this.#note(host, `handed over: ${ok}, ${why}`));
       else group.resign('nemesis');
     });
+  }
+
+  resign(host: string): void {
+    this.#hosts.get(host)?.enter('orders', ({ group }) => group.resign('nemesis'));
   }
 
   copyJoins(): void {
@@ -303,6 +299,7 @@ class World implements Targets {
       seed: this.#options.seed,
       plan: this.#plan,
       tickUs: this.#plan.tickUs[at] ?? TICK_US,
+      slowPermille: this.#plan.slowPermille[at] ?? 0,
       clockMs: this.#plan.clockMs[at] ?? (this.#plan.clockMs[0] as number),
       timeline: this.#timeline,
       invariants: this.#invariants,
@@ -373,7 +370,8 @@ class World implements Targets {
             if (present === life) run();
           });
         return {
-          request: (request) => enter(() => session.request(request)),
+          request: (piece) => enter(() => session.request(piece)),
+          drained: () => enter(() => session.drained()),
           close: () => enter(() => session.close()),
         };
       },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { pastSeeds, replayCommand } from '../sim/seeds.ts';
-import { STEPS_DEFAULT, simulate } from '../sim/world.ts';
+import { STEPS_DEFAULT, simulate } from '../sim/simulate.ts';
 
 const FRESH_SEEDS = 100;
 const SEED_BASE_MAX = 1_000_000_000;

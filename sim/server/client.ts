@@ -35,8 +35,15 @@ export interface ReplicaState {
 }
 
 export interface ClientEnds {
-  readonly onBytes: (bytes: Buffer) => void;
+  readonly onBytes: (bytes: Buffer, marks: readonly Mark[]) => void;
   readonly onClosed: () => void;
+}
+
+/** How far the stream was when the server had carried out what it says up to here. */
+export interface Mark {
+  /** In the bytes that it comes with. */
+  readonly end: number;
+  readonly offset: number;
 }
 
 export class Client {
@@ -59,6 +66,8 @@ export class Client {
   closesAfterReply = false;
   #text = '';
   #parts: Buffer[] = [];
+  #length = 0;
+  #marks: Mark[] = [];
 
   constructor(id: number, ends: ClientEnds, isPrimary: boolean, isAuthenticated: boolean) {
     this.id = id;
@@ -78,11 +87,27 @@ export class Client {
 
   reply(text: string): void {
     this.#text += text;
+    this.#length += text.length;
   }
 
   send(bytes: Buffer): void {
     this.#settle();
     this.#parts.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  /** What it was told last was made at `offset`; the later word counts. */
+  mark(offset: number): void {
+    if (this.#length === 0) return;
+    if (this.#marks.at(-1)?.end === this.#length) this.#marks.pop();
+    this.#marks.push({ end: this.#length, offset });
+  }
+
+  takeMarks(): readonly Mark[] {
+    const marks = this.#marks;
+    this.#marks = [];
+    this.#length = 0;
+    return marks;
   }
 
   takeOutput(): Buffer {

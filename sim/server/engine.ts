@@ -97,6 +97,7 @@ export class Engine {
     }
     this.#answer(client, this.run(client, command, words));
     this.endUnit();
+    client.mark(this.stream.offset);
     this.#serveBlocked();
   }
 
@@ -168,6 +169,7 @@ export class Engine {
       if (text.startsWith('-')) this.failed(client, text);
     } else if (text !== '') {
       client.reply(text);
+      client.mark(this.stream.offset);
       this.talking.add(client);
     }
   }
@@ -336,5 +338,6 @@ export class Engine {
     this.#answer(client, bulks([key, item]));
     this.resumed.add(client);
     this.endUnit();
+    client.mark(this.stream.offset);
   }
 }

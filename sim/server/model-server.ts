@@ -6,7 +6,7 @@
  * held to the real servers by `test/contracts/server.ts`.
  */
 import { ADMIN_COMMANDS } from './admin-commands.ts';
-import { Client } from './client.ts';
+import { Client, type ClientEnds } from './client.ts';
 import { Engine, type Unit } from './engine.ts';
 import { FLAVORS, type FlavorName } from './flavor.ts';
 import { LIST_COMMANDS } from './list-commands.ts';
@@ -137,7 +137,7 @@ export class ModelServer {
   }
 
   /** When it is over, `onClosed` is called before this returns. */
-  connect(onBytes: (bytes: Buffer) => void, onClosed: () => void): ModelConnection {
+  connect(onBytes: ClientEnds['onBytes'], onClosed: () => void): ModelConnection {
     this.#lastClient += 1;
     const isOpen = this.#options.clientPassword === null;
     const client = new Client(this.#lastClient, { onBytes, onClosed }, false, isOpen);
@@ -258,7 +258,7 @@ export class ModelServer {
     if (client === undefined) return;
     this.#engine.talking.delete(client);
     if (client.isClosed) return;
-    if (client.hasOutput) client.ends.onBytes(client.takeOutput());
+    if (client.hasOutput) client.ends.onBytes(client.takeOutput(), client.takeMarks());
     if (!client.closesAfterReply || client.isClosed) return;
     this.#engine.forget(client);
     client.ends.onClosed();

@@ -30,10 +30,10 @@ import { openDataGroup } from './open-data-group.ts';
 import { findOwnAddress, reachableHost } from './own-address.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { OwnServer } from './own-server.ts';
-import { relayHold } from './relay-hold.ts';
 import { RelayRoute } from './relay-route.ts';
 import { settingLines } from './server-settings.ts';
 import { DATA_GROUP, DataGroup } from './shard/data-group.ts';
+import { relayHold } from './strong/relay-hold.ts';
 
 const FEED_USER = 'althing-feed';
 

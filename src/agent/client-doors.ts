@@ -5,12 +5,14 @@
  * Without threads the relay has the client port, and nothing else is here. With threads they share
  * the port, and the relay has what followers pass through to this node.
  */
+
+import type { ListedCommand } from '../core/lanes/command-rules.ts';
+import type { Route } from '../core/lanes/ports.ts';
 import type { Hello } from '../io/peers/hello.ts';
 import { MESH_LIMITS } from '../io/peers/mesh-limits.ts';
-import type { ListedCommand } from '../io/relay/command-rules.ts';
 import { ClientListener } from '../io/relay/listener.ts';
 import { RELAY_BOUNDS } from '../io/relay/options.ts';
-import type { RelayPorts, Route } from '../io/relay/ports.ts';
+import type { RelayPorts } from '../io/relay/ports.ts';
 import { Relay, type RelayStats } from '../io/relay/relay.ts';
 import { CONF_LIMITS } from '../io/server/conf.ts';
 import { commandRules } from './command-rules.ts';

@@ -1,6 +1,7 @@
 /** What a server's own COMMAND says: flags that tell what may not share a connection. */
+
+import type { ListedCommand } from '../core/lanes/command-rules.ts';
 import type { Reply } from '../core/resp/reply-reader.ts';
-import type { ListedCommand } from '../io/relay/command-rules.ts';
 
 /** What cannot be read is left out: the relay's own tables hold without it. */
 export function parseCommands(reply: Reply): ListedCommand[] {

@@ -1,7 +1,7 @@
 /**
  * What the relay refuses or answers by itself, and why; the server's own ACL is the second wall.
  */
-import type { CommandRules } from '../io/relay/options.ts';
+import type { CommandRules } from '../core/lanes/command-rules.ts';
 import { DENIED } from '../io/server/acl.ts';
 import { CLIENT_SETTINGS } from '../io/server/settings.ts';
 

@@ -4,10 +4,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import type { ListedCommand } from '../core/lanes/command-rules.ts';
 import { parseRole, type Role } from '../core/psync/role.ts';
 import type { Reply } from '../core/resp/reply-reader.ts';
 import { type ReplOffset, replOffset } from '../core/scalars.ts';
-import type { ListedCommand } from '../io/relay/command-rules.ts';
 import { type Admin, connectServer } from '../io/server/admin.ts';
 import { AGENT_USER, type ConfLimits, type Feed } from '../io/server/conf.ts';
 import { ServerError } from '../io/server/errors.ts';

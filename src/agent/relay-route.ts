@@ -1,6 +1,7 @@
 /** Where clients go now: to the own server while a reign is open, else to the leader. */
+
+import type { Route } from '../core/lanes/ports.ts';
 import type { NodeId } from '../core/scalars.ts';
-import type { Route } from '../io/relay/ports.ts';
 import type { RelayPort } from './strong/ports.ts';
 
 /** What a relay can be told: see there. */

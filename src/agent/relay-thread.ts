@@ -14,7 +14,7 @@ import { connectServer } from '../io/server/admin.ts';
 import { commandRules } from './command-rules.ts';
 import { FenceLink } from './fence-link.ts';
 import { monotonicMs } from './monotonic.ts';
-import { relayHold } from './relay-hold.ts';
+import { relayHold } from './strong/relay-hold.ts';
 import { roleSeen } from './strong/role-seen.ts';
 import {
   COUNTER_NAMES,

@@ -11,11 +11,11 @@
  * A thread that ends by itself ends the agent.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { ListedCommand } from '../core/lanes/command-rules.ts';
+import type { Route } from '../core/lanes/ports.ts';
 import type { Hello } from '../io/peers/hello.ts';
-import type { ListedCommand } from '../io/relay/command-rules.ts';
 import { RelayError } from '../io/relay/listener.ts';
 import { PortClaim } from '../io/relay/port-claim.ts';
-import type { Route } from '../io/relay/ports.ts';
 import type { ReignWatch } from './strong/ports.ts';
 import {
   COUNTER_NAMES,

@@ -3,13 +3,13 @@
  * seldom. What happens per reply goes through shared memory (`threads/`).
  */
 import type { MessagePort } from 'node:worker_threads';
+import type { ListedCommand } from '../core/lanes/command-rules.ts';
+import type { Route } from '../core/lanes/ports.ts';
 import type { NodeId } from '../core/scalars.ts';
 import type { Hello } from '../io/peers/hello.ts';
 import type { Address } from '../io/peers/transport.ts';
-import type { ListedCommand } from '../io/relay/command-rules.ts';
 import type { RelayErrorCode } from '../io/relay/listener.ts';
 import type { RelayBounds } from '../io/relay/options.ts';
-import type { Route } from '../io/relay/ports.ts';
 import type { RelayStats } from '../io/relay/relay.ts';
 import type { ThreadReignLimits } from './threads/thread-reign.ts';
 

@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { CommandJudge } from '../../io/relay/command-rules.ts';
 import { RELAY_BOUNDS } from '../../io/relay/options.ts';
-import { RequestGate } from '../../io/relay/request-gate.ts';
 import { encodeCommand } from '../resp/writer.ts';
+import { CommandJudge } from './command-rules.ts';
+import { RequestGate } from './request-gate.ts';
 import { TrialRelay, type TrialSession } from './trial-relay.ts';
 import { aloneReplies, WRONG } from './trial-server.ts';
 

@@ -1,4 +1,4 @@
-/** Every bound of the relay, with its reason, and the rules for commands. */
+/** Every bound of the relay, with its reason. */
 
 export interface RelayBounds {
   /** Sessions at once, those passed through from other nodes included: the server's default. */
@@ -22,6 +22,8 @@ export interface RelayBounds {
   /** Reply bytes on their way to one client that a lane has brought, once others waited for it as
    * long as they must. Above it the client is closed: its replies can wait nowhere else. */
   readonly laneReplyBytesMax: number;
+  /** Lanes at once: databases times users times two protocols are few. */
+  readonly lanesMax: number;
   /** Connections of sessions that could do without: above it the oldest are given back. */
   readonly ownConnectionsMax: number;
   /** A command that must be seen whole to be judged; longer ones are refused. */
@@ -51,6 +53,7 @@ export const RELAY_BOUNDS: Omit<RelayBounds, 'bulkBytesMax'> = {
   replyBytesTotalMax: 256 * 1024 * 1024,
   replyBytesLow: 64 * 1024,
   laneReplyBytesMax: 64 * 1024 * 1024,
+  lanesMax: 256,
   ownConnectionsMax: 1_000,
   wholeBytesMax: 1024 * 1024,
   gatherBytesMax: 16 * 1024,
@@ -58,13 +61,3 @@ export const RELAY_BOUNDS: Omit<RelayBounds, 'bulkBytesMax'> = {
   closeGraceMs: 5_000,
   keepAliveMs: 60_000,
 };
-
-/** What the agent says about single commands. */
-export interface CommandRules {
-  /** `REPLICAOF` or `CLIENT PAUSE`, in upper case, to the reason that the client is told. */
-  readonly denied: ReadonlyMap<string, string>;
-  /** Parameters, in lower case, that a client may `CONFIG SET`. */
-  readonly configAllowed: ReadonlySet<string>;
-  /** How many replicas hold what was written before a `WAIT asked …`, from agreed state. */
-  waitReply(asked: number): number;
-}

@@ -5,13 +5,21 @@
  * that must close has happened when they return.
  */
 import type { Duplex } from 'node:stream';
+import {
+  CommandJudge,
+  type CommandRules,
+  type ListedCommand,
+} from '../../core/lanes/command-rules.ts';
+import { Lanes } from '../../core/lanes/lanes.ts';
+import { Owners } from '../../core/lanes/owners.ts';
+import type { LaneWireEvents, OwnWire, OwnWireEvents, Route } from '../../core/lanes/ports.ts';
 import { errorReply } from '../../core/resp/writer.ts';
-import { CommandJudge, type ListedCommand } from './command-rules.ts';
-import { Lanes } from './lanes.ts';
-import type { CommandRules, RelayBounds } from './options.ts';
-import type { RelayPorts, Route } from './ports.ts';
+import { LaneSocket } from './lane-socket.ts';
+import type { RelayBounds } from './options.ts';
+import type { RelayPorts } from './ports.ts';
 import { Session } from './session.ts';
 import type { SessionHost } from './session-host.ts';
+import { Upstream } from './upstream.ts';
 
 export interface RelayOptions {
   readonly ports: RelayPorts;
@@ -54,8 +62,7 @@ export class Relay implements SessionHost {
   readonly lanes: Lanes<Session>;
   readonly #seats: Seats;
   readonly #sessions = new Set<Session>();
-  /** With a connection of their own to the local server; the oldest first. */
-  readonly #owning = new Set<Session>();
+  readonly #owners: Owners<Session>;
   readonly #heldUp = new Set<Session>();
   #route: Route = { kind: 'none', why: 'this node is starting' };
   /** The reign whose replies sessions may hold; it ends only by `endReign`. */
@@ -73,7 +80,17 @@ export class Relay implements SessionHost {
     this.ports = options.ports;
     this.bounds = options.bounds;
     this.judge = new CommandJudge(options.rules);
-    this.lanes = new Lanes(options.ports);
+    const { ports } = options;
+    const lanesPorts = {
+      connectLane: (events: LaneWireEvents) => new LaneSocket(ports.connectServer(), events),
+      nextRound: () => ports.nextRound(),
+      soon: (run: () => void) => void setImmediate(run),
+      get hold() {
+        return ports.hold;
+      },
+    };
+    this.lanes = new Lanes(lanesPorts, options.bounds.lanesMax);
+    this.#owners = new Owners(options.bounds.ownConnectionsMax);
     this.#seats = options.seats ?? {
       take: () => this.#sessions.size < this.bounds.sessionsMax,
       leave: () => undefined,
@@ -82,6 +99,25 @@ export class Relay implements SessionHost {
 
   get route(): Route {
     return this.#route;
+  }
+
+  get retryMs(): number {
+    return this.bounds.retryMs;
+  }
+
+  nextRound(): number {
+    return this.ports.nextRound();
+  }
+
+  connectOwn(route: Route, events: OwnWireEvents): OwnWire {
+    const upstream = new Upstream(route, events);
+    upstream.connect(this.ports);
+    return upstream;
+  }
+
+  later(ms: number, run: () => void): () => void {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
   }
 
   get canRead(): boolean {
@@ -251,17 +287,11 @@ export class Relay implements SessionHost {
   }
 
   onOwnOpened(session: Session): void {
-    this.#owning.add(session);
-    if (this.#owning.size <= this.bounds.ownConnectionsMax) return;
-    let looks = 0;
-    for (const owner of this.#owning) {
-      looks += 1;
-      if (looks > GIVE_BACK_LOOKS || owner.giveBack()) return;
-    }
+    this.#owners.opened(session);
   }
 
   onOwnClosed(session: Session): void {
-    this.#owning.delete(session);
+    this.#owners.closed(session);
   }
 
   onClosed(session: Session): void {
@@ -269,6 +299,3 @@ export class Relay implements SessionHost {
     // In `#heldUp` a closed session only waits for the hold to drain.
   }
 }
-
-/** How many sessions are asked to give back their connection when one more is opened. */
-const GIVE_BACK_LOOKS = 8;

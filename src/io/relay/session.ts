@@ -11,13 +11,16 @@
  * - Every byte read from the local server goes through the hold.
  */
 import type { Duplex } from 'node:stream';
+import {
+  type ConnectedSession,
+  Connections,
+  type ConnectionsEvents,
+} from '../../core/lanes/connections.ts';
+import { RequestGate } from '../../core/lanes/request-gate.ts';
 import { afterTail, type Segment } from '../../core/lanes/segment.ts';
 import type { Way } from '../../core/lanes/way.ts';
 import { errorReply } from '../../core/resp/writer.ts';
-import { Connections, type ConnectionsEvents } from './connections.ts';
-import type { LaneSession } from './lanes.ts';
 import { MonitorFilter } from './monitor-filter.ts';
-import { RequestGate } from './request-gate.ts';
 import type { SessionHost } from './session-host.ts';
 import { unpinned } from './unpinned.ts';
 
@@ -27,12 +30,11 @@ import { unpinned } from './unpinned.ts';
  */
 type Phase = 'open' | 'draining' | 'ending' | 'closed';
 
-export class Session implements LaneSession, ConnectionsEvents {
-  /** Whether the client is the relay of a follower: it has a route of its own and must use it. */
+export class Session implements ConnectedSession, ConnectionsEvents {
   readonly isPassThrough: boolean;
   readonly #host: SessionHost;
   readonly #client: Duplex;
-  readonly #connections: Connections;
+  readonly #connections: Connections<Session>;
   readonly #way: Way;
   #gate: RequestGate | null = null;
   #filter: MonitorFilter | null = null;
@@ -112,10 +114,8 @@ export class Session implements LaneSession, ConnectionsEvents {
   /** Nothing executed in the reign that ends may be answered any more. */
   endReign(): void {
     if (this.isClosed) return;
-    if (this.isPassThrough || this.isHolding || this.#phase === 'draining') this.destroy();
-    else if (!this.#connections.isLocal) return;
-    else if (this.#way.isIdle) this.#connections.detach();
-    else this.destroy();
+    const isOver = this.isPassThrough || this.#phase === 'draining';
+    if (isOver || !this.#connections.endReign()) this.destroy();
   }
 
   readonly onReadsChanged = (): void => this.#updateReading();
@@ -322,20 +322,10 @@ export class Session implements LaneSession, ConnectionsEvents {
     this.#connections.setReading(!isBehind && !this.#isHeldUp);
     if (isBehind === this.#isBehind && !isBehind) return;
     this.#isBehind = isBehind;
-    this.#watchLane(isBehind, bytes);
-  }
-
-  /** A lane that it holds up is its alone from now on, and others wait for it only so long. */
-  #watchLane(isBehind: boolean, bytes: number): void {
-    const { link } = this.#connections;
-    if (link === null) return;
-    if (!isBehind) link.letGo(this);
-    else if (bytes > this.#host.bounds.laneReplyBytesMax) this.destroy();
-    else {
-      this.#way.beHeavy();
-      this.#host.lanes.retire(link);
-      link.holdUp(this);
-    }
+    // Its replies can wait nowhere else.
+    const isTooMuch = bytes > this.#host.bounds.laneReplyBytesMax;
+    if (isBehind && isTooMuch && this.#connections.hasLane) this.destroy();
+    else this.#connections.setBehind(isBehind);
   }
 
   // Client.

@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CommandRules } from '../../core/lanes/command-rules.ts';
+import type { HeldReply, HeldSession, Hold } from '../../core/lanes/ports.ts';
 import { ClientListener } from './listener.ts';
-import { type CommandRules, RELAY_BOUNDS, type RelayBounds } from './options.ts';
-import type { HeldReply, HeldSession, Hold } from './ports.ts';
+import { RELAY_BOUNDS, type RelayBounds } from './options.ts';
 import { Relay } from './relay.ts';
 
 /** The server's default for `proto-max-bulk-len`. */

@@ -6,28 +6,19 @@
  * executed, and only the caller knows what to do then.
  */
 import type { Duplex } from 'node:stream';
-import type { RelayPorts, Route } from './ports.ts';
+import type { OwnWire, OwnWireEvents, Route } from '../../core/lanes/ports.ts';
+import type { RelayPorts } from './ports.ts';
 
-export interface UpstreamEvents {
-  onConnect(): void;
-  onReply(bytes: Buffer): void;
-  /** The upstream takes bytes again after `write` returned false. */
-  onDrain(): void;
-  /** No reply follows. It was never connected when `onConnect` was not called. */
-  onEnd(): void;
-}
-
-export class Upstream {
-  /** Never `none`. The upstream is of no use under any other route. */
+export class Upstream implements OwnWire {
   readonly route: Route;
-  readonly #events: UpstreamEvents;
+  readonly #events: OwnWireEvents;
   #abort: AbortController | null = null;
   #stream: Duplex | null = null;
   #isConnected = false;
   #isOver = false;
   #isReading = true;
 
-  constructor(route: Route, events: UpstreamEvents) {
+  constructor(route: Route, events: OwnWireEvents) {
     this.route = route;
     this.#events = events;
   }
@@ -55,7 +46,6 @@ export class Upstream {
     }
   }
 
-  /** False when the upstream takes no more for now; the bytes are on their way all the same. */
   write(bytes: Buffer): boolean {
     return this.#stream?.write(bytes) ?? true;
   }

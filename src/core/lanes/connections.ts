@@ -1,13 +1,36 @@
 /**
  * The connections of one session: its place on a lane, or one of its own, to the local server or to
- * the leader's relay. `core/lanes`' `Way` decides which; this opens, closes and writes them.
+ * the leader's relay. `Way` decides which; this opens, closes and writes them.
  */
-import { Way, type WayPorts } from '../../core/lanes/way.ts';
 import type { LaneLink } from './lane-link.ts';
-import type { Route } from './ports.ts';
-import type { Session } from './session.ts';
-import type { SessionHost } from './session-host.ts';
-import { Upstream, type UpstreamEvents } from './upstream.ts';
+import type { LaneSession, Lanes } from './lanes.ts';
+import { isSameRoute, type OwnWire, type OwnWireEvents, type Route } from './ports.ts';
+import { Way, type WayPorts } from './way.ts';
+
+/** What the connections need of their session. */
+export interface ConnectedSession extends LaneSession {
+  /** Whether the client is the relay of a follower: it has a route of its own and must use it. */
+  readonly isPassThrough: boolean;
+}
+
+/** What they need of the relay. */
+export interface ConnectionsHost<S extends ConnectedSession> {
+  readonly route: Route;
+  /** Of the present reign. */
+  readonly lanes: Lanes<S>;
+  /** Pause between two attempts to connect. */
+  readonly retryMs: number;
+  /** The ticket of a command read now. */
+  nextRound(): number;
+  /** A connection of a session's own to where the route leads. */
+  connectOwn(route: Route, events: OwnWireEvents): OwnWire;
+  /** Runs it once, then, unless the call that it returns comes first. */
+  later(ms: number, run: () => void): () => void;
+  countCommands(forwarded: number, refused: number): void;
+  /** It has a connection of its own to the local server. */
+  onOwnOpened(session: S): void;
+  onOwnClosed(session: S): void;
+}
 
 export interface ConnectionsEvents {
   /** Bytes of the own connection for the client; null: it was not let in. */
@@ -20,20 +43,20 @@ export interface ConnectionsEvents {
   onLoss(): void;
 }
 
-export class Connections implements WayPorts, UpstreamEvents {
+export class Connections<S extends ConnectedSession> implements WayPorts, OwnWireEvents {
   readonly way: Way;
-  readonly #session: Session;
-  readonly #host: SessionHost;
+  readonly #session: S;
+  readonly #host: ConnectionsHost<S>;
   readonly #events: ConnectionsEvents;
-  #link: LaneLink<Session> | null = null;
-  #upstream: Upstream | null = null;
-  #retry: NodeJS.Timeout | null = null;
-  #corked: Upstream | null = null;
+  #link: LaneLink<S> | null = null;
+  #upstream: OwnWire | null = null;
+  #retry: (() => void) | null = null;
+  #corked: OwnWire | null = null;
   #isFull = false;
   /** A round that begins later than the arrival of all that was sent on the own connection. */
   ticket = 0;
 
-  constructor(session: Session, host: SessionHost, events: ConnectionsEvents) {
+  constructor(session: S, host: ConnectionsHost<S>, events: ConnectionsEvents) {
     this.#session = session;
     this.#host = host;
     this.#events = events;
@@ -59,12 +82,8 @@ export class Connections implements WayPorts, UpstreamEvents {
     return this.#retry !== null;
   }
 
-  get link(): LaneLink<Session> | null {
-    return this.#link;
-  }
-
   takeTicket(): void {
-    if (this.#upstream?.route.kind === 'open') this.ticket = this.#host.ports.nextRound();
+    if (this.#upstream?.route.kind === 'open') this.ticket = this.#host.nextRound();
   }
 
   /** Until `uncork` what is sent on the own connection is kept, to go out in one piece. */
@@ -87,6 +106,35 @@ export class Connections implements WayPorts, UpstreamEvents {
     this.#upstream?.finish();
   }
 
+  /**
+   * The reign is over, and nothing that was executed in it may be answered any more: false when
+   * the session has something there, and must be closed.
+   */
+  endReign(): boolean {
+    if (this.way.heldBytes > 0) return false;
+    if (!this.isLocal) return true;
+    if (!this.way.isIdle) return false;
+    this.detach();
+    return true;
+  }
+
+  /** A lane that it holds up is its alone from now on, and others wait for it only so long. */
+  setBehind(isBehind: boolean): void {
+    const link = this.#link;
+    if (link === null) return;
+    if (!isBehind) {
+      link.letGo(this.#session);
+      return;
+    }
+    this.way.beHeavy();
+    this.#host.lanes.retire(link);
+    link.holdUp(this.#session);
+  }
+
+  get hasLane(): boolean {
+    return this.#link !== null;
+  }
+
   /** Gives up connections that owe nothing. The next command finds others. */
   detach(): void {
     this.drop();
@@ -103,7 +151,7 @@ export class Connections implements WayPorts, UpstreamEvents {
   }
 
   stopRetrying(): void {
-    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry?.();
     this.#retry = null;
   }
 
@@ -147,8 +195,7 @@ export class Connections implements WayPorts, UpstreamEvents {
 
   openOwn(): void {
     this.#leaveLane();
-    this.#upstream = new Upstream(this.#host.route, this);
-    this.#upstream.connect(this.#host.ports);
+    this.#upstream = this.#host.connectOwn(this.#host.route, this);
     if (this.#upstream.route.kind === 'open') this.#host.onOwnOpened(this.#session);
   }
 
@@ -195,7 +242,7 @@ export class Connections implements WayPorts, UpstreamEvents {
     const wasConnected = this.#upstream?.isConnected === true;
     const { isIdle } = this.way;
     this.detach();
-    if (!wasConnected) this.#tryAgain(this.#host.bounds.retryMs);
+    if (!wasConnected) this.#tryAgain(this.#host.retryMs);
     else if (!isIdle) this.#events.onLoss();
     else this.#events.onOpen();
   }
@@ -210,7 +257,7 @@ export class Connections implements WayPorts, UpstreamEvents {
       return;
     }
     this.way.beHeavy();
-    this.#tryAgain(this.#host.bounds.retryMs);
+    this.#tryAgain(this.#host.retryMs);
     this.#events.onRoom();
   }
 
@@ -232,17 +279,12 @@ export class Connections implements WayPorts, UpstreamEvents {
   }
 
   #tryAgain(afterMs: number): void {
-    this.#retry ??= setTimeout(() => {
+    this.#retry ??= this.#host.later(afterMs, () => {
       this.#retry = null;
       this.#events.onOpen();
-    }, afterMs);
+    });
   }
 }
 
 /** A script that makes the server say -BUSY has run for seconds, and many sessions may ask. */
 const BUSY_RETRY_MS = 250;
-
-function isSameRoute(one: Route, other: Route): boolean {
-  if (one.kind === 'open') return other.kind === 'open' && one.reign === other.reign;
-  return one.kind === 'leader' && other.kind === 'leader' && one.node === other.node;
-}

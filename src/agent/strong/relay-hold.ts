@@ -1,12 +1,11 @@
 /** The hold of the present reign, as the relay uses it. */
-import { parseRole } from '../core/psync/role.ts';
-import { type Reply, ReplyError, ReplyReader } from '../core/resp/reply-reader.ts';
-import type { ReplOffset } from '../core/scalars.ts';
-import type { Hold as RelayHold } from '../io/relay/ports.ts';
-
-import { fenceOf } from './strong/barrier.ts';
-import type { Hold } from './strong/hold.ts';
-import { roleSeen } from './strong/role-seen.ts';
+import type { Hold as RelayHold } from '../../core/lanes/ports.ts';
+import { parseRole } from '../../core/psync/role.ts';
+import { type Reply, ReplyError, ReplyReader } from '../../core/resp/reply-reader.ts';
+import type { ReplOffset } from '../../core/scalars.ts';
+import { fenceOf } from './barrier.ts';
+import type { Hold } from './hold.ts';
+import { roleSeen } from './role-seen.ts';
 
 /** ROLE lists the replicas: one or two lines. */
 const REPLY_BYTES_MAX = 64 * 1024;

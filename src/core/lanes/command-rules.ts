@@ -11,9 +11,9 @@
  * FUNCTION RESTORE is denied. A script that builds the name at run time is not found
  * (`facts/holes.md` H3).
  */
-import type { Effect } from '../../core/lanes/effect.ts';
-import { CommandNames } from '../../core/resp/command-names.ts';
-import { encodeCommand } from '../../core/resp/writer.ts';
+
+import { CommandNames } from '../resp/command-names.ts';
+import { encodeCommand } from '../resp/writer.ts';
 import {
   authEffect,
   clientEffect,
@@ -21,7 +21,17 @@ import {
   selectEffect,
   streamReadEffect,
 } from './connection-rules.ts';
-import type { CommandRules } from './options.ts';
+import type { Effect } from './effect.ts';
+
+/** What the agent says about single commands. */
+export interface CommandRules {
+  /** `REPLICAOF` or `CLIENT PAUSE`, in upper case, to the reason that the client is told. */
+  readonly denied: ReadonlyMap<string, string>;
+  /** Parameters, in lower case, that a client may `CONFIG SET`. */
+  readonly configAllowed: ReadonlySet<string>;
+  /** How many replicas hold what was written before a `WAIT asked …`, from agreed state. */
+  waitReply(asked: number): number;
+}
 
 /** Null is a plain command; of a `judged` one the arguments decide. */
 export type Trait = Effect | 'judged' | null;

@@ -4,30 +4,40 @@
  * What all sessions send in one turn of the event loop goes out at its end, each lane's as one
  * write with one fence: under load batches grow, and a lone command is not kept waiting.
  */
-import type { Slice } from '../../core/lanes/lane.ts';
+import type { Slice } from './lane.ts';
 import { LaneLink, type LaneLinkEvents, type LaneUser } from './lane-link.ts';
-import type { HeldSession, RelayPorts } from './ports.ts';
+import type { HeldSession, Hold, LaneWire, LaneWireEvents } from './ports.ts';
+
+export interface LanesPorts {
+  /** A new connection to the local server. */
+  connectLane(events: LaneWireEvents): LaneWire;
+  /** The ticket of a command read now: a leadership round of this number or later begins later. */
+  nextRound(): number;
+  /** Runs it once, at the end of this turn. */
+  soon(run: () => void): void;
+  readonly hold: Hold;
+}
 
 export interface LaneSession extends LaneUser, HeldSession {
   /** Replies were read that will be held: so many whole ones, in so many bytes. */
   onLaneReplies(replies: number, bytes: number): void;
 }
 
-/** Databases times users times two protocols are few; sessions beyond use their own connection. */
-const LANES_MAX = 256;
-
 export class Lanes<S extends LaneSession> implements LaneLinkEvents<S> {
-  readonly #ports: RelayPorts;
+  readonly #ports: LanesPorts;
+  readonly #most: number;
   /** Those that take sessions. */
   readonly #open = new Map<string, LaneLink<S>>();
   readonly #all = new Set<LaneLink<S>>();
   #unsent: LaneLink<S>[] = [];
-  #flush: NodeJS.Immediate | null = null;
+  #isFlushDue = false;
   #isHurried = false;
   #isHoldFull = false;
 
-  constructor(ports: RelayPorts) {
+  /** `most` lanes at once: sessions beyond use their own connection. */
+  constructor(ports: LanesPorts, most: number) {
     this.#ports = ports;
+    this.#most = most;
   }
 
   get isHurried(): boolean {
@@ -42,8 +52,8 @@ export class Lanes<S extends LaneSession> implements LaneLinkEvents<S> {
   join(session: S, key: string, replay: readonly Buffer[]): LaneLink<S> | null {
     let link = this.#open.get(key);
     if (link === undefined) {
-      if (this.#all.size >= LANES_MAX) return null;
-      link = new LaneLink<S>(key, this.#ports.connectServer(), replay, this);
+      if (this.#all.size >= this.#most) return null;
+      link = new LaneLink<S>(key, (events) => this.#ports.connectLane(events), replay, this);
       link.setStopped(this.#isHoldFull);
       this.#open.set(key, link);
       this.#all.add(link);
@@ -64,7 +74,9 @@ export class Lanes<S extends LaneSession> implements LaneLinkEvents<S> {
   send(link: LaneLink<S>, session: S, bytes: Buffer, count: number): void {
     if (!link.lane.hasBatch) this.#unsent.push(link);
     link.lane.request(session, bytes, count);
-    this.#flush ??= setImmediate(() => this.#flushAll());
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    this.#ports.soon(() => this.#flushAll());
   }
 
   /** Nobody new may use it, and who is owed nothing there leaves it. */
@@ -100,7 +112,7 @@ export class Lanes<S extends LaneSession> implements LaneLinkEvents<S> {
   }
 
   #flushAll(): void {
-    this.#flush = null;
+    this.#isFlushDue = false;
     const links = this.#unsent;
     this.#unsent = [];
     const ticket = this.#ports.nextRound();

@@ -4,8 +4,9 @@
  * What is not understood here is refused by the server too, and changes nothing; where that is not
  * certain the command binds.
  */
-import type { Credentials, Effect } from '../../core/lanes/effect.ts';
+
 import type { JudgedCommand } from './command-rules.ts';
+import type { Credentials, Effect } from './effect.ts';
 
 const BINDS: Effect = { kind: 'binds' };
 const BLOCKS: Effect = { kind: 'blocks' };

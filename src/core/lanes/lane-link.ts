@@ -5,9 +5,9 @@
  * It ends for ever with its connection, with the reign, or when its replies do not add up; whoever
  * is owed something then is told, and nobody is given anything afterwards.
  */
-import type { Socket } from 'node:net';
-import { Lane, type Slice } from '../../core/lanes/lane.ts';
-import { ReplyCounter } from '../../core/resp/reply-counter.ts';
+import { ReplyCounter } from '../resp/reply-counter.ts';
+import { Lane, type Slice } from './lane.ts';
+import type { LaneWire, LaneWireEvents } from './ports.ts';
 
 /** What a lane needs of a session. */
 export interface LaneUser {
@@ -35,8 +35,6 @@ export interface LaneLinkEvents<S extends LaneUser> {
   ended(link: LaneLink<S>): void;
 }
 
-/** Small requests are copied into one: cheaper than handing the kernel a list of them. */
-const COPY_BYTES_MAX = 128 * 1024;
 /** Request bytes that the server has not taken: above it who sends more is not read. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
 /** Ticks for which others wait for a session that does not take its replies. */
@@ -48,7 +46,7 @@ const MINUS = 0x2d;
 export class LaneLink<S extends LaneUser> {
   readonly key: string;
   readonly lane: Lane<S>;
-  readonly #socket: Socket;
+  readonly #wire: LaneWire;
   readonly #events: LaneLinkEvents<S>;
   /** Sessions that wait for it to be ready. */
   #waiting = new Set<S>();
@@ -73,25 +71,28 @@ export class LaneLink<S extends LaneUser> {
   #chunksAtTick = 0;
   #stillTicks = 0;
 
-  constructor(key: string, socket: Socket, replay: readonly Buffer[], events: LaneLinkEvents<S>) {
+  constructor(
+    key: string,
+    connect: (events: LaneWireEvents) => LaneWire,
+    replay: readonly Buffer[],
+    events: LaneLinkEvents<S>,
+  ) {
     this.key = key;
-    this.#socket = socket;
     this.#events = events;
     this.#greetings = replay.length;
     this.lane = new Lane<S>({
       replied: (slices, ticket, fence) => events.replied(this, slices, ticket, fence),
     });
-    const begin = (): void => {
-      if (this.#isOver) return;
-      if (replay.length > 0) socket.write(Buffer.concat(replay));
-      else this.#ready();
-    };
-    if (socket.connecting) socket.once('connect', begin);
-    else process.nextTick(begin);
-    socket.on('error', () => undefined);
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('drain', () => this.#drained());
-    socket.on('close', () => this.#end());
+    this.#wire = connect({
+      onConnect: () => {
+        if (this.#isOver) return;
+        if (replay.length > 0) this.#wire.write(replay);
+        else this.#ready();
+      },
+      onBytes: (chunk) => this.#read(chunk),
+      onDrain: () => this.#drained(),
+      onEnd: () => this.#end(),
+    });
   }
 
   get isReady(): boolean {
@@ -103,7 +104,7 @@ export class LaneLink<S extends LaneUser> {
   }
 
   get isFull(): boolean {
-    return this.#socket.writableLength > UNSENT_BYTES_MAX;
+    return this.#wire.unsentBytes > UNSENT_BYTES_MAX;
   }
 
   /** Tells `session` when it is ready. */
@@ -117,17 +118,7 @@ export class LaneLink<S extends LaneUser> {
 
   /** Writes what the turn has brought. */
   flush(ticket: number): void {
-    if (this.#isOver || !this.lane.hasBatch) return;
-    const batch = this.lane.takeBatch(ticket);
-    let bytes = 0;
-    for (const piece of batch) bytes += piece.length;
-    if (bytes <= COPY_BYTES_MAX) {
-      this.#socket.write(Buffer.concat(batch, bytes));
-      return;
-    }
-    this.#socket.cork();
-    for (const piece of batch) this.#socket.write(piece);
-    this.#socket.uncork();
+    if (!this.#isOver && this.lane.hasBatch) this.#wire.write(this.lane.takeBatch(ticket));
   }
 
   /** Not read for the sake of `session`, until it keeps up. */
@@ -178,14 +169,13 @@ export class LaneLink<S extends LaneUser> {
     const isReading = !this.#isStopped && this.#heldUpBy.size === 0;
     if (isReading === this.#isReading) return;
     this.#isReading = isReading;
-    if (isReading) this.#socket.resume();
-    else this.#socket.pause();
+    this.#wire.setReading(isReading);
   }
 
   /** Ends it without a word to anybody: whoever calls this has told them, or will. */
   destroy(): void {
     this.#isOver = true;
-    this.#socket.destroy();
+    this.#wire.destroy();
   }
 
   #read(chunk: Buffer): void {
@@ -237,7 +227,7 @@ export class LaneLink<S extends LaneUser> {
     // Replies that were read are whole, or their sessions are among those who are owed the rest.
     if (this.#isReady) this.lane.giveUnfenced();
     this.#isOver = true;
-    this.#socket.destroy();
+    this.#wire.destroy();
     this.#events.ended(this);
     const users = new Set([...this.lane.creditors(), ...this.#waiting, ...this.#stopped]);
     for (const session of users) session.onLaneEnd();

@@ -9,11 +9,11 @@
  * its turn: only the server knows where that is in a bound session (MULTI, subscriptions, CLIENT
  * REPLY), and its answer passes through the hold behind all that are owed.
  */
-import type { Effect } from '../../core/lanes/effect.ts';
-import type { Segment } from '../../core/lanes/segment.ts';
-import { INLINE_BYTES_MAX, RequestScanner } from '../../core/resp/request-scanner.ts';
+
+import { INLINE_BYTES_MAX, RequestScanner, type ScannerLimits } from '../resp/request-scanner.ts';
 import type { CommandJudge } from './command-rules.ts';
-import type { RelayBounds } from './options.ts';
+import type { Effect } from './effect.ts';
+import type { Segment } from './segment.ts';
 
 /** A segment goes one way as a whole: so many commands are let onto a lane without knowing more. */
 const SEGMENT_COMMANDS_MAX = 64;
@@ -37,7 +37,7 @@ export class RequestGate {
   #tailBytes = 0;
   #effect: Effect | null = null;
 
-  constructor(judge: CommandJudge, bounds: RelayBounds, forward: (segment: Segment) => void) {
+  constructor(judge: CommandJudge, bounds: ScannerLimits, forward: (segment: Segment) => void) {
     this.#judge = judge;
     this.#scanner = new RequestScanner(judge.isJudged, bounds, judge.names);
     this.#forward = forward;

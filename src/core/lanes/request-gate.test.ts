@@ -1,11 +1,11 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
-import { bindsForLife, type Effect } from '../../core/lanes/effect.ts';
-import { afterTail, type Segment, WaitingRequests } from '../../core/lanes/segment.ts';
+import { RELAY_BOUNDS } from '../../io/relay/options.ts';
+import { BULK_BYTES_MAX, resp, TRIAL_RULES } from '../../io/relay/trial-server.ts';
 import { CommandJudge } from './command-rules.ts';
-import { RELAY_BOUNDS } from './options.ts';
+import { bindsForLife, type Effect } from './effect.ts';
 import { RequestGate } from './request-gate.ts';
-import { BULK_BYTES_MAX, resp, TRIAL_RULES } from './trial-server.ts';
+import { afterTail, type Segment, WaitingRequests } from './segment.ts';
 
 function gateOf(found: Segment[], gatherBytesMax = 0): RequestGate {
   const bounds = { ...RELAY_BOUNDS, bulkBytesMax: BULK_BYTES_MAX, gatherBytesMax };

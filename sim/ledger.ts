@@ -1,0 +1,153 @@
+/**
+ * Whose reply is whose, kept beside what is judged: the relay's own account of it is what may be
+ * wrong. What a connection carries is known by the very buffers that are written to it, and the
+ * server answers them in order; so for each reply it is known which command of which session it is
+ * for, what its bytes are, and how far the server was when it had made it.
+ */
+import { FENCE } from '../src/core/lanes/lane.ts';
+import { ReplyCounter } from '../src/core/resp/reply-counter.ts';
+import type { Asked } from './invariants.ts';
+import type { ReplySeen } from './server-body.ts';
+import { must } from './violation.ts';
+
+interface MadeReply {
+  readonly bytes: Buffer;
+  readonly offset: number;
+  /** Bytes that were given to the client. */
+  given: number;
+}
+
+/** The commands of one session by their numbers, and the replies that the server made to them. */
+export class SessionLedger {
+  readonly #who: string;
+  #expected = 0;
+  #begun = 0;
+  #next = 0;
+  readonly #asked: { readonly end: number; readonly asked: Asked }[] = [];
+  readonly #made = new Map<number, MadeReply>();
+
+  constructor(who: string) {
+    this.#who = who;
+  }
+
+  /** So many more commands come from the client. */
+  expect(commands: number, asked: Asked): void {
+    this.#expected += commands;
+    this.#asked.push({ end: this.#expected, asked });
+  }
+
+  /** The number of the first of `count` commands that the relay has read. */
+  begin(count: number): number {
+    const first = this.#begun;
+    this.#begun += count;
+    return first;
+  }
+
+  made(number: number, bytes: Buffer, offset: number): void {
+    this.#made.set(number, { bytes, offset, given: 0 });
+  }
+
+  /** `bytes` leave for the client; `each` hears how far the server was for each reply in them. */
+  given(bytes: Buffer, each: (offset: number, asked: Asked) => void): void {
+    for (let at = 0; at < bytes.length; ) {
+      const reply = this.#made.get(this.#next);
+      must(reply !== undefined, RULE, () => {
+        return `${this.#who} gets ${show(bytes.subarray(at))}, it was told nothing more`;
+      });
+      const size = Math.min(bytes.length - at, reply.bytes.length - reply.given);
+      const own = reply.bytes.subarray(reply.given, reply.given + size);
+      must(own.equals(bytes.subarray(at, at + size)), RULE, () => {
+        const other = show(bytes.subarray(at, at + size));
+        return `${this.#who} gets ${other} in place of ${show(own)} for command ${this.#next}`;
+      });
+      while ((this.#asked[0]?.end ?? this.#expected) <= this.#next) this.#asked.shift();
+      const { asked } = this.#asked[0] as { readonly asked: Asked };
+      each(reply.offset, asked);
+      reply.given += size;
+      at += size;
+      if (reply.given < reply.bytes.length) return;
+      this.#made.delete(this.#next);
+      this.#next += 1;
+    }
+  }
+}
+
+const RULE = 'a reply goes to whoever asked';
+
+function show(bytes: Buffer): string {
+  return JSON.stringify(bytes.subarray(0, 60).toString('latin1'));
+}
+
+/** What a buffer that a session has the relay send is of. */
+interface Tag {
+  readonly session: SessionLedger;
+  readonly first: number;
+  readonly count: number;
+}
+
+export class Tags {
+  readonly #tags = new WeakMap<Buffer, Tag>();
+
+  add(bytes: Buffer, tag: Tag): void {
+    this.#tags.set(bytes, tag);
+  }
+
+  of(bytes: Buffer): Tag | undefined {
+    return this.#tags.get(bytes);
+  }
+}
+
+/** Null: the relay has asked for itself. */
+interface Owed {
+  readonly session: SessionLedger | null;
+  next: number;
+  left: number;
+}
+
+/** One connection to the server: who is owed the replies to what was written to it. */
+export class WireLedger {
+  readonly #tags: Tags;
+  readonly #owed: Owed[] = [];
+  readonly #counter = new ReplyCounter();
+
+  constructor(tags: Tags) {
+    this.#tags = tags;
+  }
+
+  sent(piece: Buffer): void {
+    const tag = this.#tags.of(piece);
+    if (piece === FENCE) this.#owed.push({ session: null, next: 0, left: 1 });
+    else if (tag === undefined)
+      this.#owed.push({ session: null, next: 0, left: commandsIn(piece) });
+    else if (tag.count > 0)
+      this.#owed.push({ session: tag.session, next: tag.first, left: tag.count });
+  }
+
+  said({ bytes, marks }: ReplySeen): void {
+    const counter = this.#counter;
+    counter.push(bytes);
+    let from = 0;
+    let at = 0;
+    for (let found = counter.next(); found === 'reply'; found = counter.next()) {
+      while ((marks[at]?.end ?? counter.end) < counter.end) at += 1;
+      this.#made(bytes.subarray(from, counter.end), marks[at]?.offset ?? 0);
+      from = counter.end;
+    }
+  }
+
+  #made(reply: Buffer, offset: number): void {
+    const owed = this.#owed[0];
+    if (owed === undefined) return;
+    owed.session?.made(owed.next, reply, offset);
+    owed.next += 1;
+    owed.left -= 1;
+    if (owed.left === 0) this.#owed.shift();
+  }
+}
+
+/** A command is an array of strings, and so is a reply. */
+function commandsIn(bytes: Buffer): number {
+  const counter = new ReplyCounter();
+  counter.countAll(bytes);
+  return counter.replies;
+}
