@@ -154,6 +154,36 @@ test('a removal that would leave no majority that is heard is refused', () => {
   equal(refusal(want(raft, 'remove', 'c')), null);
 });
 
+test('a new leader removes nobody by voters that it has not heard yet', () => {
+  for (const node of ['a', 'b']) {
+    const world = new SmallWorld('abc', 1);
+    world.crash('c');
+    world.elect('a');
+    let why = '';
+    world.onNotice = (_, notice) => {
+      if (notice.kind === 'changeRefused') why = notice.why;
+    };
+    world.change('a', 'remove', node, { leaderMayLeave: true });
+    equal(why, 'of the 2 voters then only 1 are heard');
+    for (let i = 0; i < 300; i++) {
+      world.tick();
+      world.settle();
+    }
+    equal(world.leader()?.driver.raft.id, idOf('a'), 'the two that are there go on');
+    equal(world.raft('a').committed, world.raft('a').last.index);
+  }
+});
+
+test('a learner that was not heard yet may be asked to be made a voter', () => {
+  const raft = settled();
+  want(raft, 'addLearner', 'x');
+  stepSynced(raft, received('b', ack(1, 2)));
+  equal(refusal(want(raft, 'promote', 'x')), null);
+  equal(members(raft), 'abc+x', 'it waits until it is level, and so heard');
+  stepSynced(raft, received('x', ack(1, 2)));
+  equal(members(raft), 'abcx');
+});
+
 test('a learner counts for nothing: not for commit, rounds or check-quorum', () => {
   const raft = settled();
   want(raft, 'addLearner', 'x');
