@@ -152,7 +152,7 @@ export class DataGroup {
     });
     this.#diskWatch.tick({
       isOpen: this.strong.isOpen,
-      hasPeers: this.raft.configuration.voters.length > 1,
+      hasPeers: !this.raft.isSoleVoter,
       diskWaitTicks: this.raft.diskWaitTicks,
       unpersistedBytes: this.raft.unpersistedBytes,
     });
