@@ -14,12 +14,12 @@ import { groupId, type NodeId } from '../../core/scalars.ts';
 import { Compaction } from '../strong/compaction.ts';
 import { DiskWatch } from '../strong/disk-watch.ts';
 import { Feed } from '../strong/feed.ts';
-import { Lease } from '../strong/lease.ts';
 import type { RaftPort, StrongPorts } from '../strong/ports.ts';
 import type { StreamIndex } from '../strong/stream-index.ts';
 import { StreamLog } from '../strong/stream-log.ts';
 import { Strong } from '../strong/strong.ts';
 import { DivergenceWatch } from './divergence-watch.ts';
+import { GroupLeases } from './group-leases.ts';
 import type { DataGroupOptions } from './group-options.ts';
 import { raftOf } from './group-raft.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
@@ -41,6 +41,8 @@ export class DataGroup {
   readonly #diskWatch: DiskWatch;
   readonly #divergenceWatch: DivergenceWatch;
   readonly #changes: MemberChanges;
+  /** Null: every read waits for a round. */
+  readonly #leases: GroupLeases | null;
   #proposals: Uint8Array[] = [];
   #settleTicks = 0;
 
@@ -85,6 +87,7 @@ export class DataGroup {
       emptyRdb: Buffer.from(emptyRdb()),
       diverged: (why) => this.strong.diverged(why),
     });
+    this.#leases = this.#buildLeases();
     this.strong = new Strong(limits, this.#strongPorts(), index, this.#feed);
     this.#compaction = this.#buildCompaction();
     this.#diskWatch = this.#buildDiskWatch();
@@ -94,7 +97,6 @@ export class DataGroup {
       isLeader: () => this.isLeader,
       handle: (event) => this.#driver.handle(event),
       handOver: (done) => this.handOver(null, done),
-      giveUpLease: () => this.strong.hold?.giveUpLease(),
     });
     server.listen(this.strong);
   }
@@ -150,7 +152,7 @@ export class DataGroup {
     });
     this.#diskWatch.tick({
       isOpen: this.strong.isOpen,
-      hasPeers: this.raft.configuration.voters.length > 1,
+      hasPeers: !this.raft.isSoleVoter,
       diskWaitTicks: this.raft.diskWaitTicks,
       unpersistedBytes: this.raft.unpersistedBytes,
     });
@@ -211,25 +213,21 @@ export class DataGroup {
 
   #strongPorts(): StrongPorts {
     const { server, relay, watch, note } = this.#o;
+    const leases = this.#leases;
     return {
       server,
       raft: this.#raftPort(),
       relay,
       ...(watch ? { watch } : {}),
-      ...this.#leasePort(),
+      ...(leases ? { newLease: () => leases.next() } : {}),
       note: (event, facts) => note(event === 'server.down' ? 'warn' : 'info', event, facts),
     };
   }
 
-  #leasePort(): Pick<StrongPorts, 'newLease'> {
-    const { leases, limits, watch } = this.#o;
-    if (!leases) return {};
-    const clock = {
-      nowMs: leases.nowMs,
-      nextRound: () => this.raft.nextRound,
-      moved: (untilMs: number) => watch?.leased(untilMs),
-    };
-    return { newLease: () => new Lease(clock, leases.tickMs, limits.electionTicksMin) };
+  #buildLeases(): GroupLeases | null {
+    const { leases, limits, watch = null } = this.#o;
+    const { electionTicksMin } = limits;
+    return leases ? new GroupLeases({ ...leases, raft: this.raft, electionTicksMin, watch }) : null;
   }
 
   /** While one from the leader is being installed, the stream is ahead of what Raft knows. */
@@ -324,6 +322,7 @@ export class DataGroup {
   #noticed(notice: Notice): void {
     const { strong } = this;
     this.#o.onNotice(notice);
+    this.#leases?.noticed(notice);
     this.#changes.noticed(notice);
     switch (notice.kind) {
       case 'commit':

@@ -22,8 +22,6 @@ export interface MemberChangesPorts {
   readonly isLeader: () => boolean;
   readonly handle: (event: RaftEvent) => void;
   readonly handOver: (done: ChangeDone) => void;
-  /** The sole voter that is left may be elected at once, over its own promise. */
-  readonly giveUpLease: () => void;
 }
 
 interface Asked {
@@ -45,7 +43,7 @@ export class MemberChanges {
 
   change(wanted: MemberChange, options: ChangeOptions, done: ChangeDone): void {
     const { decision = 0, leaderMayLeave = false } = options;
-    const { id, isLeader, handOver, giveUpLease, handle } = this.#ports;
+    const { id, isLeader, handOver, handle } = this.#ports;
     const isOwnRemoval = wanted.kind === 'remove' && wanted.node === id && isLeader();
     if (isOwnRemoval && !leaderMayLeave) {
       handOver((ok, why) =>
@@ -53,7 +51,6 @@ export class MemberChanges {
       );
       return;
     }
-    if (isOwnRemoval) giveUpLease();
     const change = { ...wanted };
     this.#asked.push({ change, done, index: null });
     handle({ kind: 'changeWanted', change, decision, leaderMayLeave });

@@ -2,15 +2,21 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { replOffset } from '../../core/scalars.ts';
 import { Hold } from './hold.ts';
-import { Lease } from './lease.ts';
+import { Lease, type LeaseClock } from './lease.ts';
 
 /** 30 ticks of 25 ms: 29 of them, less a fifth. */
 const SPAN_MS = 580;
 
 function leased() {
-  const clock = { ms: 1_000, round: 1 };
-  const lease = new Lease({ nowMs: () => clock.ms, nextRound: () => clock.round }, 25, 30);
-  return { clock, lease };
+  const clock = { ms: 1_000, round: 1, isVoter: true };
+  const published: number[] = [];
+  const ports: LeaseClock = {
+    nowMs: () => clock.ms,
+    nextRound: () => clock.round,
+    isVoter: () => clock.isVoter,
+    moved: (untilMs) => published.push(untilMs),
+  };
+  return { clock, published, lease: new Lease(ports, 25, 30) };
 }
 
 describe('a lease', () => {
@@ -61,6 +67,20 @@ describe('a lease', () => {
     lease.note();
     lease.confirmed(2);
     equal(lease.isValid, false, 'who was told to campaign may do so much later');
+  });
+
+  test('is neither there nor published while the newest members lack this node', () => {
+    const { clock, published, lease } = leased();
+    lease.note();
+    lease.confirmed(1);
+    equal(lease.isValid, true);
+    clock.isVoter = false;
+    equal(lease.isValid, false, 'who is left may be bound by no promise');
+    clock.round = 2;
+    lease.note();
+    lease.confirmed(2);
+    equal(lease.isValid, false);
+    deepEqual(published, [1_000 + SPAN_MS]);
   });
 
   test('forgets what is long unconfirmed, and never lasts longer for it', () => {

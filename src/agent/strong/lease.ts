@@ -15,10 +15,12 @@
  *
  * Members may change meanwhile: any two majorities of two configurations that follow one another
  * share somebody, and one that is committed was heard by a majority of its own since. The exception
- * is a leader that removes itself: it may leave a sole voter, who is bound by no promise.
+ * is a leader that removes itself: it may leave a sole voter, who is bound by no promise. So there is
+ * no lease while the newest configuration, committed or not, lacks this node, in whatever stage its
+ * reign is and whoever asked for that: the configuration changes before any message of it leaves.
  *
  * Given up for the rest of the reign before anybody is told to campaign: the heir is elected over
- * everybody's promise, at once or much later; and before a leader removes itself.
+ * everybody's promise, at once or much later.
  */
 
 export interface LeaseClock {
@@ -26,6 +28,8 @@ export interface LeaseClock {
   nowMs(): number;
   /** A round of this number or later begins later than now. */
   nextRound(): number;
+  /** By the newest configuration of its own log, whose changes have not left this node before. */
+  isVoter(): boolean;
   /** Hears until when it lasts, in ms of `nowMs`, whenever that changes; 0: it is given up. */
   moved?(untilMs: number): void;
 }
@@ -51,7 +55,7 @@ export class Lease {
 
   /** Before replies are sent, each time. */
   get isValid(): boolean {
-    return !this.#isGivenUp && this.#clock.nowMs() < this.#fromMs + this.#spanMs;
+    return this.#mayHold && this.#clock.nowMs() < this.#fromMs + this.#spanMs;
   }
 
   /** Every tick. */
@@ -72,11 +76,15 @@ export class Lease {
       passed += 1;
     }
     this.#notes.splice(0, passed);
-    if (passed > 0 && !this.#isGivenUp) this.#clock.moved?.(this.#fromMs + this.#spanMs);
+    if (passed > 0 && this.#mayHold) this.#clock.moved?.(this.#fromMs + this.#spanMs);
   }
 
   giveUp(): void {
     this.#isGivenUp = true;
     this.#clock.moved?.(0);
+  }
+
+  get #mayHold(): boolean {
+    return !this.#isGivenUp && this.#clock.isVoter();
   }
 }

@@ -33,6 +33,21 @@ test('without a name the voter in step that has most takes over', () => {
   equal(world.raft('c').role, 'leader');
 });
 
+test('a leader that resigns while it leaves hands over to the only voter', () => {
+  const world = new SmallWorld('ab', 1);
+  world.elect('a');
+  world.settle();
+  const { raft } = world.member('a').driver;
+  const change = { kind: 'remove', node: idOf('a') } as const;
+  raft.step({ kind: 'changeWanted', change, decision: 0, leaderMayLeave: true });
+  deepEqual(raft.configuration.voters, [idOf('b')]);
+  deepEqual(reasons(raft.step({ kind: 'resignWanted', why: 'tired' })), ['began: tired']);
+  equal(raft.role, 'leader', 'it steps down at the bound, or when the heir is elected');
+  while (raft.role === 'leader') raft.step({ kind: 'tick' });
+  for (let i = 0; i < 119; i++) raft.step({ kind: 'tick' });
+  equal(raft.role, 'follower', 'and is quiet then');
+});
+
 test('a leader that hands over takes no proposals, and does again when it is given up', () => {
   const world = new SmallWorld('abc', 1);
   world.elect('a');

@@ -36,7 +36,7 @@ export function onResignWanted(s: State, why: string): void {
   if (role.handover?.isResignation === true) return;
   const to = role.handover?.to ?? bestHeir(s, role)?.id ?? null;
   begin(s, role, { to, isResignation: true, why, ticks: 0, isSent: false });
-  if (s.configuration.voters.length === 1) becomeFollower(s, s.term, null, why);
+  if (s.isSoleVoter) becomeFollower(s, s.term, null, why);
 }
 
 /** Its removal is committed: whoever is level need not wait for a timeout (thesis §4.2.2). */

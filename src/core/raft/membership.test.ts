@@ -154,6 +154,36 @@ test('a removal that would leave no majority that is heard is refused', () => {
   equal(refusal(want(raft, 'remove', 'c')), null);
 });
 
+test('a new leader removes nobody by voters that it has not heard yet', () => {
+  for (const node of ['a', 'b']) {
+    const world = new SmallWorld('abc', 1);
+    world.crash('c');
+    world.elect('a');
+    let why = '';
+    world.onNotice = (_, notice) => {
+      if (notice.kind === 'changeRefused') why = notice.why;
+    };
+    world.change('a', 'remove', node, { leaderMayLeave: true });
+    equal(why, 'of the 2 voters then only 1 are heard');
+    for (let i = 0; i < 300; i++) {
+      world.tick();
+      world.settle();
+    }
+    equal(world.leader()?.driver.raft.id, idOf('a'), 'the two that are there go on');
+    equal(world.raft('a').committed, world.raft('a').last.index);
+  }
+});
+
+test('a learner that was not heard yet may be asked to be made a voter', () => {
+  const raft = settled();
+  want(raft, 'addLearner', 'x');
+  stepSynced(raft, received('b', ack(1, 2)));
+  equal(refusal(want(raft, 'promote', 'x')), null);
+  equal(members(raft), 'abc+x', 'it waits until it is level, and so heard');
+  stepSynced(raft, received('x', ack(1, 2)));
+  equal(members(raft), 'abcx');
+});
+
 test('a learner counts for nothing: not for commit, rounds or check-quorum', () => {
   const raft = settled();
   want(raft, 'addLearner', 'x');
@@ -460,6 +490,52 @@ test('a node added with an empty disk is restored, promoted, and needed from the
   world.propose(world.member('a'), 'needs both');
   world.settle();
   ok(world.raft('a').committed < world.raft('a').last.index);
+});
+
+/** What it does in some ticks of silence, less than any timeout. */
+function waits(raft: Raft): void {
+  const effects = Array.from({ length: 20 }, () => stepSynced(raft, { kind: 'tick' })).flat();
+  deepEqual(kinds(effects), []);
+  equal(raft.leader, idOf('b'));
+}
+
+for (const keepsPromises of [false, true]) {
+  const as = keepsPromises ? 'with promises' : 'without promises';
+  test(`who is no sole voter any more waits for its leader, ${as}: by an entry`, () => {
+    const raft = bareRaft({ voters: 'a', inTerm: 1, terms: [1], keepsPromises });
+    stepSynced(raft, received('b', appendOf(2, [1, 1], [changeEntry(2, 1, 'ab')])));
+    equal(members(raft), 'ab');
+    waits(raft);
+  });
+
+  test(`who is no sole voter any more waits for its leader, ${as}: by a truncation`, () => {
+    const raft = bareRaft({ voters: 'ab', inTerm: 1, terms: [1], keepsPromises });
+    stepSynced(raft, received('b', appendOf(1, [1, 1], [changeEntry(2, 1, 'a')])));
+    equal(members(raft), 'a');
+    const other = { ...id(2, 2), payload: Buffer.alloc(0) };
+    stepSynced(raft, received('b', appendOf(2, [1, 1], [other])));
+    equal(members(raft), 'ab');
+    waits(raft);
+  });
+
+  test(`who is no sole voter any more waits for its leader, ${as}: by a snapshot`, () => {
+    const raft = bareRaft({ voters: 'a', inTerm: 1, terms: [1], keepsPromises });
+    const configuration = founded([idOf('a'), idOf('b')]);
+    const snapshot = { id: 's', last: id(9, 2), configuration, bytes: 1 };
+    const offer = { kind: 'offerSnapshot', term: term(2), snapshot, round: 1 } as const;
+    stepSynced(raft, received('b', offer));
+    for (const kind of ['snapshotFetched', 'snapshotInstalled'] as const)
+      stepSynced(raft, { kind, snapshot });
+    equal(members(raft), 'ab');
+    waits(raft);
+  });
+}
+
+test('who becomes the sole voter lets its leader see its removal committed', () => {
+  const raft = bareRaft({ voters: 'ab', inTerm: 1, terms: [1] });
+  stepSynced(raft, received('b', appendOf(1, [1, 1], [changeEntry(2, 1, 'a')])));
+  equal(members(raft), 'a');
+  waits(raft);
 });
 
 test('garbage in place of a configuration costs the message, and nothing else', () => {

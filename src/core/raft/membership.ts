@@ -12,7 +12,7 @@ import { assert } from '../../assert.ts';
 import { logIndex, type NodeId } from '../scalars.ts';
 import { changed, encodeConfiguration, isMember, MEMBERS_MAX } from './configuration.ts';
 import { peersOf, releaseRemoved } from './peers.ts';
-import type { Configuration, Message, RaftEvent } from './protocol.ts';
+import type { Configuration, MemberChange, Message, RaftEvent } from './protocol.ts';
 import { majority } from './quorum.ts';
 import { appendOwn, broadcastAppends, sendHeartbeat } from './replication.ts';
 import { becomeFollower, dropPromotion } from './roles.ts';
@@ -129,7 +129,7 @@ function objection(s: State, leader: Leader, wanted: Wanted): string | null {
   const silent = leader.peers.find(({ id }) => id === node)?.silentTicks ?? 0;
   if (kind === 'promote' && silent >= s.limits.electionTicksMin)
     return `${node} has not been heard for an election timeout`;
-  return kind === 'addLearner' ? null : shortage(s, leader, changed(configuration, change, 0));
+  return kind === 'addLearner' ? null : shortage(s, leader, change);
 }
 
 function misfit({ voters, learners }: Configuration, { change }: Wanted): string | null {
@@ -146,11 +146,18 @@ function misfit({ voters, learners }: Configuration, { change }: Wanted): string
   return null;
 }
 
-/** A change must leave a majority that is there: it could not be committed, nor anything after. */
-function shortage(s: State, leader: Leader, { voters }: Configuration): string | null {
+/**
+ * A change must leave a majority that is there: it could not be committed, nor anything after, and
+ * nobody could lead any more. A new leader knows of none that it has not heard yet. Whoever is made
+ * a voter has shown that it is there when the change is appended: it is level.
+ */
+function shortage(s: State, leader: Leader, change: MemberChange): string | null {
+  const { voters } = changed(s.configuration, change, 0);
+  const joining = change.kind === 'promote' ? change.node : null;
   const isHeard = (voter: NodeId) => {
-    const silent = leader.peers.find(({ id }) => id === voter)?.silentTicks ?? 0;
-    return voter === s.id || silent < s.limits.electionTicksMin;
+    if (voter === s.id || voter === joining) return true;
+    const peer = leader.peers.find(({ id }) => id === voter);
+    return peer?.isHeard === true && peer.silentTicks < s.limits.electionTicksMin;
   };
   const heard = voters.filter(isHeard).length;
   const needed = majority(voters.length);

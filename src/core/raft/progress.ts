@@ -27,6 +27,8 @@ export class Peer {
   match = logIndex(0);
   /** The highest round echoed in this term. */
   round = 0;
+  /** It has answered in this term: until then its silence was not counted from anything. */
+  isHeard = false;
   silentTicks = 0;
   progress: Progress;
 

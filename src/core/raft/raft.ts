@@ -107,6 +107,11 @@ export class Raft {
     return this.#s.configuration;
   }
 
+  /** Nobody else is needed, for anything. */
+  get isSoleVoter(): boolean {
+    return this.#s.isSoleVoter;
+  }
+
   /** What a snapshot of everything up to `index` has to carry; null when that is not known. */
   configurationAt(index: LogIndex): Configuration | null {
     return this.#s.roster.at(index)?.configuration ?? null;

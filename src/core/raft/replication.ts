@@ -102,6 +102,7 @@ export function sendHeartbeat(s: State, leader: Leader, peer: Peer): void {
 }
 
 export function onAppendReply(s: State, leader: Leader, peer: Peer, reply: AppendReply): void {
+  peer.isHeard = true;
   peer.silentTicks = 0;
   peer.round = Math.max(peer.round, Math.min(reply.round, leader.rounds.last));
   if (reply.ok) {

@@ -81,7 +81,7 @@ export function onCompacted(s: State, snapshot: SnapshotMeta, base: EntryId): vo
 /** With that index's members (holes H7): what the log said meanwhile is gone with it. */
 function replaceRoster(s: State, { last, configuration }: SnapshotMeta): void {
   const isNews = !isSameConfiguration(configuration, s.configuration);
-  s.roster.reset(last.index, configuration);
+  s.membersChange(() => s.roster.reset(last.index, configuration));
   const { index } = last;
   if (isNews) s.emit({ kind: 'configurationChanged', state: 'committed', index, configuration });
 }

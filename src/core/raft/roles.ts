@@ -32,6 +32,6 @@ export function dropPromotion(s: State, leader: Leader, why: string): void {
 
 /** A sole voter has nobody to leave the lead to: waiting would only keep its clients waiting. */
 export function beQuiet(s: State): void {
-  if (s.configuration.voters.length === 1) return;
+  if (s.isSoleVoter) return;
   s.quietTicks = QUIET_TIMEOUTS * s.limits.electionTicksMax;
 }

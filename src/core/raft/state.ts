@@ -230,7 +230,7 @@ export class State {
       if (!isConfigurationPayload(payload)) continue;
       const configuration = decodeConfiguration(payload);
       assert(configuration !== null, 'a configuration entry is of a known version');
-      this.roster.append(index, configuration);
+      this.membersChange(() => this.roster.append(index, configuration));
       this.emit({ kind: 'configurationChanged', state: 'appended', index, configuration });
     }
   }
@@ -238,10 +238,21 @@ export class State {
   truncateAfter(index: LogIndex): void {
     this.trail.truncateAfter(index);
     this.persisted.truncatedAfter(index);
-    for (const gone of this.roster.truncateAfter(index)) {
+    for (const gone of this.membersChange(() => this.roster.truncateAfter(index))) {
       const { configuration } = this;
       this.emit({ kind: 'configurationChanged', state: 'rolledBack', index: gone, configuration });
     }
+  }
+
+  /**
+   * Who stops being the sole voter has somebody to wait for from now on. Who becomes it keeps its
+   * timer: a leader that removes itself sees that committed.
+   */
+  membersChange<Result>(change: () => Result): Result {
+    const wasSole = this.isSoleVoter;
+    const result = change();
+    if (wasSole && !this.isSoleVoter) this.restartElectionTimer();
+    return result;
   }
 
   /** Tells the application whom this node takes for the leader, when that is news. */
