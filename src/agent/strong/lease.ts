@@ -15,9 +15,9 @@
  *
  * Members may change meanwhile: any two majorities of two configurations that follow one another
  * share somebody, and one that is committed was heard by a majority of its own since. The exception
- * is a leader that removes itself: it may leave a sole voter, who is bound by no promise. So there is
- * no lease while the newest configuration, committed or not, lacks this node, in whatever stage its
- * reign is and whoever asked for that: the configuration changes before any message of it leaves.
+ * is a leader that removes itself: it may leave a sole voter, who is bound by no promise. So there
+ * is no lease while the newest configuration, committed or not, lacks this node, in whatever stage
+ * its reign is and whoever asked for that: the configuration changes before its messages leave.
  *
  * Given up for the rest of the reign before anybody is told to campaign: the heir is elected over
  * everybody's promise, at once or much later.
