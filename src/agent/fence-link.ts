@@ -3,6 +3,8 @@
  *
  * Spelled in a way that no client would use, so that the relay can leave it out of what MONITOR
  * shows; otherwise each fence would make bytes that need another fence (`facts/holes.md` H6).
+ *
+ * Once closed it asks nothing more: a later reign's fence gets no answer that it did not ask for.
  */
 import type { Socket } from 'node:net';
 import { FENCE } from '../core/lanes/lane.ts';
@@ -15,12 +17,17 @@ const REPLY_BYTES_MAX = 64 * 1024;
 
 /** Answers that come before the first ROLE: to AUTH and to NO-EVICT. */
 const GREETINGS = 2;
+/** A script runs: look again soon. */
+const BUSY_RETRY_MS = 5;
 
 export interface FenceLinkOptions {
   readonly connect: () => Socket;
   readonly auth: { readonly user: string; readonly password: string };
   readonly onReady: () => void;
-  readonly onRole: (role: Role) => void;
+  /** Asked before each `ROLE` whether replies wait for it, and told when it is on its way. */
+  readonly isWanted: () => boolean;
+  readonly onSent: () => void;
+  readonly onRole: (role: Role) => 'done' | 'askAgain';
   readonly onClosed: (why: string) => void;
 }
 
@@ -29,6 +36,7 @@ export class FenceLink {
   readonly #reader = new ReplyReader(REPLY_BYTES_MAX);
   readonly #options: FenceLinkOptions;
   #isReady = false;
+  #isDue = false;
   #greetings = 0;
   #isClosed = false;
 
@@ -62,8 +70,16 @@ export class FenceLink {
     });
   }
 
-  ask(): void {
-    this.#socket.write(FENCE);
+  /** At the end of this turn, so that one `ROLE` serves every reply that was read in it. */
+  askSoon(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      if (this.#isClosed || !this.#options.isWanted()) return;
+      this.#options.onSent();
+      this.#ask();
+    });
   }
 
   close(): void {
@@ -71,10 +87,15 @@ export class FenceLink {
     this.#socket.destroy();
   }
 
+  #ask(): void {
+    if (!this.#isClosed) this.#socket.write(FENCE);
+  }
+
   #received(reply: Reply): void {
     if (this.#isClosed) return;
     if (this.#isReady) {
-      this.#options.onRole(parseRole(reply));
+      if (this.#options.onRole(parseRole(reply)) === 'askAgain')
+        setTimeout(() => this.#ask(), BUSY_RETRY_MS);
     } else if (reply instanceof ErrorReply) {
       this.#socket.destroy(new Error(`the fence was not let in: ${reply.text}`));
     } else {

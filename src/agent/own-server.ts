@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { ListedCommand } from '../core/lanes/command-rules.ts';
-import { parseRole, type Role } from '../core/psync/role.ts';
+import { parseRole } from '../core/psync/role.ts';
 import type { Reply } from '../core/resp/reply-reader.ts';
 import { type ReplOffset, replOffset } from '../core/scalars.ts';
 import { type Admin, connectServer } from '../io/server/admin.ts';
@@ -54,8 +54,6 @@ export interface OwnServerOptions {
 const START_MS_MAX = 15_000;
 /** Promotion and demotion have a bound in ticks as well; this one frees the connection. */
 const STEP_MS_MAX = 5_000;
-/** A script runs: look again soon. */
-const BUSY_RETRY_MS = 5;
 /** Each kills what the one before has left. */
 const EVICT_ATTEMPTS = 5;
 /** Shown by the server in its list of replicas. */
@@ -72,7 +70,6 @@ export class OwnServer implements GroupServer {
   #starting: AbortController | null = null;
   #fence: FenceLink | null = null;
   #capture: ReplicaLink | null = null;
-  #isFenceDue = false;
   #ended: Promise<void> = Promise.resolve();
   /** Why the last life ended, for people. */
   lastDown: string | null = null;
@@ -215,7 +212,9 @@ export class OwnServer implements GroupServer {
       connect,
       auth: this.auth,
       onReady: () => this.#attachCapture(life, replid, from),
-      onRole: (role) => this.#fenceAnswered(life, role),
+      isWanted: () => this.#events?.isFenceWanted === true,
+      onSent: () => this.#events?.fenceSent(),
+      onRole: (role) => this.#events?.fenceAnswered(life, roleSeen(role)) ?? 'done',
       onClosed: (why) => this.#lost(life, `the fence broke: ${why}`),
     });
     this.#fence = fence;
@@ -226,19 +225,10 @@ export class OwnServer implements GroupServer {
     this.#capture?.close();
     this.#fence = null;
     this.#capture = null;
-    this.#isFenceDue = false;
   }
 
-  /** At the end of this turn, so that one `ROLE` serves every reply that was read in it. */
   sendFence(): void {
-    if (this.#isFenceDue) return;
-    this.#isFenceDue = true;
-    setImmediate(() => {
-      this.#isFenceDue = false;
-      if (this.#fence === null || this.#events?.isFenceWanted !== true) return;
-      this.#events.fenceSent();
-      this.#fence.ask();
-    });
+    this.#fence?.askSoon();
   }
 
   acknowledge(offset: ReplOffset): void {
@@ -347,15 +337,6 @@ export class OwnServer implements GroupServer {
   #lost(life: number, why: string): void {
     this.detach();
     this.#events?.detached(life, why);
-  }
-
-  #fenceAnswered(life: number, role: Role): void {
-    if (this.#events?.fenceAnswered(life, roleSeen(role)) !== 'askAgain') return;
-    const fence = this.#fence;
-    // A later reign's fence must not get an answer that it did not ask for.
-    setTimeout(() => {
-      if (this.#fence === fence) fence?.ask();
-    }, BUSY_RETRY_MS);
   }
 
   /**

@@ -33,8 +33,6 @@ import { ThreadReign } from './threads/thread-reign.ts';
 
 /** The server was busy or full when the fence was to be let in; nobody is served before. */
 const FENCE_RETRY_MS = 50;
-/** A script runs: look again soon. */
-const BUSY_RETRY_MS = 5;
 
 export class RelayThread {
   readonly #start: ThreadStart;
@@ -50,7 +48,6 @@ export class RelayThread {
   #opening: ThreadOpening | null = null;
   #reign: ThreadReign | null = null;
   #fence: FenceLink | null = null;
-  #isFenceDue = false;
   #ticker: NodeJS.Timeout | null = null;
 
   constructor(start: ThreadStart, answer: (answer: ThreadAnswer) => void) {
@@ -135,7 +132,7 @@ export class RelayThread {
     const { reignLimits, leaseReads } = this.#start;
     this.#opening = opening;
     this.#reign = new ThreadReign(opening.reign, this.#facts, reignLimits, {
-      requestFence: () => this.#sendFence(),
+      requestFence: () => this.#fence?.askSoon(),
       requestRound: (round) => this.#wantRound(opening.reign, round),
       listen: () => this.#ownBell.listen(),
       nowMs: leaseReads ? monotonicMs : null,
@@ -158,10 +155,13 @@ export class RelayThread {
         isReady = true;
         this.#relay.setRoute({ kind: 'open', reign: opening.reign });
       },
+      isWanted: () => this.#reign?.isFenceWanted === true,
+      onSent: () => this.#reign?.fenceSent(),
       onRole: (role) => {
         const outcome = this.#reign?.answered(roleSeen(role)) ?? 'done';
-        if (outcome === 'askAgain') this.#askAgain();
-        else if (outcome !== 'done') this.#failed(opening.reign, outcome.failed);
+        if (typeof outcome === 'string') return outcome;
+        this.#failed(opening.reign, outcome.failed);
+        return 'done';
       },
       onClosed: (why) => {
         if (isReady) this.#failed(opening.reign, `the fence of a thread broke: ${why}`);
@@ -171,26 +171,6 @@ export class RelayThread {
           }, FENCE_RETRY_MS);
       },
     });
-  }
-
-  /** At the end of this turn, so that one `ROLE` serves every reply that was read in it. */
-  #sendFence(): void {
-    if (this.#isFenceDue) return;
-    this.#isFenceDue = true;
-    setImmediate(() => {
-      this.#isFenceDue = false;
-      if (this.#fence === null || this.#reign?.isFenceWanted !== true) return;
-      this.#reign.fenceSent();
-      this.#fence.ask();
-    });
-  }
-
-  /** A later reign's fence must not get an answer that it did not ask for. */
-  #askAgain(): void {
-    const fence = this.#fence;
-    setTimeout(() => {
-      if (this.#fence === fence) fence?.ask();
-    }, BUSY_RETRY_MS);
   }
 
   #wantRound(reign: number, round: number): void {
