@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { asBuffer } from '../core/bytes.ts';
 import type { ListedCommand } from '../core/lanes/command-rules.ts';
 import { parseRole } from '../core/psync/role.ts';
 import type { Reply } from '../core/resp/reply-reader.ts';
@@ -321,7 +322,7 @@ export class OwnServer implements GroupServer {
             this.#events?.attached(life, event.replid);
             return;
           case 'stream':
-            this.#events?.captured(life, bufferOf(event.bytes));
+            this.#events?.captured(life, asBuffer(event.bytes));
             return;
           case 'refused':
             this.#lost(life, `the capture was refused: ${event.text}`);
@@ -367,8 +368,4 @@ export class OwnServer implements GroupServer {
       this.#events?.serverFailed(life, error.message);
     });
   }
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -3,7 +3,9 @@
  * base of the log. Each carries its exact place: the last entry it replaces, the stream offset of
  * the RDB, and the reigns before it.
  */
+
 import { assert } from '../../assert.ts';
+import { asBuffer } from '../../core/bytes.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { NodeId, ReplOffset } from '../../core/scalars.ts';
 import { type LogIndex, replOffset } from '../../core/scalars.ts';
@@ -94,7 +96,7 @@ export class GroupSnapshots {
         read: (position, bytesMax, readDone) =>
           reader.read(position, bytesMax, (readError, bytes) => {
             if (readError !== null) note('error', 'snapshot.unreadable', { error: readError });
-            readDone(readError === null ? viewOf(bytes) : null);
+            readDone(readError === null ? asBuffer(bytes) : null);
           }),
         close: () => reader.close(),
       };
@@ -224,8 +226,4 @@ export class GroupSnapshots {
       began(writer, error?.message ?? '');
     });
   }
-}
-
-function viewOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

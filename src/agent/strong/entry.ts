@@ -8,6 +8,7 @@
  * do not begin where the log ends are found out at once (`facts/holes.md` H1).
  */
 import { assert } from '../../assert.ts';
+import { asBuffer, readUint64, writeUint64 } from '../../core/bytes.ts';
 import { decodeConfiguration, isConfigurationPayload } from '../../core/raft/configuration.ts';
 import { type ReplOffset, replOffset } from '../../core/scalars.ts';
 
@@ -15,7 +16,6 @@ const KIND_REIGN = 1;
 const KIND_DATA = 2;
 export const DATA_HEADER_BYTES = 9;
 const REPLID_BYTES = 40;
-const TWO_32 = 0x1_0000_0000;
 
 export type StreamEntry =
   | { readonly kind: 'noop' }
@@ -56,8 +56,8 @@ export function decodeEntry(payload: Uint8Array): StreamEntry | null {
   if (isConfigurationPayload(payload))
     return decodeConfiguration(payload) === null ? null : { kind: 'configuration' };
   if (payload.length < DATA_HEADER_BYTES) return null;
-  const buffer = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  const start = replOffset(buffer.readUInt32BE(1) * TWO_32 + buffer.readUInt32BE(5));
+  const buffer = asBuffer(payload);
+  const start = replOffset(readUint64(buffer, 1));
   if (buffer[0] === KIND_DATA)
     return { kind: 'data', start, bytes: buffer.subarray(DATA_HEADER_BYTES) };
   if (buffer[0] === KIND_REIGN && buffer.length === DATA_HEADER_BYTES + REPLID_BYTES)
@@ -67,6 +67,5 @@ export function decodeEntry(payload: Uint8Array): StreamEntry | null {
 
 function writeHeader(payload: Buffer, kind: number, start: ReplOffset): void {
   payload[0] = kind;
-  payload.writeUInt32BE(Math.floor(start / TWO_32), 1);
-  payload.writeUInt32BE(start % TWO_32, 5);
+  writeUint64(payload, start, 1);
 }

@@ -4,6 +4,7 @@
  * connection alive and are skipped.
  */
 import { assert } from '../../assert.ts';
+import { asBuffer } from '../bytes.ts';
 import { parseLength } from '../resp/number.ts';
 import { LineReader } from './line-reader.ts';
 
@@ -61,7 +62,7 @@ export class RdbPayload {
     const held = this.#held;
     const seam = Buffer.concat([held, chunk.subarray(0, MARK_BYTES)]);
     const inSeam = seam.indexOf(this.#mark);
-    const inChunk = inSeam >= 0 ? inSeam - held.length : view(chunk).indexOf(this.#mark);
+    const inChunk = inSeam >= 0 ? inSeam - held.length : asBuffer(chunk).indexOf(this.#mark);
     if (inSeam >= 0 || inChunk >= 0) {
       const bytes = [held.subarray(0, Math.max(0, held.length + Math.min(inChunk, 0)))];
       if (inChunk > 0) bytes.push(chunk.subarray(0, inChunk));
@@ -99,8 +100,4 @@ function going(bytes: readonly Uint8Array[]): PayloadRead {
 
 function failed(failure: string): PayloadRead {
   return { bytes: [], isOver: false, rest: NOTHING, failure };
-}
-
-function view(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

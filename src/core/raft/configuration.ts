@@ -10,13 +10,13 @@
  * Counts are 2 bytes and lengths of ids 1, numbers big endian.
  */
 import { assert, unreachable } from '../../assert.ts';
+import { asBuffer, readUint64, writeUint64 } from '../bytes.ts';
 import { isNodeId, type NodeId } from '../scalars.ts';
 import type { Configuration, MemberChange } from './protocol.ts';
 
 export const CONFIGURATION_KIND = 3;
 const VERSION = 1;
 const HEAD_BYTES = 10;
-const TWO_32 = 0x1_0000_0000;
 /** Voters and learners together: more is not a group but an error. */
 export const MEMBERS_MAX = 1024;
 
@@ -59,8 +59,7 @@ export function encodeConfiguration(configuration: Configuration): Uint8Array {
   const head = Buffer.alloc(HEAD_BYTES);
   head[0] = CONFIGURATION_KIND;
   head[1] = VERSION;
-  head.writeUInt32BE(Math.floor(decision / TWO_32), 2);
-  head.writeUInt32BE(decision % TWO_32, 6);
+  writeUint64(head, decision, 2);
   return Buffer.concat([head, encodeIds(voters), encodeIds(learners)]);
 }
 
@@ -71,9 +70,9 @@ export function isConfigurationPayload(payload: Uint8Array): boolean {
 /** Null for what is no configuration of this version. */
 export function decodeConfiguration(payload: Uint8Array): Configuration | null {
   if (!isConfigurationPayload(payload) || payload[1] !== VERSION) return null;
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const bytes = asBuffer(payload);
   if (bytes.length < HEAD_BYTES) return null;
-  const decision = bytes.readUInt32BE(2) * TWO_32 + bytes.readUInt32BE(6);
+  const decision = readUint64(bytes, 2);
   const voters = decodeIds(bytes, HEAD_BYTES);
   const learners = voters === null ? null : decodeIds(bytes, voters.end);
   if (voters === null || learners === null || learners.end !== bytes.length) return null;

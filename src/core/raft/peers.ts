@@ -3,7 +3,7 @@
  * those that were just removed, so that they have it in their own logs and stay quiet.
  */
 import { type LogIndex, logIndex, type NodeId } from '../scalars.ts';
-import { isMember } from './configuration.ts';
+import { isMember, sorted } from './configuration.ts';
 import { Peer, type Standing } from './progress.ts';
 import type { Leader, State } from './state.ts';
 
@@ -17,13 +17,11 @@ export function peersOf(s: State, known: readonly Peer[]): Peer[] {
   const leaving = known.filter((peer) => peer.standing !== 'copy').map(({ id }) => id);
   const ids = new Set([...voters, ...learners, ...s.copies, ...leaving]);
   ids.delete(s.id);
-  return [...ids]
-    .sort((a, b) => (a < b ? -1 : 1))
-    .map((id) => {
-      const peer = known.find((candidate) => candidate.id === id) ?? new Peer(id, next);
-      setStanding(peer, standingOf(s, id), s.roster.index);
-      return peer;
-    });
+  return sorted([...ids]).map((id) => {
+    const peer = known.find((candidate) => candidate.id === id) ?? new Peer(id, next);
+    setStanding(peer, standingOf(s, id), s.roster.index);
+    return peer;
+  });
 }
 
 /** Removed nodes that have their removal, and know it committed, or are gone, are fed no longer. */

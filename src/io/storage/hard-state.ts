@@ -10,11 +10,12 @@
  * The mark says up to where which segment was synced. Records carry the same evidence about those
  * before them; the mark carries it about the last one, once the log has been quiet for a moment.
  */
+
+import { asBuffer, readUint64, writeUint64 } from '../../core/bytes.ts';
 import type { HardState } from '../../core/raft/protocol.ts';
 import { isNodeId, type NodeId, term } from '../../core/scalars.ts';
 import { StorageError } from './errors.ts';
 import type { Checksum, Disk, DiskDone, DiskFile } from './ports.ts';
-import { asBuffer, readUint64, writeUint64 } from './uint64.ts';
 import { createFile } from './whole-file.ts';
 
 /** Up to `position`, the segment `sequence` is synced. Sequence 0: nothing is known. */

@@ -5,10 +5,11 @@
  *
  * Invariant: a directory id is made once, with the directory, and never changes.
  */
+
+import { asBuffer } from '../../core/bytes.ts';
 import { type Charter, isDirectoryId, isName, parseCharter } from '../../core/charter/charter.ts';
 import { StorageError } from './errors.ts';
 import type { Disk, DiskDone } from './ports.ts';
-import { asBuffer } from './uint64.ts';
 import { createFile, readFile } from './whole-file.ts';
 
 export type IdentityPhase = 'empty' | 'signed' | 'member' | 'copy';

@@ -5,6 +5,8 @@
  * explained in `segment.ts`; whether a tear may be cut is for `recovery.ts` to decide, which also
  * knows the durable mark and whether this is the last segment.
  */
+
+import { asBuffer } from '../../core/bytes.ts';
 import type { StorageError } from './errors.ts';
 import type { Checksum, DiskFile } from './ports.ts';
 import {
@@ -17,7 +19,6 @@ import {
   SECTOR_BYTES,
   SEGMENT_HEADER_BYTES,
 } from './segment.ts';
-import { asBuffer } from './uint64.ts';
 
 /** Read at once. Large enough that the disk, not the number of calls, sets the pace. */
 const WINDOW_BYTES = 1024 * 1024;

@@ -19,10 +19,10 @@
  * that is all zeros, and a flipped one does not, unless its payload has such a sector of its own.
  */
 import { assert } from '../../assert.ts';
+import { asBuffer, readUint64, writeUint64 } from '../../core/bytes.ts';
 import type { EntryId } from '../../core/raft/protocol.ts';
 import { type GroupId, logIndex, term } from '../../core/scalars.ts';
 import type { Checksum } from './ports.ts';
-import { asBuffer, readUint64, writeUint64 } from './uint64.ts';
 
 export const SEGMENT_HEADER_BYTES = 96;
 export const RECORD_HEADER_BYTES = 40;

@@ -5,6 +5,7 @@
  * durable under its name before anything is appended to it.
  */
 import { assert } from '../../assert.ts';
+import { asBuffer } from '../../core/bytes.ts';
 import type { Entry, EntryId } from '../../core/raft/protocol.ts';
 import type { GroupId } from '../../core/scalars.ts';
 import { StorageError } from './errors.ts';
@@ -18,7 +19,6 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentName,
 } from './segment.ts';
-import { asBuffer } from './uint64.ts';
 import { createFile, removeFiles } from './whole-file.ts';
 
 export interface Segment {

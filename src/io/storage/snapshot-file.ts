@@ -8,13 +8,14 @@
  * The first 64 bytes are zeros until the body is complete, so an unfinished file is never valid.
  * A peer gets the file as it is, so that its checksums travel with it.
  */
+
+import { asBuffer, readUint64, writeUint64 } from '../../core/bytes.ts';
 import { configurationFrom } from '../../core/raft/configuration.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
 import { logIndex, term } from '../../core/scalars.ts';
 import { StorageError } from './errors.ts';
 import type { Checksum, Disk, DiskFile } from './ports.ts';
 import { BlockSums, type SnapshotSums } from './snapshot-blocks.ts';
-import { asBuffer, readUint64, writeUint64 } from './uint64.ts';
 
 export const SNAPSHOT_HEAD_BYTES = 64;
 /** 2: the configuration has learners and a decision too. Files of version 1 are read. */

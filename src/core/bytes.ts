@@ -1,4 +1,4 @@
-/** Safe integers as eight bytes, big-endian, without a bigint on the way. */
+/** Bytes as a Buffer, and safe integers in them: eight bytes, big-endian, without a bigint. */
 
 const HIGH = 2 ** 32;
 
