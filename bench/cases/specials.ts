@@ -48,7 +48,7 @@ async function runSnapshots(house: TargetHouse, bench: Bench): Promise<void> {
   const specs = [{ name: JUDGED, flags: options.flags }, ...options.variants];
   progress.expect(specs.length * options.rounds);
   for (const { name, flags } of specs) {
-    const target = house.build(name, BASE.nodes, flags, SNAPSHOT_LOG_LIMIT);
+    const target = house.build(name, BASE.nodes, flags, { logLimit: SNAPSHOT_LOG_LIMIT });
     await house.start(target);
     try {
       for (let round = 1; round <= options.rounds; round++) {

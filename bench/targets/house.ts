@@ -14,6 +14,12 @@ export interface HouseOptions {
   readonly signal: AbortSignal;
 }
 
+interface BuildOptions {
+  readonly logLimit?: string | null;
+  /** In the clear unless asked for, as it is judged. */
+  readonly isEncrypted?: boolean;
+}
+
 export class TargetHouse {
   readonly #o: HouseOptions;
   readonly #started: Target[] = [];
@@ -40,7 +46,7 @@ export class TargetHouse {
       if (name === 'bare' || name === 'always') {
         await this.#add(new BareServer({ name, server, dir, isSynced: name === 'always' }));
       } else if (name === 'tls') {
-        await this.#add(this.build(name, BASE.nodes, options.flags));
+        await this.#add(this.build(name, BASE.nodes, options.flags, { isEncrypted: true }));
       } else if (name === 'deployment') {
         await this.#add(this.build(name, BASE.nodes, options.flags));
         for (const variant of options.variants)
@@ -64,12 +70,11 @@ export class TargetHouse {
     name: string,
     nodes: number,
     flags: readonly string[],
-    logLimit: string | null = null,
+    { logLimit = null, isEncrypted = false }: BuildOptions = {},
   ): DeploymentTarget {
     const { server, dir } = this.#o;
     this.#built += 1;
     const own = join(dir, `deployment-${this.#built}`);
-    const isEncrypted = name === 'tls';
     return new DeploymentTarget({ name, nodes, server, dir: own, logLimit, isEncrypted, flags });
   }
 

@@ -62,7 +62,7 @@ export class AgentView implements View {
   samples(): readonly Sample[] {
     const { group, clients } = this.#agent;
     const stats = clients.stats();
-    const held = (group?.strong.hold?.heldBytes ?? 0) + clients.heldBytes;
+    const held = (group?.strong.hold?.heldBytes ?? 0) + stats.heldBytes;
     const gauge = (name: string, help: string, value: number): Sample => ({
       name,
       help,

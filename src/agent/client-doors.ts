@@ -13,7 +13,7 @@ import { MESH_LIMITS } from '../io/peers/mesh-limits.ts';
 import { ClientListener } from '../io/relay/listener.ts';
 import { RELAY_BOUNDS } from '../io/relay/options.ts';
 import type { RelayPorts } from '../io/relay/ports.ts';
-import { Relay, type RelayStats } from '../io/relay/relay.ts';
+import { Relay } from '../io/relay/relay.ts';
 import { CONF_LIMITS } from '../io/server/conf.ts';
 import { commandRules } from './command-rules.ts';
 import type { NodeConfig } from './config.ts';
@@ -21,7 +21,12 @@ import { LIMITS } from './limits.ts';
 import type { RouteDoor } from './relay-route.ts';
 import { RelayThreads } from './relay-threads.ts';
 import type { ReignWatch } from './strong/ports.ts';
-import type { RelayTarget, ThreadOpening } from './thread-messages.ts';
+import {
+  type RelayTarget,
+  sumOf,
+  type ThreadCounters,
+  type ThreadOpening,
+} from './thread-messages.ts';
 import { shareOf } from './thread-shares.ts';
 import { Seats } from './threads/seats.ts';
 
@@ -128,17 +133,10 @@ export class ClientDoors implements RouteDoor {
     this.relay.tick();
   }
 
-  stats(): RelayStats {
-    const own = this.relay.stats();
-    if (this.#threads === null) return own;
-    const sum: Record<string, number> = { ...this.#threads.counters() };
-    for (const [name, value] of Object.entries(own)) sum[name] = (sum[name] ?? 0) + value;
-    return sum as unknown as RelayStats;
-  }
-
-  /** Reply bytes that wait for commit in other threads. */
-  get heldBytes(): number {
-    return this.#threads?.counters().heldBytes ?? 0;
+  /** Of all threads; what this one holds of replies is its reign's to say. */
+  stats(): ThreadCounters {
+    const own = { ...this.relay.stats(), heldBytes: 0 };
+    return this.#threads === null ? own : sumOf([own, this.#threads.counters()]);
   }
 
   /** Accepts nobody any more. */

@@ -20,6 +20,7 @@ import type { ReignWatch } from './strong/ports.ts';
 import {
   COUNTER_NAMES,
   type RelayTarget,
+  sumOf,
   type ThreadAnswer,
   type ThreadCounters,
   type ThreadOpening,
@@ -132,12 +133,7 @@ export class RelayThreads {
 
   /** Of all threads together, as they were a tick ago. */
   counters(): ThreadCounters {
-    const sum = Object.fromEntries(COUNTER_NAMES.map((name) => [name, 0]));
-    for (const { counters } of this.#threads) {
-      const told = counters.read();
-      for (const name of COUNTER_NAMES) sum[name] = (sum[name] ?? 0) + told[name];
-    }
-    return sum as unknown as ThreadCounters;
+    return sumOf(this.#threads.map(({ counters }) => counters.read()));
   }
 
   async stop(): Promise<void> {

@@ -97,5 +97,12 @@ const COUNTERS: Readonly<Record<keyof ThreadCounters, true>> = {
 };
 
 export const COUNTER_NAMES = Object.keys(COUNTERS) as (keyof ThreadCounters)[];
+
+/** Of any number of them; all 0 for none. */
+export function sumOf(all: readonly ThreadCounters[]): ThreadCounters {
+  const sums = COUNTER_NAMES.map((name) => [name, all.reduce((sum, each) => sum + each[name], 0)]);
+  return Object.fromEntries(sums) as unknown as ThreadCounters;
+}
+
 /** The round that a thread wants, and in which reign. */
 export const WANTED_NAMES = ['reign', 'round'] as const;

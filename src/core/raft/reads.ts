@@ -10,6 +10,7 @@
  * shares the next one. It goes to no more voters than a majority needs, since each costs a message
  * and a wake-up there and back; where they do not answer within two ticks, all are asked.
  */
+
 /** The first tick may come right behind the question. */
 const PATIENCE_TICKS = 2;
 

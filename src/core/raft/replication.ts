@@ -38,17 +38,19 @@ export function broadcastAppends(s: State, leader: Leader): void {
 
 export function broadcastHeartbeats(s: State, leader: Leader): void {
   leader.heartbeatElapsed = 0;
-  leader.rounds.beginHeartbeat();
-  for (const peer of leader.peers) sendHeartbeat(s, leader, peer);
-  confirmRounds(s, leader);
+  beat(s, leader, leader.peers);
 }
 
 /** Heartbeats for the sake of their echoes, to as many as are needed: those who echoed last. */
 export function askForEchoes(s: State, leader: Leader): void {
-  leader.rounds.beginHeartbeat();
   const voters = leader.peers.filter((peer) => peer.isVoter).sort((a, b) => b.round - a.round);
   const needed = majority(s.configuration.voters.length) - (s.isVoter ? 1 : 0);
-  for (const peer of voters.slice(0, needed)) sendHeartbeat(s, leader, peer);
+  beat(s, leader, voters.slice(0, needed));
+}
+
+function beat(s: State, leader: Leader, peers: readonly Peer[]): void {
+  leader.rounds.beginHeartbeat();
+  for (const peer of peers) sendHeartbeat(s, leader, peer);
   confirmRounds(s, leader);
 }
 
