@@ -7,7 +7,7 @@ import type { Message } from '../../core/raft/protocol.ts';
 import { ack, id, idOf, MemoryLog } from '../../core/raft/small-world.test.ts';
 import { replOffset, term } from '../../core/scalars.ts';
 import { StreamIndex } from '../strong/stream-index.ts';
-import { LIMITS, REIGN } from '../strong/trial-node.ts';
+import { LIMITS, REIGN, SET } from '../strong/trial-node.ts';
 import { DataGroup } from './data-group.ts';
 import type { GroupServer, ShardFiles } from './ports.ts';
 
@@ -57,14 +57,14 @@ function world() {
       heads: [],
       snapshot: null,
       store: Object.assign(store, { settle: () => undefined }),
-      snapshots: { latest: null, sink: {} },
+      snapshots: { latest: null, sink: { resumeAt: () => 0 } },
     } as unknown as ShardFiles,
     index: new StreamIndex({ last: id(0, 0), offset: replOffset(0), reigns: [] }),
     historyId: 'f'.repeat(40),
     server: SERVER,
     peers: {
       send: (to, message) => sent.push(`${message.kind} to ${to[0]}`),
-      sendTransfer: () => undefined,
+      sendTransfer: (_, { kind }) => sent.push(kind),
       announceSnapshot: () => undefined,
     },
     relay: {
@@ -80,7 +80,7 @@ function world() {
       confirmed: () => undefined,
       leased: (untilMs) => sent.push(untilMs > 0 ? 'leased' : 'no lease'),
     },
-    logLimitBytes: 1_000_000,
+    logLimitBytes: 1_000,
     limits: SHARD_LIMITS,
     fetchLimits: FETCH_LIMITS,
     leases: { nowMs: () => clock.ms, tickMs: 25 },
@@ -174,4 +174,25 @@ test('leases: own removal while announcing leaves none, opened or not', () => {
   confirmRound(it, 2);
   equal(readsByLease(it), false);
   equal(it.sent.includes('leased'), false);
+});
+
+test('a snapshot offered with other members than the log’s is not fetched', () => {
+  for (const voters of ['ab', 'abc']) {
+    const it = announcing();
+    it.hear(ack(1, 2, 1));
+    it.group.strong.captured(1, Buffer.from(SET.repeat(30)));
+    it.hear({
+      kind: 'appendReply',
+      ok: true,
+      term: term(1),
+      index: it.group.raft.last.index,
+      hint: it.group.raft.last,
+      round: 2,
+    });
+    const configuration = founded([...voters].map(idOf));
+    it.group.snapshotOffered(idOf('b'), { id: 's', last: id(2, 1), configuration, bytes: 9 });
+    it.sent.length = 0;
+    it.group.tick();
+    equal(it.sent.includes('chunkWanted'), voters === 'abc', voters);
+  }
 });

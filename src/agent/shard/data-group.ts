@@ -247,8 +247,9 @@ export class DataGroup {
       {
         take: (done) => this.#snapshots.take(done),
         fetch: (from, wanted, done) => {
-          if (this.#puller.progress === null) this.#puller.fetch(from, wanted, done);
-          else done(null);
+          const isBusy = this.#puller.progress !== null;
+          if (isBusy || !this.#snapshots.isOfThisLog(wanted)) done(null);
+          else this.#puller.fetch(from, wanted, done);
         },
         adopt: (snapshot, keepBytes, done) =>
           this.#snapshots.adopt(

@@ -3,9 +3,9 @@
  * base of the log. Each carries its exact place: the last entry it replaces, the stream offset of
  * the RDB, and the reigns before it.
  */
-
 import { assert } from '../../assert.ts';
 import { asBuffer } from '../../core/bytes.ts';
+import { isSameConfiguration } from '../../core/raft/configuration.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { NodeId, ReplOffset } from '../../core/scalars.ts';
 import { type LogIndex, replOffset } from '../../core/scalars.ts';
@@ -164,6 +164,18 @@ export class GroupSnapshots {
   }
 
   /**
+   * Whether it carries the members of its last entry, as far as the log knows them. The core would
+   * end this node over one that does not: the log must still be whole then, and no such snapshot on
+   * disk, where the next start would find it.
+   */
+  isOfThisLog({ id, last, configuration }: SnapshotMeta): boolean {
+    const members = this.#o.configurationAt(last.index);
+    if (members === null || isSameConfiguration(members, configuration)) return true;
+    this.#o.note('error', 'snapshot.refused', { id, why: 'its members are not those of the log' });
+    return false;
+  }
+
+  /**
    * Makes it the base of the log, but for a tail. Calls `compacted` with the new base at once, and
    * `done` when the room on disk is free.
    */
@@ -177,6 +189,10 @@ export class GroupSnapshots {
     const { store } = opened;
     if (store.termAt(snapshot.last.index) !== snapshot.last.term) {
       // The log was replaced by a newer snapshot meanwhile.
+      done();
+      return;
+    }
+    if (!this.isOfThisLog(snapshot)) {
       done();
       return;
     }
