@@ -60,8 +60,8 @@ export class AgentOrders implements Orders {
   }
 
   async #switchoverHere(to: string | null): Promise<OrderResult> {
-    const { group, membership } = this.#agent;
-    const { voters, id, up } = membership;
+    const { group, membership, voters } = this.#agent;
+    const { id, up } = membership;
     const target = to === null ? null : (voters.find((voter) => nameOf(voter) === to) ?? undefined);
     if (target === undefined)
       return refused(

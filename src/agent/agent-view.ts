@@ -116,7 +116,8 @@ export class AgentView implements View {
   #members(leader: NodeId | null): Member[] {
     const agent = this.#agent;
     const charter = agent.identity.now.charter;
-    const voters = charter === null ? [] : votersOf(charter);
+    const isOpen = agent.group !== null || charter === null;
+    const voters = isOpen ? agent.voters : votersOf(charter);
     const others = [...agent.membership.up.keys()].filter((peer) => !voters.includes(peer));
     const ids = [...new Set([...voters, agent.membership.id, ...others])].toSorted();
     return ids.map((id) => this.#member(id, leader, voters.includes(id)));
@@ -148,8 +149,7 @@ export class AgentView implements View {
 
   #problems(): Problem[] {
     const agent = this.#agent;
-    const { group } = agent;
-    const { voters } = agent.membership;
+    const { group, voters } = agent;
     const problems: Problem[] = [...agent.membership.problems];
     if (group === null) problems.push(...this.#notFounded());
     else if (group.raft.leader === null) problems.push(...this.#leaderless());
@@ -186,7 +186,8 @@ export class AgentView implements View {
   }
 
   #leaderless(): Problem[] {
-    const { voters, up, id } = this.#agent.membership;
+    const { voters } = this.#agent;
+    const { up, id } = this.#agent.membership;
     const forMs = this.#agent.route.leaderlessMs;
     if (forMs < LEADERLESS_MS_MAX) return [];
     const seen = voters.filter((voter) => voter === id || up.has(voter)).length;

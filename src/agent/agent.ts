@@ -2,7 +2,7 @@
  * The composition root: builds every part of a node, top to bottom, and connects them. Reading
  * `start` is reading the architecture.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { founded } from '../core/raft/configuration.ts';
@@ -70,7 +70,7 @@ export class Agent {
         nextRound: () => this.group?.nextRound ?? 0,
         hold: relayHold(() => this.group?.strong.hold ?? null),
       },
-      replicasHolding: () => Math.floor((this.#membership?.voters.length ?? 1) / 2),
+      replicasHolding: () => Math.floor(this.voters.length / 2),
       serverDoor: () => this.server.door,
       wantRound: (round) => this.group?.wantRound(round),
       reignFailed: (why) => this.group?.strong.detached(this.group.strong.life, why),
@@ -120,6 +120,11 @@ export class Agent {
     return views.flatMap(({ address, refusal }) =>
       refusal === null || HARMLESS.has(refusal.code) ? [] : [{ address, ...refusal }],
     );
+  }
+
+  /** By the log once that is open: whoever was there at the founding may be gone. */
+  get voters() {
+    return this.group?.raft.configuration.voters ?? this.#membership?.voters ?? [];
   }
 
   get clientAddress(): string {
@@ -185,7 +190,7 @@ export class Agent {
 
   async #handOverFirst(): Promise<void> {
     const { group } = this;
-    if (group === null || !group.strong.isOpen || this.membership.voters.length < 2) return;
+    if (group === null || !group.strong.isOpen || group.raft.isSoleVoter) return;
     const over = new Promise<void>((resolve) => {
       setTimeout(resolve, LIMITS.stopMsMax).unref();
       group.handOver(null, (ok, why) => {
@@ -281,17 +286,11 @@ export class Agent {
       settingLines: lines,
       confLimits: { ...CONF_LIMITS, clientsMax: connectionsMax },
       feed: { port, user: FEED_USER, password: feedPassword },
-      historyId: () => this.#historyId(),
+      historyId: () => this.identity.historyId,
       journal,
       onCommands: (commands) => this.clients.learn(commands),
       settled: () => this.clients.settled,
     });
-  }
-
-  #historyId(): string {
-    return createHash('sha1')
-      .update(`althing history 1 ${this.identity.now.deployment}`)
-      .digest('hex');
   }
 
   #buildMesh(): Mesh {
@@ -351,7 +350,7 @@ export class Agent {
       configurations,
       opened,
       index,
-      historyId: this.#historyId(),
+      historyId: this.identity.historyId,
       server,
       peers: {
         send: (to, message) => mesh.send(DATA_GROUP, to, message),

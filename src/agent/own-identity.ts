@@ -2,7 +2,7 @@
  * Who this node is, durably: its directory's id, how often it was started, what it signed, and the
  * newest incarnation of every peer (`facts/holes.md` H9). Changes are written one at a time.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   EARLIER_RUNS_MAX,
   type Hello,
@@ -65,6 +65,12 @@ export class OwnIdentity {
 
   get now(): Identity {
     return this.#identity;
+  }
+
+  /** What the one history of its deployment is called in the servers' replication. */
+  get historyId(): string {
+    const { deployment } = this.#identity;
+    return createHash('sha1').update(`althing history 1 ${deployment}`).digest('hex');
   }
 
   /** Of this start, and of those before it. */

@@ -1,0 +1,84 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { founded } from '../core/raft/configuration.ts';
+import { type NodeId, nodeId } from '../core/scalars.ts';
+import { Agent } from './agent.ts';
+import { AgentOrders } from './agent-orders.ts';
+import { AgentView } from './agent-view.ts';
+import type { NodeConfig } from './config.ts';
+import type { Journal } from './journal.ts';
+import type { DataGroup } from './shard/data-group.ts';
+
+const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((name) => nodeId(`${name}@00000001`)) as [
+  NodeId,
+  NodeId,
+  NodeId,
+  NodeId,
+];
+
+/** `a` leads, and the log says that `d` took the place of `c`. */
+function groupOf(handedOver: (NodeId | null)[] = []) {
+  return {
+    raft: {
+      leader: A,
+      term: 1,
+      role: 'leader',
+      configuration: founded([A, B, D]),
+      view: () => ({ peers: [] }),
+    },
+    strong: { executedOffset: 0, committedOffset: 0, stage: { kind: 'open' } },
+    logBytes: 0,
+    snapshot: { bytes: 0, offset: 0 },
+    snapshotProblem: null,
+    handOver: (to: NodeId | null, done: (ok: boolean, why: string) => void) => {
+      handedOver.push(to);
+      done(false, 'not now');
+    },
+  } as unknown as DataGroup;
+}
+
+/** What doors see of an agent whose charter names a, b, c, and that sees nobody but `up`. */
+function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
+  const node = (name: string) => ({ node: name, directory: '00000001' });
+  const hello = { node: 'a', phase: 'member', serverVersion: '1', clientAddress: '' };
+  const members = new Map(up.map((id) => [id, { ...hello, node: id[0] }]));
+  return {
+    group,
+    voters: group.raft.configuration.voters,
+    config: { node: 'a', name: 'n', relayThreads: 0 },
+    serverState: { pid: 1, lastDown: null, diverged: null },
+    identity: { now: { deployment: 'x', charter: { members: ['a', 'b', 'c'].map(node) } } },
+    membership: { id: A, up: members, hello, problems: [], voters: [A, B, C] },
+    refusedPeers: () => [],
+    route: { leaderlessMs: 0 },
+  } as unknown as Agent;
+}
+
+test('who votes is said by the log once it is open', () => {
+  const config = { relayThreads: 0 } as NodeConfig;
+  const agent = new Agent(config, {} as Journal);
+  deepEqual(agent.voters, [], 'before it is known who it is');
+  agent.group = groupOf();
+  deepEqual(agent.voters, [A, B, D]);
+});
+
+test('a voter that came after the founding is handed over to, and one that is gone is not', async () => {
+  const handedOver: NodeId[] = [];
+  const orders = new AgentOrders(agentWith(groupOf(handedOver), [B, C, D]));
+  await orders.switchover('d');
+  const result = await orders.switchover('c');
+  deepEqual(handedOver, [D]);
+  equal(result.ok ? '' : result.text, 'c is no voter; voters are a, b, d');
+});
+
+test('the view has the members of the log, and misses only those', () => {
+  const { members, problems } = new AgentView(agentWith(groupOf(), [B])).status();
+  deepEqual(
+    members.map(({ node, role }) => `${node} ${role}`),
+    ['a leader', 'b follower', 'd unreachable'],
+  );
+  deepEqual(
+    problems.map(({ code, text }) => `${code}: ${text}`),
+    ['NODE_UNREACHABLE: d cannot be reached from a'],
+  );
+});
