@@ -4,7 +4,9 @@
  * Spelled in a way that no client would use, so that the relay can leave it out of what MONITOR
  * shows; otherwise each fence would make bytes that need another fence (`facts/holes.md` H6).
  *
- * Once closed it asks nothing more: a later reign's fence gets no answer that it did not ask for.
+ * Before it is let in it asks nothing: no reply waits for it yet, and what is asked of a connection
+ * that is refused would be taken for asked. Once closed it asks nothing more: a later reign's fence
+ * gets no answer that it did not ask for.
  */
 import type { Socket } from 'node:net';
 import { FENCE } from '../core/lanes/lane.ts';
@@ -76,7 +78,7 @@ export class FenceLink {
     this.#isDue = true;
     setImmediate(() => {
       this.#isDue = false;
-      if (this.#isClosed || !this.#options.isWanted()) return;
+      if (!this.#isReady || this.#isClosed || !this.#options.isWanted()) return;
       this.#options.onSent();
       this.#ask();
     });

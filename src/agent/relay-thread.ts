@@ -143,7 +143,8 @@ export class RelayThread {
 
   /**
    * Nobody is served before it is there. Until then it may be tried again: no reply was held that
-   * another life of the server could have given, and another life does not know the password.
+   * another life of the server could have given, and another life does not know the password. Its
+   * bound is the main thread's: that one's fence asks the same server, and ends its reign.
    */
   #connectFence(opening: ThreadOpening): void {
     let isReady = false;
