@@ -39,6 +39,7 @@ const SERVER = {
   sendFence: () => undefined,
   acknowledge: () => undefined,
   setCapturePaused: () => undefined,
+  pauseWrites: () => undefined,
 } as unknown as GroupServer;
 
 /** `a` of a, b, c, with leases. Its disk is synced when the test says so. */
@@ -138,6 +139,13 @@ function readsByLease({ group }: ReturnType<typeof world>): boolean {
   return isReleased;
 }
 
+/** Planned: its server has executed nothing that is not committed. */
+function handOver({ group }: ReturnType<typeof world>, to: string | null = null): void {
+  group.handOver(to === null ? null : idOf(to), () => undefined);
+  for (let step = 0; step < 2; step++)
+    group.strong.roleSeen(1, { kind: 'primary', offset: replOffset(0), replicas: 1 });
+}
+
 /** A tick, and a round that began after it and is confirmed. */
 function confirmRound({ group, hear }: ReturnType<typeof world>, upTo: number): void {
   group.tick();
@@ -171,6 +179,42 @@ test('leases: own removal while announcing leaves none, opened or not', () => {
   equal(it.group.strong.stage.kind, 'announcing');
   it.hear(ack(1, 2, 1));
   equal(it.group.strong.isOpen, true, 'the removal after it is not committed yet');
+  confirmRound(it, 2);
+  equal(readsByLease(it), false);
+  equal(it.sent.includes('leased'), false);
+});
+
+test('leases: a transfer takes the lease back before anybody is told to campaign', () => {
+  for (const ask of ['handOver', 'resign'] as const) {
+    const it = announcing();
+    it.hear(ack(1, 2, 1));
+    confirmRound(it, 2);
+    equal(readsByLease(it), true);
+    it.sent.length = 0;
+    if (ask === 'resign') it.group.resign('for a test');
+    else handOver(it);
+    const told = it.sent.findIndex((what) => what.startsWith('timeoutNow'));
+    equal(it.sent.slice(0, told).includes('no lease'), true, ask);
+    equal(readsByLease(it), false, ask);
+  }
+});
+
+test('leases: a hand-over that nobody can take leaves the lease', () => {
+  const it = announcing();
+  it.hear(ack(1, 2, 1));
+  confirmRound(it, 2);
+  handOver(it, 'd');
+  equal(it.group.raft.role, 'leader');
+  equal(readsByLease(it), true);
+});
+
+test('leases: a resignation while announcing leaves none, opened or not', () => {
+  const it = announcing();
+  it.group.resign('for a test');
+  equal(it.group.strong.stage.kind, 'announcing');
+  it.hear(ack(1, 2, 1));
+  equal(it.group.strong.isOpen, true, 'its entry came before the transfer');
+  equal(it.sent.includes('timeoutNow to b'), true);
   confirmRound(it, 2);
   equal(readsByLease(it), false);
   equal(it.sent.includes('leased'), false);

@@ -207,7 +207,6 @@ export class DataGroup {
   }
 
   resign(why: string): void {
-    this.strong.hold?.giveUpLease();
     this.#driver.handle({ kind: 'resignWanted', why });
   }
 

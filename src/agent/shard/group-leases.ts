@@ -3,7 +3,8 @@
  *
  * A reign's own lease asks for the configuration whenever it is looked at. Threads look at what was
  * published: it is taken back when this node's removal is appended, before any message of that
- * leaves, and nothing is published while it is in force (`strong/lease.ts` has the argument).
+ * leaves, and nothing is published while it is in force. Both are given up when a transfer begins,
+ * before its first message leaves (`strong/lease.ts` has the argument).
  */
 import type { Notice } from '../../core/raft/driver.ts';
 import type { Raft } from '../../core/raft/raft.ts';
@@ -22,6 +23,7 @@ export interface GroupLeasesOptions {
 export class GroupLeases {
   readonly #o: GroupLeasesOptions;
   readonly #clock: LeaseClock;
+  #newest: Lease | null = null;
 
   constructor(options: GroupLeasesOptions) {
     const { raft, nowMs, watch } = options;
@@ -34,13 +36,15 @@ export class GroupLeases {
     };
   }
 
-  /** For a reign that begins. */
+  /** For a reign that begins. During a transfer none gets further: Raft refuses its entry. */
   next(): Lease {
     const { tickMs, electionTicksMin } = this.#o;
-    return new Lease(this.#clock, tickMs, electionTicksMin);
+    this.#newest = new Lease(this.#clock, tickMs, electionTicksMin);
+    return this.#newest;
   }
 
   noticed(notice: Notice): void {
     if (notice.kind === 'configurationChanged' && !this.#clock.isVoter()) this.#o.watch?.leased(0);
+    if (notice.kind === 'transfer' && notice.state === 'began') this.#newest?.giveUp();
   }
 }

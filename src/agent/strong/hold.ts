@@ -32,7 +32,6 @@ export interface HoldLease {
   readonly isValid: boolean;
   note(): void;
   confirmed(round: number): void;
-  giveUp(): void;
 }
 
 export interface HoldPorts {
@@ -194,11 +193,6 @@ export class Hold {
 
   tick(): void {
     this.#ports.lease?.note();
-  }
-
-  /** Somebody is about to be told to campaign. */
-  giveUpLease(): void {
-    this.#ports.lease?.giveUp();
   }
 
   /** The reign is over: forgets everything. Whoever owned the sessions closes them. */

@@ -114,7 +114,7 @@ describe('a hold with a lease', () => {
     const session = { release: (bytes: Buffer) => released.push(bytes.toString()) };
     const read = (text: string): void =>
       hold.addLane([{ session, bytes: Buffer.from(text) }], 9, replOffset(0));
-    return { clock, hold, rounds, released, read };
+    return { clock, lease, hold, rounds, released, read };
   }
 
   test('releases a read without a round while the lease is valid, and asks for none', () => {
@@ -147,11 +147,11 @@ describe('a hold with a lease', () => {
   });
 
   test('without the lease from the moment that it is given up', () => {
-    const { clock, hold, released, read } = holding();
+    const { clock, lease, hold, released, read } = holding();
     hold.tick();
     clock.round = 5;
     hold.confirmed(4);
-    hold.giveUpLease();
+    lease.giveUp();
     read('a');
     deepEqual(released, []);
   });

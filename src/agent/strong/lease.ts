@@ -19,8 +19,8 @@
  * is no lease while the newest configuration, committed or not, lacks this node, in whatever stage
  * its reign is and whoever asked for that: the configuration changes before its messages leave.
  *
- * Given up for the rest of the reign before anybody is told to campaign: the heir is elected over
- * everybody's promise, at once or much later.
+ * Given up for the rest of the reign before anybody is told to campaign, whoever asked for that, in
+ * whatever stage the reign is: the heir is elected over everybody's promise, at once or much later.
  */
 
 export interface LeaseClock {
@@ -79,6 +79,7 @@ export class Lease {
     if (passed > 0 && this.#mayHold) this.#clock.moved?.(this.#fromMs + this.#spanMs);
   }
 
+  /** Somebody is about to be told to campaign. */
   giveUp(): void {
     this.#isGivenUp = true;
     this.#clock.moved?.(0);

@@ -141,7 +141,6 @@ export class Reign {
       committed: () => this.#committed,
       executed: () => this.executed,
       holdCapture: (isHeld) => {
-        this.barrier.hold.giveUpLease();
         this.#isCaptureHeld = isHeld;
         this.#pace();
       },

@@ -174,7 +174,6 @@ export class ThreadReign {
       },
       note: () => undefined,
       confirmed: () => undefined,
-      giveUp: () => undefined,
     };
   }
 }
