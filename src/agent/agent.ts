@@ -34,6 +34,7 @@ import { RelayRoute } from './relay-route.ts';
 import { settingLines } from './server-settings.ts';
 import { DATA_GROUP, DataGroup } from './shard/data-group.ts';
 import { relayHold } from './strong/relay-hold.ts';
+import { Ticker } from './ticker.ts';
 
 const FEED_USER = 'althing-feed';
 
@@ -55,7 +56,7 @@ export class Agent {
   #http: HttpDoor | null = null;
   #feedListener: FeedListener | null = null;
   #opened: OpenedGroup | null = null;
-  #ticker: NodeJS.Timeout | null = null;
+  #ticker: Ticker | null = null;
   readonly #disk = new RealDisk();
   #isStopping = false;
 
@@ -159,7 +160,11 @@ export class Agent {
     await this.clients.open();
     await this.#mesh.start();
     await this.#http.start();
-    this.#tick();
+    this.#ticker = new Ticker(
+      LIMITS,
+      () => this.#tick(),
+      (ms) => journal.warn('agent.stalled', { ms }),
+    );
     this.#membership.start();
     journal.info('agent.started', {
       directory: now.directory,
@@ -174,7 +179,7 @@ export class Agent {
     if (this.#isStopping) return;
     if (isPlanned) await this.#handOverFirst();
     this.#isStopping = true;
-    if (this.#ticker !== null) clearInterval(this.#ticker);
+    this.#ticker?.stop();
     this.clients.close();
     this.group?.stop();
     await this.clients.stop();
@@ -375,15 +380,8 @@ export class Agent {
   }
 
   #tick(): void {
-    let lastMs = performance.now();
-    this.#ticker = setInterval(() => {
-      const nowMs = performance.now();
-      if (nowMs - lastMs > LIMITS.stallMsMax)
-        this.journal.warn('agent.stalled', { ms: Math.round(nowMs - lastMs) });
-      lastMs = nowMs;
-      this.group?.tick();
-      this.clients.tick();
-    }, LIMITS.tickMs);
+    this.group?.tick();
+    this.clients.tick();
   }
 }
 
