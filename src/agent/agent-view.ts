@@ -116,8 +116,9 @@ export class AgentView implements View {
   #members(leader: NodeId | null): Member[] {
     const agent = this.#agent;
     const charter = agent.identity.now.charter;
-    const isOpen = agent.group !== null || charter === null;
-    const voters = isOpen ? agent.voters : votersOf(charter);
+    // Before the log is open, also those of a charter that is only signed yet.
+    const isSigned = agent.group === null && charter !== null;
+    const voters = isSigned ? votersOf(charter) : agent.voters;
     const others = [...agent.membership.up.keys()].filter((peer) => !voters.includes(peer));
     const ids = [...new Set([...voters, agent.membership.id, ...others])].toSorted();
     return ids.map((id) => this.#member(id, leader, voters.includes(id)));

@@ -16,6 +16,8 @@ const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((name) => nodeId(`${name}@00000001
   NodeId,
 ];
 
+const JOURNAL = { info: () => undefined } as unknown as Journal;
+
 /** `a` leads, and the log says that `d` took the place of `c`. */
 function groupOf(handedOver: (NodeId | null)[] = []) {
   return {
@@ -26,7 +28,8 @@ function groupOf(handedOver: (NodeId | null)[] = []) {
       configuration: founded([A, B, D]),
       view: () => ({ peers: [] }),
     },
-    strong: { executedOffset: 0, committedOffset: 0, stage: { kind: 'open' } },
+    stop: () => undefined,
+    strong: { isOpen: true, executedOffset: 0, committedOffset: 0, stage: { kind: 'open' } },
     logBytes: 0,
     snapshot: { bytes: 0, offset: 0 },
     snapshotProblem: null,
@@ -56,10 +59,21 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
 
 test('who votes is said by the log once it is open', () => {
   const config = { relayThreads: 0 } as NodeConfig;
-  const agent = new Agent(config, {} as Journal);
+  const agent = new Agent(config, JOURNAL);
   deepEqual(agent.voters, [], 'before it is known who it is');
   agent.group = groupOf();
   deepEqual(agent.voters, [A, B, D]);
+});
+
+test('a planned stop hands over while the log has other voters, whatever the charter says', async () => {
+  for (const isSoleVoter of [true, false]) {
+    const agent = new Agent({ relayThreads: 0 } as NodeConfig, JOURNAL);
+    const handedOver: (NodeId | null)[] = [];
+    const group = groupOf(handedOver);
+    agent.group = { ...group, raft: { ...group.raft, isSoleVoter } } as unknown as DataGroup;
+    await agent.stop(true);
+    deepEqual(handedOver, isSoleVoter ? [] : [null]);
+  }
 });
 
 test('a voter that came after the founding is handed over to, and one that is gone is not', async () => {

@@ -7,6 +7,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import { founded } from '../core/raft/configuration.ts';
 import { FETCH_LIMITS } from '../core/raft/fetch.ts';
+import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
@@ -71,7 +72,7 @@ export class Agent {
         nextRound: () => this.group?.nextRound ?? 0,
         hold: relayHold(() => this.group?.strong.hold ?? null),
       },
-      replicasHolding: () => Math.floor(this.voters.length / 2),
+      replicasHolding: () => this.group?.replicasHolding ?? 0,
       serverDoor: () => this.server.door,
       wantRound: (round) => this.group?.wantRound(round),
       reignFailed: (why) => this.group?.strong.detached(this.group.strong.life, why),
@@ -124,7 +125,7 @@ export class Agent {
   }
 
   /** By the log once that is open: whoever was there at the founding may be gone. */
-  get voters() {
+  get voters(): readonly NodeId[] {
     return this.group?.raft.configuration.voters ?? this.#membership?.voters ?? [];
   }
 

@@ -151,12 +151,12 @@ export class ClientDoors implements RouteDoor {
   }
 
   #startThreads(): Promise<RelayThreads> {
-    const { config, replicasHolding, serverDoor } = this.#o;
+    const { config, serverDoor } = this.#o;
     const { relayThreads: count, secret } = config;
     return RelayThreads.start({
       ...this.#o,
       count,
-      opening: () => ({ ...serverDoor(), replicasHolding: replicasHolding() }),
+      opening: serverDoor,
       start: {
         host: config.bind.client,
         port: config.ports.client,

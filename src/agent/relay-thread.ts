@@ -66,7 +66,7 @@ export class RelayThread {
         nextRound: () => this.#reign?.nextRound() ?? NEVER,
         hold: relayHold(() => this.#reign),
       },
-      rules: commandRules(() => this.#opening?.replicasHolding ?? 0),
+      rules: commandRules(() => this.#replicasHolding()),
       bounds: start.bounds,
       seats: new Seats(start.seats, start.bounds.sessionsMax),
     });
@@ -126,6 +126,11 @@ export class RelayThread {
   /** There is news in the cell. */
   rung(): void {
     this.#reign?.rung();
+  }
+
+  #replicasHolding(): number {
+    this.#facts.look();
+    return this.#facts.replicasHolding;
   }
 
   #open(opening: ThreadOpening): void {

@@ -158,6 +158,20 @@ test('while reads are paused no command goes to the server', async () => {
   });
 });
 
+test('WAIT is answered what holds now, also when the members change in a reign', async () => {
+  const { threads, said } = await start();
+  const [client] = clients(1);
+  threads.watch.replicasHolding(1);
+  lead(threads, 1);
+  for (const count of [1, 2]) {
+    threads.watch.replicasHolding(count);
+    client?.send('WAIT', '5', '0');
+    await until('a round is wanted', () => said.rounds.length === count);
+    confirm(threads, said);
+    await until('answered', () => client?.received.endsWith(`:${count}\r\n`) === true);
+  }
+});
+
 test('sessions are bounded in all threads together', async () => {
   const { threads } = await start(5);
   const all = clients();

@@ -49,8 +49,6 @@ export interface ThreadOpening {
   readonly reign: number;
   readonly socketPath: string;
   readonly auth: { readonly user: string; readonly password: string };
-  /** What `WAIT` is answered. */
-  readonly replicasHolding: number;
 }
 
 export type ThreadOrder =

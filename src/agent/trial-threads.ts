@@ -12,7 +12,7 @@ import { Seats } from './threads/seats.ts';
 
 export const THREADS = 2;
 
-/** Knows SET and GET, lets the agent in, and says where its stream stands. */
+/** Knows SET, GET and scripts that return a number, lets the agent in, and says its offset. */
 export class TrialServer {
   readonly dir = mkdtempSync(join(tmpdir(), 'threads-'));
   readonly path = join(this.dir, 'server.sock');
@@ -43,14 +43,12 @@ export class TrialServer {
     });
     const reader = new ReplyReader(64 * 1024);
     socket.on('data', (chunk) =>
-      reader.push(chunk, (words) =>
-        socket.write(this.#answer(socket, (words as string[])[0] ?? '')),
-      ),
+      reader.push(chunk, (words) => socket.write(this.#answer(socket, words as string[]))),
     );
   }
 
-  #answer(socket: Socket, command: string): string {
-    switch (command.toUpperCase()) {
+  #answer(socket: Socket, words: readonly string[]): string {
+    switch (words[0]?.toUpperCase()) {
       case 'AUTH':
         this.fences.add(socket);
         return '+OK\r\n';
@@ -61,6 +59,8 @@ export class TrialServer {
       }
       case 'GET':
         return '$1\r\nv\r\n';
+      case 'EVAL':
+        return `:${words.at(-1)}\r\n`;
       case 'SET':
         this.offset += 10;
         return '+OK\r\n';
@@ -116,11 +116,7 @@ export async function startThreads(
   const said: Said = { rounds: [], failures: [], fatal: [] };
   const options: RelayThreadsOptions = {
     count: THREADS,
-    opening: () => ({
-      socketPath: server.path,
-      auth: { user: 'agent', password: 'p' },
-      replicasHolding: 1,
-    }),
+    opening: () => ({ socketPath: server.path, auth: { user: 'agent', password: 'p' } }),
     wantRound: (round) => said.rounds.push(round),
     reignFailed: (why) => said.failures.push(why),
     acceptFailed: () => undefined,

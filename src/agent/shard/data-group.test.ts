@@ -79,6 +79,7 @@ function world() {
       executed: () => undefined,
       committed: () => undefined,
       confirmed: () => undefined,
+      replicasHolding: (count) => sent.push(`holding ${count}`),
       leased: (untilMs) => sent.push(untilMs > 0 ? 'leased' : 'no lease'),
     },
     logLimitBytes: 1_000,
@@ -218,6 +219,25 @@ test('leases: a resignation while announcing leaves none, opened or not', () => 
   confirmRound(it, 2);
   equal(readsByLease(it), false);
   equal(it.sent.includes('leased'), false);
+});
+
+test('what WAIT counts is held by the members before as well, until their change is committed', () => {
+  const { group, log, hear, sent } = announcing();
+  hear(ack(1, 2, 1));
+  const change = (kind: 'addLearner' | 'promote') => {
+    group.changeMembers({ kind, node: idOf('d') }, {}, () => undefined);
+    while (log.pending > 0) log.sync();
+  };
+  change('addLearner');
+  hear(ack(1, 3, 1), 'bcd');
+  equal(group.replicasHolding, 1, 'a learner is in no majority');
+  change('promote');
+  equal(group.raft.configuration.voters.length, 4);
+  equal(group.replicasHolding, 1, 'what was answered before is held by two of three');
+  hear(ack(1, 4, 1), 'bcd');
+  equal(group.replicasHolding, 2);
+  const told = sent.filter((what) => what.startsWith('holding'));
+  deepEqual([told[0], told.at(-1)], ['holding 1', 'holding 2'], 'threads are told');
 });
 
 test('a snapshot offered with other members than the log’s is not fetched', () => {

@@ -109,6 +109,17 @@ export class DataGroup {
     return this.raft.role === 'leader';
   }
 
+  /**
+   * How many other nodes at least hold whatever was answered, since a majority does: of the members
+   * before as well, until a change of them is committed.
+   */
+  get replicasHolding(): number {
+    const { configuration, committed } = this.raft;
+    const agreed = this.raft.configurationAt(committed) ?? configuration;
+    const voters = Math.min(agreed.voters.length, configuration.voters.length);
+    return Math.floor(voters / 2);
+  }
+
   get syncs(): number {
     return this.#o.opened.store.syncs;
   }
@@ -324,6 +335,8 @@ export class DataGroup {
     this.#o.onNotice(notice);
     this.#leases?.noticed(notice);
     this.#changes.noticed(notice);
+    if (notice.kind === 'becameLeader' || notice.kind === 'configurationChanged')
+      this.#o.watch?.replicasHolding(this.replicasHolding);
     switch (notice.kind) {
       case 'commit':
         strong.committed(notice.upTo);

@@ -81,6 +81,8 @@ export interface ReignWatch {
   confirmed(round: number): void;
   /** Reads by lease: until when, on the monotonic clock; 0 when it is given up. */
   leased(untilMs: number): void;
+  /** How many other nodes at least hold whatever was answered. */
+  replicasHolding(count: number): void;
 }
 
 export interface StrongPorts {

@@ -155,6 +155,7 @@ class TrialNode {
         committed: (offset) => this.watched.push(`committed ${offset}`),
         confirmed: (round) => this.watched.push(`confirmed ${round}`),
         leased: () => undefined,
+        replicasHolding: () => undefined,
       },
       note: () => undefined,
     };

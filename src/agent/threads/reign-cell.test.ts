@@ -58,4 +58,8 @@ test('only what may release a reply is news', () => {
   writer.leased(0);
   reader.look();
   equal(reader.leasedUntilMs, 0);
+  writer.replicasHolding(2);
+  reader.look();
+  equal(reader.replicasHolding, 2);
+  equal(news(), 4, 'a lease given up is looked at, a count for WAIT when somebody asks');
 });

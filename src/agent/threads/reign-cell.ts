@@ -22,7 +22,8 @@ const CONFIRMED = 2;
 const NEXT_ROUND = 3;
 const EXECUTED = 4;
 const LEASED_UNTIL_US = 5;
-const COUNT = 6;
+const REPLICAS_HOLDING = 6;
+const COUNT = 7;
 const US_PER_MS = 1000;
 
 /** The round that is never confirmed: of a command that came when no reign was known. */
@@ -80,6 +81,10 @@ export class ReignWriter implements ReignWatch {
     if (this.#set(LEASED_UNTIL_US, Math.floor(untilMs * US_PER_MS))) this.#news();
   }
 
+  replicasHolding(count: number): void {
+    this.#set(REPLICAS_HOLDING, count);
+  }
+
   /** True when it was published. */
   #set(fact: number, value: number): boolean {
     if (this.#facts[fact] === value) return false;
@@ -127,5 +132,10 @@ export class ReignReader {
 
   get leasedUntilMs(): number {
     return (this.#facts[LEASED_UNTIL_US] as number) / US_PER_MS;
+  }
+
+  /** What `WAIT` is answered; 0 while none is open. */
+  get replicasHolding(): number {
+    return this.#facts[REPLICAS_HOLDING] as number;
   }
 }
