@@ -76,6 +76,13 @@ export class Channel {
     });
   }
 
+  /** It breaks: the end of what is under way is lost. */
+  breakOff(): void {
+    const kept = this.#o.chance.below(this.#waiting.length + 1);
+    for (const lost of this.#waiting.splice(kept)) this.#waitingBytes -= lost.length;
+    this.end();
+  }
+
   /** Nothing more comes out. */
   drop(): void {
     this.#isDropped = true;

@@ -56,7 +56,7 @@ export class Clients {
     // to be caught.
     if (plan.probes)
       for (const { host } of doors()) new Client(this, PROBE_PATIENCE_US, host).probe();
-    if (plan.floods) new Client(this, plan.patienceUs).flood();
+    for (let at = 0; at < plan.floods; at += 1) new Client(this, plan.patienceUs).flood();
   }
 
   stop(): void {

@@ -69,8 +69,8 @@ export interface Plan {
   readonly probes: boolean;
   /** Between two of them of one reader. */
   readonly probeMaxUs: number;
-  /** Whether somebody writes much at once. */
-  readonly floods: boolean;
+  /** So many write much at once: what one session may have on a lane is bounded. */
+  readonly floods: number;
   readonly thinkMaxUs: number;
   /** A client waits so long for an answer. */
   readonly patienceUs: number;
@@ -114,7 +114,8 @@ const LEASES_PERMILLE = 450;
 /** Close to the least, so that somebody is elected as soon as promises have ended. */
 const ELECTION_TICKS_SOON = 34;
 /** Of the runs with leases. */
-const CALM_PERMILLE = 500;
+const CALM_PERMILLE = 250;
+const FLOODERS_MAX = 4;
 /** As the agent divides its limit: compaction drops whole segments. */
 const SEGMENTS_PER_LIMIT = 4;
 const SEGMENT_BYTES_MIN = 1_024;
@@ -125,9 +126,9 @@ const CLOCK_MS = 1_000_000_000;
 const KINDS_MIN = 2;
 const KINDS_MAX = 7;
 const FREEZE_PERMILLE = 250;
-const FREEZE_LEASES_PERMILLE = 500;
+const FREEZE_LEASES_PERMILLE = 350;
 /** With leases. */
-const OUST_PERMILLE = 400;
+const OUST_PERMILLE = 250;
 
 export function planFor(chance: Chance): Plan {
   const plan = anyPlanFor(chance);
@@ -139,7 +140,7 @@ export function planFor(chance: Chance): Plan {
  * about, and little is written, so that whoever was cut off may still be elected.
  */
 function calmed(plan: Plan, chance: Chance): Plan {
-  const delayMaxUs = chance.pick([500, 2_000]);
+  const delayMaxUs = chance.pick([500, 2_000, 30_000]);
   return {
     ...plan,
     weather: { loss: 0, repeat: 0, delayMinUs: delayMaxUs / 10, delayMaxUs, ordered: true },
@@ -151,7 +152,9 @@ function calmed(plan: Plan, chance: Chance): Plan {
     lineDelaysUs: [50, 200],
     writePermille: chance.pick([0, 20]),
     thinkMaxUs: 100_000,
-    floods: false,
+    probes: true,
+    probeMaxUs: 40_000,
+    floods: 0,
   };
 }
 
@@ -174,9 +177,9 @@ function anyPlanFor(chance: Chance): Plan {
     clockMs: Array.from({ length: voters }, () => CLOCK_MS + chance.between(-2_000, 2_000)),
     clients: chance.between(2, 6),
     writePermille: chance.pick([1000, 1000, 20]),
-    probes: chance.permille(clocks.leases ? 800 : 500),
-    probeMaxUs: clocks.leases ? 30_000 : 100_000,
-    floods: chance.permille(150),
+    probes: chance.permille(500),
+    probeMaxUs: 100_000,
+    floods: chance.permille(200) ? chance.between(1, FLOODERS_MAX) : 0,
     thinkMaxUs: chance.pick([2_000, 20_000, 100_000]),
     patienceUs: chance.pick([100_000, 500_000, 2_000_000]),
     kinds: chance.shuffled(KINDS).slice(0, chance.between(1, KINDS.length)),

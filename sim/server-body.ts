@@ -13,6 +13,7 @@ import type { Chance, Timeline } from './time.ts';
 const CRON_US = 100_000;
 /** What clients are told comes in many pieces: whose they are must not depend on it. */
 const CLIENT_CUT_PERMILLE = 400;
+const BUSY_PERMILLE = 600;
 /** So that a server often stands between two units of one entry. */
 const FEED_CUT_PERMILLE = 600;
 
@@ -84,6 +85,8 @@ export class ServerBody {
   #lines = 0;
   /** Each breaks one of the clients' connections. */
   readonly #clients = new Set<() => void>();
+  /** That one of those which was answered last. */
+  #talked: (() => void) | null = null;
 
   constructor(options: ServerBodyOptions) {
     this.#o = options;
@@ -114,6 +117,7 @@ export class ServerBody {
     const connection = this.model.connect(
       (bytes, marks) => {
         onReply?.({ bytes, marks });
+        if (onReply !== null) this.#talked = breakOff;
         toAgent.write(bytes);
       },
       () => toAgent.end(),
@@ -126,7 +130,7 @@ export class ServerBody {
     const breakOff = (): void => {
       toServer.drop();
       connection.close();
-      toAgent.end();
+      toAgent.breakOff();
     };
     if (onReply !== null) this.#clients.add(breakOff);
     return {
@@ -148,7 +152,11 @@ export class ServerBody {
   /** One connection of the clients' breaks: what was under way is lost on both sides. */
   breakClient(): void {
     if (this.#clients.size === 0) return;
-    const breakOff = this.#o.chance.pick([...this.#clients]);
+    const { chance } = this.#o;
+    const talked = this.#talked;
+    // Of those that have just been answered, some of the answers are still on their way.
+    const isBusy = talked !== null && this.#clients.has(talked) && chance.permille(BUSY_PERMILLE);
+    const breakOff = isBusy ? talked : chance.pick([...this.#clients]);
     this.#clients.delete(breakOff);
     breakOff();
   }

@@ -34,7 +34,7 @@ export interface RequestPiece {
 }
 
 /** Pieces that wait while clients are not read; a client has few under way. */
-export const WAITING_MAX = 64;
+export const WAITING_MAX = 400;
 
 type Phase = 'open' | 'draining' | 'closed';
 

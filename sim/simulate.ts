@@ -6,7 +6,7 @@ import type { Verdict } from './verdict.ts';
 import { World, type WorldOptions } from './world.ts';
 
 /** Events in the phase of faults. */
-export const STEPS_DEFAULT = 10_000;
+export const STEPS_DEFAULT = 12_000;
 
 export interface SimulateOptions extends WorldOptions {
   readonly steps: number;

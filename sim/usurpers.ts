@@ -10,11 +10,13 @@ import type { Chance } from './time.ts';
 const THAW_MIN_US = 200_000;
 const THAW_MAX_US = 1_000_000;
 /** What is on its way to it when it stands still may still come, and is read when it wakes up. */
-const FREEZE_CUT_MAX_US = 20_000;
+const FREEZE_CUT_MAX_US = 60_000;
 /** With leases so many wake up right when they have been replaced: the worst moment. */
 const WAKE_PERMILLE = 600;
-const WAKE_MAX_US = 25_000;
-const WATCH_US = 4_000;
+const WAKE_MAX_US = 20_000;
+const WATCH_US = 8_000;
+/** So often it is looked whether somebody leads. */
+const WATCHES_MAX = 300;
 /** Longer than an election takes that nobody wins. */
 const RIVAL_MIN_US = 900_000;
 const RIVAL_MAX_US = 1_800_000;
@@ -71,9 +73,10 @@ export class Usurpers {
     else this.#forgetUnder(leader);
   }
 
-  #whenReplaced(host: string, act: () => void): void {
+  #whenReplaced(host: string, act: () => void, looks = WATCHES_MAX): void {
     this.#ports.later(WATCH_US, () => {
-      if (this.#targets.leaderHost(host) === null) this.#whenReplaced(host, act);
+      const isOver = looks === 0 || this.#targets.leaderHost(host) !== null;
+      if (!isOver) this.#whenReplaced(host, act, looks - 1);
       else this.#ports.later(this.#chance.between(1, WAKE_MAX_US), act);
     });
   }
