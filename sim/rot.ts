@@ -16,6 +16,7 @@ export const ROT_KINDS = ['flipped bytes', 'lost end', 'misdirected sector'] as 
 export type RotKind = (typeof ROT_KINDS)[number];
 
 const FLIPS_MAX = 3;
+const SNAPSHOT_PERMILLE = 500;
 
 /** Damages one file of the directory; yields what was done, for the event log. */
 export function rot(disk: SimDisk, directory: string, kind: RotKind, chance: Chance): string {
@@ -44,10 +45,14 @@ export function rot(disk: SimDisk, directory: string, kind: RotKind, chance: Cha
   return `has the sector of ${from} at ${fromAt} in ${path} at ${at}`;
 }
 
-/** Each kind of file is as likely as another; of one kind, the larger of two. */
+/**
+ * A snapshot as often as not where there is one, since few runs come that far; else each kind of
+ * file is as likely as another. Of one kind, the larger of two.
+ */
 function pickFile(disk: SimDisk, paths: readonly string[], chance: Chance): string {
   const kinds = [...new Set(paths.map(kindOf))];
-  const kind = chance.pick(kinds);
+  const isSnapshot = kinds.includes('snapshot') && chance.permille(SNAPSHOT_PERMILLE);
+  const kind = isSnapshot ? 'snapshot' : chance.pick(kinds);
   const files = paths.filter((path) => kindOf(path) === kind);
   const [a, b] = [chance.pick(files), chance.pick(files)];
   return disk.contentOf(a).length >= disk.contentOf(b).length ? a : b;
