@@ -160,23 +160,6 @@ export class SimDisk implements Disk {
     });
   }
 
-  rename(from: string, to: string, done: DiskDone): void {
-    const inode = this.#names.get(from);
-    if (inode === undefined) {
-      this.#later('rename', from, () => done(missing('rename', from)));
-      return;
-    }
-    const change = [
-      { path: from, inode: null },
-      { path: to, inode },
-    ];
-    const complete = this.#names.change(directoryOf(to), change);
-    this.#later('rename', from, () => {
-      complete();
-      done(null);
-    });
-  }
-
   unlink(path: string, done: DiskDone): void {
     if (this.#names.get(path) === undefined) {
       this.#later('unlink', path, () => done(missing('unlink', path)));
@@ -225,13 +208,16 @@ export class SimDisk implements Disk {
     this.#later('defer', '', run);
   }
 
-  #fileOf(path: string, inode: Inode): DiskFile {
+  #fileOf(name: string, inode: Inode): DiskFile {
     const life = this.#life;
+    let path = name;
     const later = (kind: DiskOperation['kind'], run: () => void): void => {
       if (life === this.#life) this.#later(kind, path, run);
     };
     return {
-      path,
+      get path() {
+        return path;
+      },
       write: (position, pieces, done) => {
         if (life !== this.#life) return;
         const bytes = joined(pieces);
@@ -270,8 +256,27 @@ export class SimDisk implements Disk {
         });
       },
       size: (done) => later('size', () => done(null, inode.live.length)),
+      rename: (to, done) => {
+        if (life !== this.#life) return;
+        const complete = this.#rename(inode, path, to);
+        later('rename', () => {
+          complete?.();
+          if (complete !== null) path = to;
+          done(complete === null ? missing('rename', path) : null);
+        });
+      },
       close: (done) => later('close', () => done(null)),
     };
+  }
+
+  /** What completes it; null when that file has no such name any more. */
+  #rename(inode: Inode, from: string, to: string): (() => void) | null {
+    if (this.#names.get(from) !== inode) return null;
+    const change = [
+      { path: from, inode: null },
+      { path: to, inode },
+    ];
+    return this.#names.change(directoryOf(to), change);
   }
 
   /** How many of the bytes up to `end` of a file find room. */

@@ -98,14 +98,19 @@ async function keepsNames({ disk, directory }: DiskUnderTest): Promise<void> {
   const inner = `${directory}/x/y`;
   await completed((done) => disk.makeDirectory(inner, done));
   await completed((done) => disk.makeDirectory(inner, done));
-  for (const name of ['b', 'a']) {
+  const written = async (name: string): Promise<DiskFile> => {
     const file = await opened(disk, `${inner}/${name}`, 'new');
     await completed((done) => file.write(0, [Buffer.from(name)], done));
-    await completed((done) => file.close(done));
-  }
+    return file;
+  };
+  const replaced = await written('b');
+  await completed((done) => replaced.close(done));
+  const renamed = await written('a');
   const list = (): Promise<readonly string[]> => resulting((done) => disk.list(inner, done));
   deepEqual(await list(), ['a', 'b']);
-  await completed((done) => disk.rename(`${inner}/a`, `${inner}/b`, done));
+  await completed((done) => renamed.rename(`${inner}/b`, done));
+  equal(renamed.path, `${inner}/b`);
+  await completed((done) => renamed.close(done));
   await completed((done) => disk.syncDirectory(inner, done));
   deepEqual(await list(), ['b']);
   const file = await opened(disk, `${inner}/b`, 'existing');

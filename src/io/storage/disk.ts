@@ -33,12 +33,16 @@ function failure(cause: NodeJS.ErrnoException, doing: string, path: string, posi
 }
 
 class RealFile implements DiskFile {
-  readonly path: string;
+  #path: string;
   readonly #fd: number;
 
   constructor(path: string, fd: number) {
-    this.path = path;
+    this.#path = path;
     this.#fd = fd;
+  }
+
+  get path(): string {
+    return this.#path;
   }
 
   write(position: number, pieces: readonly Uint8Array[], done: DiskDone): void {
@@ -109,6 +113,15 @@ class RealFile implements DiskFile {
     });
   }
 
+  rename(path: string, done: DiskDone): void {
+    const from = this.#path;
+    fs.rename(from, path, (cause) => {
+      if (cause !== null) return done(failure(cause, `rename to ${path}`, from));
+      this.#path = path;
+      done(null);
+    });
+  }
+
   close(done: DiskDone): void {
     fs.close(this.#fd, (cause) => {
       done(cause == null ? null : failure(cause, 'close', this.path));
@@ -154,12 +167,6 @@ export class RealDisk implements Disk {
     fs.open(path, how === 'new' ? 'w+' : 'r+', FILE_MODE, (cause, fd) => {
       if (cause !== null) return done(failure(cause, 'open', path), null);
       done(null, new RealFile(path, fd));
-    });
-  }
-
-  rename(from: string, to: string, done: DiskDone): void {
-    fs.rename(from, to, (cause) => {
-      done(cause === null ? null : failure(cause, `rename to ${to}`, from));
     });
   }
 

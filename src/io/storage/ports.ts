@@ -14,6 +14,7 @@ export type DiskDone = (error: StorageError | null) => void;
 export type Checksum = (bytes: Uint8Array, seed?: number) => number;
 
 export interface DiskFile {
+  /** Its present name, which is the one that an error tells. */
   readonly path: string;
   /**
    * Writes all pieces one after the other from `position` on, as one request to the disk.
@@ -30,6 +31,8 @@ export interface DiskFile {
   sync(done: DiskDone): void;
   truncate(bytes: number, done: DiskDone): void;
   size(done: (error: StorageError | null, bytes: number) => void): void;
+  /** Gives it another name, in the same directory; replaces what is called so. */
+  rename(path: string, done: DiskDone): void;
   close(done: DiskDone): void;
 }
 
@@ -41,8 +44,6 @@ export interface Disk {
     how: 'existing' | 'new',
     done: (error: StorageError | null, file: DiskFile | null) => void,
   ): void;
-  /** Replaces `to` if it exists. */
-  rename(from: string, to: string, done: DiskDone): void;
   unlink(path: string, done: DiskDone): void;
   /** Names in `directory`, sorted. FILE_MISSING when there is no such directory. */
   list(

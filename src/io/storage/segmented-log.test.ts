@@ -348,6 +348,34 @@ test('a failed write fails everything after it with the same error, and tells on
   }
 });
 
+test('a disk that is full when the log needs another file fails it by name, and names the file', () => {
+  const world = new World();
+  const failures: StorageError[] = [];
+  const group = world.open({ segmentBytes: 1_000, onFailure: (error) => failures.push(error) });
+  elect(world, group, 1);
+  for (const [n, bytes] of [800, 800].entries())
+    persist(world, group, n, [entry(n + 1, 1, Buffer.alloc(bytes))]);
+  world.disk.limit(0);
+  group.store.persist(id(2, 1), [entry(3, 1, Buffer.alloc(800))], () => undefined);
+  world.settle();
+  const named = failures.map(({ code, path }) => `${code} ${path}`);
+  deepEqual(named, ['DISK_FULL /data0/log-0000000003.temp']);
+});
+
+test('an error in a file of the log tells the name that it has by then', () => {
+  const world = new World();
+  const failures: StorageError[] = [];
+  const group = world.open({ onFailure: (error) => failures.push(error) });
+  elect(world, group, 1);
+  world.disk.setFailing('writes');
+  group.store.persist(id(0, 0), [entry(1, 1, 'x')], () => undefined);
+  world.settle();
+  deepEqual(
+    failures.map(({ path }) => path),
+    ['/data0/log-0000000001'],
+  );
+});
+
 test('a record that was synced and reads back damaged ends the store', () => {
   const world = new World();
   const failures: StorageError[] = [];

@@ -106,7 +106,7 @@ export class FileSnapshotSink {
         const fault = error ?? mismatch(file.path, content, meta);
         if (fault !== null || content === null) return finished(fault);
         const path = `${this.#o.directory}/${snapshotName(meta.id)}`;
-        publish(this.#o.disk, file, path + PARTIAL, path, (publishError) => {
+        publish(this.#o.disk, file, path, (publishError) => {
           if (publishError !== null) return finished(publishError);
           this.#file = null;
           this.#partial = null;

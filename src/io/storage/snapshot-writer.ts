@@ -120,7 +120,7 @@ export class SnapshotWriter {
     const fail = (error: StorageError): void => this.#remove(() => done(error, null));
     this.#file.write(0, [head], (writeError) => {
       if (writeError !== null) return fail(writeError);
-      publish(disk, this.#file, path + TEMPORARY, path, (publishError) => {
+      publish(disk, this.#file, path, (publishError) => {
         if (publishError !== null) return fail(publishError);
         this.#file.close(() => {
           this.#o.onFinished(content, (error) => done(error, error === null ? meta : null));

@@ -24,7 +24,7 @@ export function createFile(
     };
     file.write(0, pieces, (writeError) => {
       if (writeError !== null) return fail(writeError);
-      publish(disk, file, temporary, path, (error) => {
+      publish(disk, file, path, (error) => {
         if (error !== null) return fail(error);
         done(null, file);
       });
@@ -33,16 +33,10 @@ export function createFile(
 }
 
 /** Gives a finished temporary file its name, durably. */
-export function publish(
-  disk: Disk,
-  file: DiskFile,
-  temporary: string,
-  path: string,
-  done: DiskDone,
-): void {
+export function publish(disk: Disk, file: DiskFile, path: string, done: DiskDone): void {
   file.sync((syncError) => {
     if (syncError !== null) return done(syncError);
-    disk.rename(temporary, path, (renameError) => {
+    file.rename(path, (renameError) => {
       if (renameError !== null) return done(renameError);
       disk.syncDirectory(directoryOf(path), done);
     });
