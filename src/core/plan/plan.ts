@@ -1,7 +1,7 @@
 /**
  * Spec and observation in, next actions out, each with its reason: the control leader's judgement.
  *
- * Pure. Nothing is remembered between two plans but what was agreed on, so a plan may be interrupted
+ * Pure. Nothing is remembered between two plans but what was agreed on, so a plan may be stopped
  * after any of its actions, by a crash or by another leader, and the next one goes on from there.
  * Actions are in the order to be tried; each is idempotent, and what was planned on a state that is
  * not in force any more is refused by the state machine.
@@ -85,7 +85,7 @@ function dismissals(state: ControlState, seen: Observation): Action[] {
   return [];
 }
 
-/** Those that are there must be a majority, in both groups: without one nothing would come of it. */
+/** Those that are there must be a majority, in both groups: else nothing would come of it. */
 function canDoWithout(state: ControlState, seen: Observation): boolean {
   const data = seen.data?.configuration.voters ?? state.data.voters;
   return [data, seen.control.voters].every((voters) => {
