@@ -2,8 +2,8 @@
  * Plays the committed entries of the control group's log on the state, in order, each once.
  *
  * Entries are read from the log as they are committed. A snapshot that was fetched takes the place
- * of the state as a whole; what was being read meanwhile is dropped. An entry that this version does
- * not know ends the node: to go on without it would make its state another than everybody's.
+ * of the state as a whole; what was being read meanwhile is dropped. An entry that this version
+ * does not know ends the node: without it its state would be another than everybody's.
  */
 import { assert } from '../../assert.ts';
 import { type Answer, apply } from '../../core/control/apply.ts';

@@ -2,8 +2,8 @@
  * Brings the data group to what was decided, on the node that leads it.
  *
  * It reads the decision in its own copy of the agreed state, and every change carries that
- * decision's index. A leader whose copy is behind does nothing: the configuration in force carries a
- * later index than it knows (holes H10). Without the control group the members stay as they are.
+ * decision's index. A leader whose copy is behind does nothing: the configuration in force carries
+ * a later index than it knows (holes H10). Without the control group the members stay as they are.
  */
 import type { ControlState } from '../../core/control/state.ts';
 import { type DataStep, nextDataSteps } from '../../core/plan/data-change.ts';
@@ -52,8 +52,9 @@ export class DataMembers {
   tick(): void {
     this.#ticks += 1;
     if (this.#quietTicks > 0) this.#quietTicks -= 1;
+    if (this.#isActing || this.#ticks % STEP_TICKS !== 0) return;
     const lead = this.#o.data();
-    if (this.#isActing || this.#ticks % STEP_TICKS !== 0 || lead?.isLeader !== true) return;
+    if (lead?.isLeader !== true) return;
     const { spec, data } = this.#o.state();
     const { configuration } = lead;
     if (spec === null || configuration.decision > data.decision) return;

@@ -1,9 +1,10 @@
 /** Opens the control group's files, or creates them once, and reads the state in its snapshot. */
-import { type ControlState, NOTHING_AGREED } from '../../core/control/state.ts';
+import { decodeCommand } from '../../core/control/command.ts';
+import { type ControlState, NODES_MAX, NOTHING_AGREED } from '../../core/control/state.ts';
 import { decodeState, STATE_BYTES_MAX } from '../../core/control/state-codec.ts';
 import { decodeConfiguration } from '../../core/raft/configuration.ts';
 import type { ConfigurationAt, EntryId } from '../../core/raft/protocol.ts';
-import { logIndex, term } from '../../core/scalars.ts';
+import { logIndex, type NodeId, term } from '../../core/scalars.ts';
 import type { StorageError } from '../../io/storage/errors.ts';
 import type { Disk } from '../../io/storage/ports.ts';
 import { type OpenedGroup, type OpenGroupOptions, openGroup } from '../../io/storage/recovery.ts';
@@ -21,6 +22,11 @@ export interface OpenedControl {
   readonly stand: Stand;
   /** Those of the entries held. */
   readonly configurations: readonly ConfigurationAt[];
+  /**
+   * Where members may be reached, as far as the files say. What of the log is committed is not
+   * known before somebody is reached; and to dial an address, nothing needs to be agreed on.
+   */
+  readonly addresses: readonly string[];
 }
 
 export type OpenControlResult =
@@ -44,16 +50,22 @@ export function openControl(
   done: (result: OpenControlResult) => void,
 ): void {
   const configurations: ConfigurationAt[] = [];
+  const met = new Map<NodeId, string>();
   const onEntry = ({ index, payload }: { index: EntryId['index']; payload: Uint8Array }): void => {
     const configuration = decodeConfiguration(payload);
     if (configuration !== null) configurations.push({ index, configuration });
+    const command = decodeCommand(payload);
+    if (command?.kind === 'meet') met.set(command.node, command.facts.peerAddress);
   };
   openGroup(disk, directory, options, onEntry, (opened) => {
     if (!opened.ok) return done(opened);
     readStand(opened.snapshots, (error, stand) => {
       const { repaired } = opened;
-      if (error !== null) done({ ok: false, error, repaired });
-      else done({ ok: true, opened, stand, configurations });
+      if (error !== null) return done({ ok: false, error, repaired });
+      for (const { node, facts } of stand.state.members)
+        if (!met.has(node)) met.set(node, facts.peerAddress);
+      const addresses = [...met.values()].filter((address) => address !== '').slice(-NODES_MAX);
+      done({ ok: true, opened, stand, configurations, addresses });
     });
   });
 }

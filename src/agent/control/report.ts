@@ -1,6 +1,6 @@
 /**
  * What every node tells its peers of itself about once a second: the control leader sees by it, and
- * whoever is in no configuration learns who leads. Best effort, and checked like all from the network.
+ * whoever is in no configuration learns who leads. Best effort; checked like all from the network.
  */
 
 import { NODES_MAX } from '../../core/control/state.ts';
@@ -21,25 +21,27 @@ export interface Report {
   readonly controlLeader: NodeId | null;
   /** To whom it is connected. */
   readonly up: readonly NodeId[];
+  /** Where those say they can be reached, so that who knows one node comes to know all. */
+  readonly addresses: readonly string[];
   /** It is being stopped, and leaves for that. */
   readonly isLeaving: boolean;
 }
 
 const WAITS_CHARS_MAX = 300;
+const ADDRESS_CHARS_MAX = 300;
 
 /** Null for what is no report. */
 export function reportFrom(body: unknown): Report | null {
   if (typeof body !== 'object' || body === null) return null;
-  const { term, leader, configuration, waits, controlLeader, up, isLeaving } = body as Record<
-    string,
-    unknown
-  >;
+  const { term, leader, configuration, waits, controlLeader, up, addresses, isLeaving } =
+    body as Record<string, unknown>;
   if (typeof term !== 'number' || !Number.isSafeInteger(term) || term < 0) return null;
   if (!isNodeOrNull(leader) || !isNodeOrNull(controlLeader)) return null;
   const members = configuration === null ? null : configurationFrom(configuration);
   if (configuration !== null && members === null) return null;
   if (typeof waits !== 'string' || typeof isLeaving !== 'boolean') return null;
-  if (!Array.isArray(up) || up.length > NODES_MAX || !up.every(isNode)) return null;
+  if (!isList(up) || !up.every(isNode)) return null;
+  if (!isList(addresses) || !addresses.every(isAddress)) return null;
   return {
     term,
     leader,
@@ -47,8 +49,17 @@ export function reportFrom(body: unknown): Report | null {
     waits: waits.slice(0, WAITS_CHARS_MAX),
     controlLeader,
     up,
+    addresses,
     isLeaving,
   };
+}
+
+function isList(value: unknown): value is unknown[] {
+  return Array.isArray(value) && value.length <= NODES_MAX;
+}
+
+function isAddress(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= ADDRESS_CHARS_MAX;
 }
 
 function isNode(value: unknown): value is NodeId {

@@ -145,7 +145,7 @@ function decide(state: ControlState, index: number, command: Of<'decide'>): Appl
       index,
       atMs,
       kind: 'data',
-      text: shortened(`${listOf(voters)} hold the data: ${why}`),
+      text: shortened(`the data on ${listOf(voters)}: ${why}`),
       outcome: null,
       endedAtMs: null,
     },

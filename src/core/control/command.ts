@@ -64,15 +64,15 @@ export function encodeCommand(command: Command): Buffer {
 export function decodeCommand(payload: Uint8Array): Command | null {
   if (payload[0] !== COMMAND_KIND || payload[1] !== VERSION) return null;
   if (payload.length > COMMAND_BYTES_MAX) return null;
-  const value = jsonOf(asBuffer(payload).toString('utf8', 2));
-  if (typeof value !== 'object' || value === null) return null;
-  const fields = value as Record<string, unknown>;
-  const { atMs } = fields;
-  return isCount(atMs) ? commandFrom(fields, atMs) : null;
+  return commandFrom(jsonOf(asBuffer(payload).toString('utf8', 2)));
 }
 
-function commandFrom(fields: Record<string, unknown>, atMs: number): Command | null {
-  const { kind } = fields;
+/** From whatever somebody sent; null for what is no command. */
+export function commandFrom(value: unknown): Command | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const fields = value as Record<string, unknown>;
+  const { kind, atMs } = fields;
+  if (!isCount(atMs)) return null;
   switch (kind) {
     case 'found': {
       const spec = parseSpec(fields['spec']);
