@@ -1,6 +1,7 @@
 /** Reads argv: `start` runs an agent, anything else is the CLI. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { addMembersCommands } from './doors/cli/members.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
 import { addSwitchoverCommand } from './doors/cli/switchover.ts';
@@ -27,6 +28,7 @@ async function main(argv: readonly string[]): Promise<number> {
     },
   );
   addStatusCommand(program, finish);
+  addMembersCommands(program, finish);
   addSwitchoverCommand(program, finish);
   try {
     await program.parseAsync(argv, { from: 'user' });

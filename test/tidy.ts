@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'core/*': ['core'],
   'core/lanes': ['core', 'core/resp'],
   'core/psync': ['core', 'core/resp'],
+  'core/plan': ['core', 'core/control', 'core/raft'],
   'io/*': ['core', 'core/*'],
   doors: ['core', 'core/*'],
   'doors/*': ['core', 'core/*', 'doors'],
@@ -28,6 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'agent/*': ['core', 'core/*'],
   'agent/threads': ['core', 'core/*', 'agent/strong'],
   'agent/shard': ['core', 'core/*', 'agent/strong', 'io/storage'],
+  'agent/control': ['core', 'core/*', 'agent/shard', 'io/storage'],
   main: ['agent', 'doors/cli'],
   sim: ['core', 'core/*', 'agent/*', 'io/storage'],
 };

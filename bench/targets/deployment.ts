@@ -180,6 +180,6 @@ export class DeploymentTarget implements Target {
 function isCaughtUp(status: AgentAnswer['status']): boolean {
   if (status === null) return false;
   if (status.role !== 'leader') return status.leader !== null;
-  const voters = status.members.filter(({ role }) => role !== 'copy');
+  const voters = status.members.filter(({ role }) => role !== 'spare' && role !== 'learner');
   return voters.every(({ lagBytes }) => lagBytes !== null && lagBytes <= LAG_BYTES_MAX);
 }

@@ -1,11 +1,14 @@
-/** What doors and peers may ask of this node: switchover, and news of snapshots. */
-import { randomBytes } from 'node:crypto';
+/** What doors and peers may ask of this node: switchover, another spec, removals, snapshots. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { SpecChange } from '../core/control/spec.ts';
+import { nameOf } from '../core/control/state.ts';
 import { configurationFrom } from '../core/raft/configuration.ts';
 import type { SnapshotMeta } from '../core/raft/protocol.ts';
 import { logIndex, type NodeId, term } from '../core/scalars.ts';
 import type { OrderResult, Orders } from '../doors/orders.ts';
 import type { Agent } from './agent.ts';
+import { Asks, refused } from './asks.ts';
+import { timeForPeopleMs } from './journal.ts';
 
 /** The leader answers within its own bound for a hand-over; this one is for a lost answer. */
 const ANSWER_MS_MAX = 8_000;
@@ -15,11 +18,12 @@ const SUCCESSOR_LOOK_MS = 10;
 
 export class AgentOrders implements Orders {
   readonly #agent: Agent;
-  /** Asked of the leader on behalf of a door here, by request id. */
-  readonly #asked = new Map<string, (result: OrderResult) => void>();
+  /** Asked of the leader on behalf of a door here. */
+  readonly #asks: Asks;
 
   constructor(agent: Agent) {
     this.#agent = agent;
+    this.#asks = new Asks((to, topic, body) => agent.mesh.note(to, topic, body));
   }
 
   async switchover(to: string | null): Promise<OrderResult> {
@@ -30,19 +34,40 @@ export class AgentOrders implements Orders {
     if (leader === null)
       return refused('NO_LEADER', 'nobody leads now: there is nothing to hand over');
     if (leader === id) return this.#switchoverHere(to);
-    return new Promise((resolve) => {
-      const request = randomBytes(8).toString('hex');
-      const finish = (result: OrderResult) => {
-        clearTimeout(timer);
-        this.#asked.delete(request);
-        resolve(result);
-      };
-      const timer = setTimeout(
-        () => finish(refused('TIMEOUT', `${nameOf(leader)} leads and did not answer`)),
-        ANSWER_MS_MAX,
-      );
-      this.#asked.set(request, finish);
-      this.#agent.mesh.note(leader, 'switchover', { request, to });
+    const late = `${nameOf(leader)} leads and did not answer`;
+    return this.#asks.ask({
+      to: leader,
+      topic: 'switchover',
+      body: { to },
+      msMax: ANSWER_MS_MAX,
+      late,
+    });
+  }
+
+  async changeSpec(change: SpecChange, ifVersion: number | null): Promise<OrderResult> {
+    return this.#agent.assembly.order({ kind: 'spec', atMs: timeForPeopleMs(), change, ifVersion });
+  }
+
+  async removeNode(name: string): Promise<OrderResult> {
+    const { state } = this.#agent.assembly;
+    const meant = state.members.filter(({ node }) => node === name || nameOf(node) === name);
+    const [member, another] = meant;
+    if (member === undefined) {
+      const names = state.members.map(({ node }) => nameOf(node)).join(', ');
+      return refused('NO_SUCH_NODE', `${name} is no member; members are ${names}`);
+    }
+    if (another !== undefined) {
+      const ids = meant.map(({ node }) => node).join(', ');
+      return refused('AMBIGUOUS', `${name} may be any of ${ids}: give the whole of it`);
+    }
+    const { node } = member;
+    const why = 'somebody asked for it';
+    return this.#agent.assembly.order({
+      kind: 'dismiss',
+      atMs: timeForPeopleMs(),
+      node,
+      by: 'order',
+      why,
     });
   }
 
@@ -56,7 +81,8 @@ export class AgentOrders implements Orders {
       typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
     if (topic === 'snapshot') this.#snapshotOffered(from, fields);
     else if (topic === 'switchover') this.#switchoverAsked(from, fields);
-    else if (topic === 'switchover.done') this.#switchoverDone(fields);
+    else if (topic === 'switchover.done') this.#asks.answered(fields);
+    else this.#agent.assembly.noted(from, topic, fields);
   }
 
   async #switchoverHere(to: string | null): Promise<OrderResult> {
@@ -101,12 +127,6 @@ export class AgentOrders implements Orders {
     });
   }
 
-  #switchoverDone({ request, ok, code, text }: Record<string, unknown>): void {
-    const finish = this.#asked.get(String(request));
-    if (finish === undefined || typeof text !== 'string') return;
-    finish(ok === true ? { ok: true, text } : refused(String(code), text));
-  }
-
   /** Everything from the network is checked; what does not fit is no offer. */
   #snapshotOffered(
     from: NodeId,
@@ -125,14 +145,6 @@ export class AgentOrders implements Orders {
   }
 }
 
-export function nameOf(id: NodeId): string {
-  return id.slice(0, id.lastIndexOf('@'));
-}
-
 function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-function refused(code: string, text: string): OrderResult {
-  return { ok: false, code, text };
 }

@@ -2,42 +2,39 @@
  * The composition root: builds every part of a node, top to bottom, and connects them. Reading
  * `start` is reading the architecture.
  */
-import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
-import { founded } from '../core/raft/configuration.ts';
-import { FETCH_LIMITS } from '../core/raft/fetch.ts';
 import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
-import { CONF_LIMITS } from '../io/server/conf.ts';
 import { type LocatedServer, locateServer } from '../io/server/locate.ts';
-import { findSetpriv } from '../io/server/process.ts';
 import { RealDisk } from '../io/storage/disk.ts';
 import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
+import { AddressBook } from './address-book.ts';
 import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
+import { Assembly } from './assembly.ts';
+import { buildDataGroup } from './build-data-group.ts';
+import { buildOwnServer } from './build-own-server.ts';
 import { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
-import { FeedListener } from './feed-listener.ts';
+import { CONTROL_GROUP } from './control/control-group.ts';
+import type { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
-import { monotonicMs } from './monotonic.ts';
-import { journalNotice } from './notice-journal.ts';
 import { openDataGroup } from './open-data-group.ts';
 import { findOwnAddress, reachableHost } from './own-address.ts';
 import { OwnIdentity } from './own-identity.ts';
-import { OwnServer } from './own-server.ts';
+import type { OwnServer } from './own-server.ts';
 import { RelayRoute } from './relay-route.ts';
 import { settingLines } from './server-settings.ts';
-import { DATA_GROUP, DataGroup } from './shard/data-group.ts';
+import { DATA_GROUP, type DataGroup } from './shard/data-group.ts';
 import { relayHold } from './strong/relay-hold.ts';
 import { Ticker } from './ticker.ts';
-
-const FEED_USER = 'althing-feed';
+import { votersKnown } from './voters-known.ts';
 
 export class Agent {
   readonly config: NodeConfig;
@@ -51,6 +48,8 @@ export class Agent {
   #identity: OwnIdentity | null = null;
   #membership: Membership | null = null;
   #mesh: Mesh | null = null;
+  #assembly: Assembly | null = null;
+  readonly #addresses = new AddressBook((all) => this.#mesh?.dial(all));
   #server: OwnServer | null = null;
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
@@ -60,6 +59,7 @@ export class Agent {
   #ticker: Ticker | null = null;
   readonly #disk = new RealDisk();
   #isStopping = false;
+  #isRemoved = false;
 
   constructor(config: NodeConfig, journal: Journal) {
     this.config = config;
@@ -105,6 +105,26 @@ export class Agent {
     return present(this.#membership);
   }
 
+  get assembly(): Assembly {
+    return present(this.#assembly);
+  }
+
+  /** This node was removed for good: it takes part in nothing, and says so. */
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+
+  /** Who counts for the data, as far as this node knows. */
+  get voters(): readonly NodeId[] {
+    return votersKnown(this.group, this.assembly.state, this.membership);
+  }
+
+  /** Who leads the data group, by its own Raft or, where this node is not in it, by report. */
+  get dataLeader(): NodeId | null {
+    if (this.#isRemoved) return null;
+    return this.group?.raft.leader ?? this.assembly.leaderReported;
+  }
+
   /** What the view asks of the server; answers also while there is none. */
   get serverState() {
     const server = this.#server;
@@ -114,19 +134,6 @@ export class Agent {
       diverged: server?.lastDivergence ?? null,
       info: async () => (await server?.call(['INFO', 'everything'])) ?? null,
     };
-  }
-
-  /** Addresses whose last answer was no: wrong secret, name, deployment. */
-  refusedPeers(): { readonly address: string; readonly code: string; readonly text: string }[] {
-    const views = this.#mesh?.peers() ?? [];
-    return views.flatMap(({ address, refusal }) =>
-      refusal === null || HARMLESS.has(refusal.code) ? [] : [{ address, ...refusal }],
-    );
-  }
-
-  /** By the log once that is open: whoever was there at the founding may be gone. */
-  get voters(): readonly NodeId[] {
-    return this.group?.raft.configuration.voters ?? this.#membership?.voters ?? [];
   }
 
   get clientAddress(): string {
@@ -154,19 +161,32 @@ export class Agent {
     const { now } = this.#identity;
     this.#ownAddress = await findOwnAddress(config.peers, config.ports.peers, config.announce);
     this.#membership = this.#buildMembership(this.#identity);
-    this.#server = await this.#buildServer(lines);
+    ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
+      config,
+      located: this.#located,
+      settingLines: lines,
+      historyId: () => this.identity.historyId,
+      clients: this.clients,
+      group: () => this.group,
+      journal,
+    }));
     this.#mesh = this.#buildMesh();
+    this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
     this.#http = this.#buildHttp();
     // The group is opened as soon as peers are heard: the threads must be there by then.
     await this.clients.open();
-    await this.#mesh.start();
+    this.#isRemoved = now.phase === 'removed';
+    if (!this.#isRemoved) await this.#mesh.start();
     await this.#http.start();
-    this.#ticker = new Ticker(
-      LIMITS,
-      () => this.#tick(),
-      (ms) => journal.warn('agent.stalled', { ms }),
-    );
-    this.#membership.start();
+    if (!this.#isRemoved) {
+      this.#ticker = new Ticker(
+        LIMITS,
+        () => this.#tick(),
+        (ms) => journal.warn('agent.stalled', { ms }),
+      );
+      this.membership.start();
+      this.#addresses.setCandidates(config.peers);
+    }
     journal.info('agent.started', {
       directory: now.directory,
       incarnation: this.identity.now.incarnation,
@@ -178,16 +198,18 @@ export class Agent {
   /** `isPlanned`: hands over first what this node leads. Leaves no process behind. */
   async stop(isPlanned: boolean): Promise<void> {
     if (this.#isStopping) return;
-    if (isPlanned) await this.#handOverFirst();
+    if (isPlanned && !this.#isRemoved) await this.#handOverFirst();
     this.#isStopping = true;
     this.#ticker?.stop();
     this.clients.close();
     this.group?.stop();
+    this.#assembly?.stop();
     await this.clients.stop();
     await this.#http?.stop();
     await this.#mesh?.stop();
     await this.#server?.end();
     await this.#feedListener?.stop();
+    await this.#assembly?.close();
     const opened = this.#opened;
     if (opened !== null && opened.store.failure === null)
       await new Promise<void>((resolve) => opened.store.close(() => resolve()));
@@ -196,7 +218,11 @@ export class Agent {
 
   async #handOverFirst(): Promise<void> {
     const { group } = this;
-    if (group === null || !group.strong.isOpen || group.raft.isSoleVoter) return;
+    if (this.config.ephemeral) await this.#assembly?.leave();
+    if (group === null || !group.strong.isOpen || group.raft.isSoleVoter) {
+      await this.#assembly?.handOver();
+      return;
+    }
     const over = new Promise<void>((resolve) => {
       setTimeout(resolve, LIMITS.stopMsMax).unref();
       group.handOver(null, (ok, why) => {
@@ -204,7 +230,7 @@ export class Agent {
         resolve();
       });
     });
-    await over;
+    await Promise.all([over, this.#assembly?.handOver()]);
   }
 
   #buildMembership(identity: OwnIdentity): Membership {
@@ -218,25 +244,29 @@ export class Agent {
         httpAddress: this.#announced(config.bind.http, config.ports.http),
         peerAddress: this.#announced(config.bind.peers, config.ports.peers),
         serverVersion: this.serverVersion,
+        zone: config.zone,
+        ephemeral: config.ephemeral,
       },
-      nodesExpected: this.#countNodes(),
+      nodesExpected: config.joinsOnly ? null : this.#countNodes(),
       journal,
       announce: () => {
         this.#mesh?.announce();
         this.#peersChanged();
       },
       joined: () => {
-        this.#openGroup().catch((error: Error) => this.onFatal(error));
+        this.#openGroups().catch((error: Error) => this.onFatal(error));
       },
       peerFound: (peer) => {
         this.#peersChanged();
         this.group?.peerFound(peer);
+        this.#assembly?.peerFound(peer);
       },
       peerLost: (peer) => {
         this.#peersChanged();
         this.group?.peerLost(peer);
+        this.#assembly?.peerLost(peer);
       },
-      copiesKnown: (copies) => this.group?.copiesKnown(copies),
+      isRemoved: (peer) => this.#assembly?.isRemoved(peer) ?? false,
       fatal: (error) => this.onFatal(error),
     });
   }
@@ -257,70 +287,67 @@ export class Agent {
     return `${this.config.announce ?? reachableHost(bind, this.#ownAddress)}:${port}`;
   }
 
-  async #buildServer(lines: readonly string[]): Promise<OwnServer> {
-    const { config, journal } = this;
-    const feedPassword = randomBytes(32).toString('hex');
-    const listener = new FeedListener({
-      auth: { user: FEED_USER, password: feedPassword },
-      onWanted: (wire, replid, offset) => {
-        if (this.group === null) wire.close();
-        else this.group.feed.wanted(wire, replid, offset);
-      },
-      onAcknowledged: (offset) => this.group?.feed.acknowledged(offset),
-      onHeard: () => this.group?.feed.heard(),
-      onDrained: () => this.group?.feed.drained(),
-      onGone: () => this.group?.feed.disconnected(),
-      onRefused: (why) => journal.warn('feed.refused', { why }),
-    });
-    this.#feedListener = listener;
-    const port = await listener.start();
-    const setpriv = await findSetpriv();
-    if (setpriv === null)
-      journal.warn('server.unguarded', {
-        why: 'no setpriv with --pdeathsig here: a server may outlive an agent that is killed',
-        todo: 'install util-linux 2.33 or newer',
-      });
-    const located = present(this.#located);
-    // Each thread has a fence of its own.
-    const connectionsMax = LIMITS.clientsMax + SERVER_CLIENTS_SPARE + config.relayThreads;
-    return new OwnServer({
-      program: located.path,
-      flavor: located.flavor,
-      setpriv,
-      runDir: `${config.dir}/server`,
-      clientPassword: config.password,
-      settingLines: lines,
-      confLimits: { ...CONF_LIMITS, clientsMax: connectionsMax },
-      feed: { port, user: FEED_USER, password: feedPassword },
-      historyId: () => this.identity.historyId,
-      journal,
-      onCommands: (commands) => this.clients.learn(commands),
-      settled: () => this.clients.settled,
-    });
-  }
-
   #buildMesh(): Mesh {
     const { config, journal } = this;
     return new Mesh({
       hello: () => this.membership.hello,
-      peers: config.peers,
       listen: { host: config.bind.peers, port: config.ports.peers },
       secret: config.secret,
       admit: (hello, done) => this.membership.admit(hello, done),
       onMessage: (group, from, message) => {
         if (group === DATA_GROUP) this.group?.received(from, message);
+        else if (group === CONTROL_GROUP) this.assembly.received(from, message);
       },
       onTransfer: (group, from, message) => {
         if (group === DATA_GROUP) this.group?.transferred(from, message);
+        else if (group === CONTROL_GROUP) this.assembly.transferred(from, message);
       },
       onNote: (from, topic, body) => this.orders.noted(from, topic, body),
       onPeerUp: (hello) => this.membership.seen(hello),
       onPeerUpdate: (hello) => this.membership.seen(hello),
       onPeerDown: (peer) => this.membership.gone(peer),
+      onCall: (hello, isOver) => {
+        if (isOver) this.#addresses.callEnded(hello);
+        else this.#addresses.called(hello);
+      },
       onRelay: (stream: Duplex) => this.clients.relay.accept(stream),
-      onRefused: (refused) => journal.warn('peer.refused', { ...refused }),
+      onRefused: (refused) => {
+        journal.warn('peer.refused', { ...refused });
+        if (refused.by === 'peer' && refused.code === 'REMOVED') this.#retire();
+      },
       log: (event, facts) => journal.info(event, facts),
     });
+  }
+
+  #buildAssembly(identity: OwnIdentity, mesh: Mesh): Assembly {
+    const { config, journal, membership } = this;
+    return new Assembly({
+      config,
+      disk: this.#disk,
+      identity,
+      membership,
+      mesh,
+      journal,
+      data: () => this.group,
+      leaderKnown: (leader) => this.route.setLeader(leader),
+      addresses: this.#addresses,
+      removed: () => this.#retire(),
+      fatal: (error) => this.onFatal(error),
+    });
+  }
+
+  /** Removed for good: durable first, so that no later start takes part again. */
+  #retire(): void {
+    if (this.#isRemoved || this.#isStopping) return;
+    this.#isRemoved = true;
+    this.journal.warn('membership.removed', { directory: this.identity.now.directory });
+    this.#ticker?.stop();
+    this.route.endReign('this node was removed');
+    this.route.setLeader(null);
+    this.group?.stop();
+    this.assembly.stop();
+    const stopped = this.identity.update(() => ({ phase: 'removed' })).then(() => this.mesh.stop());
+    stopped.catch((error: Error) => this.onFatal(error));
   }
 
   readonly orders = new AgentOrders(this);
@@ -338,59 +365,32 @@ export class Agent {
     });
   }
 
-  async #openGroup(): Promise<void> {
+  async #openGroups(): Promise<void> {
     if (this.group !== null || this.#isStopping) return;
-    const { opened, index, configurations } = await openDataGroup({
+    const { config, identity, membership, server, mesh, route, clients, journal } = this;
+    const fatal = (error: Error) => this.onFatal(error);
+    const files = await openDataGroup({
       disk: this.#disk,
-      directory: `${this.config.dir}/data0`,
-      identity: this.identity,
-      logLimitBytes: this.config.logLimitBytes,
-      journal: this.journal,
-      onFailure: (error) => this.onFatal(error),
+      directory: `${config.dir}/data0`,
+      identity,
+      logLimitBytes: config.logLimitBytes,
+      journal,
+      onFailure: fatal,
     });
-    this.#opened = opened;
-    const { server, mesh, journal } = this;
-    this.group = new DataGroup({
-      id: this.membership.id,
-      configuration: founded(this.membership.voters),
-      configurations,
-      opened,
-      index,
-      historyId: this.identity.historyId,
-      server,
-      peers: {
-        send: (to, message) => mesh.send(DATA_GROUP, to, message),
-        sendTransfer: (to, message) => mesh.sendTransfer(DATA_GROUP, to, message),
-        announceSnapshot: (snapshot) => this.orders.announceSnapshot(snapshot),
-      },
-      relay: this.route,
-      watch: this.clients.watch,
-      logLimitBytes: this.config.logLimitBytes,
-      limits: { ...LIMITS, heldBytesMax: this.clients.heldBytesMax },
-      fetchLimits: FETCH_LIMITS,
-      leases: this.config.leaseReads ? { nowMs: monotonicMs, tickMs: LIMITS.tickMs } : null,
-      entropy: () => randomBytes(4).readUInt32BE(),
-      soon: setImmediate,
-      note: (level, event, facts) => journal[level](event, facts),
-      onNotice: (notice) => journalNotice(journal, notice),
-      fatal: (error) => this.onFatal(error),
-    });
-    this.group.start();
-    for (const peer of this.membership.up.keys()) this.group.peerFound(peer);
-    this.membership.tellCopies();
+    this.#opened = files.opened;
+    const announceSnapshot = this.orders.announceSnapshot.bind(this.orders);
+    const { historyId } = identity;
+    const parts = { config, files, membership, historyId, server, mesh, route, clients, journal };
+    this.group = buildDataGroup({ ...parts, announceSnapshot, fatal });
+    await this.assembly.open();
   }
 
   #tick(): void {
     this.group?.tick();
+    this.assembly.tick();
     this.clients.tick();
   }
 }
-
-/** Connections of the agent's own beside those of its clients. */
-const SERVER_CLIENTS_SPARE = 64;
-
-/** The own address among the peers, and a second address of one that is connected. */
-const HARMLESS: ReadonlySet<string> = new Set(['SELF', 'SAME_PEER']);
 
 function present<T>(part: T | null): T {
   if (part === null) throw new Error('a part of the agent is used before it was built');

@@ -1,7 +1,9 @@
 /** The shape of each setting: text from a flag, a variable or a file to a checked value. */
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
+import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN } from '../core/control/spec.ts';
 import { parseBytes } from '../doors/bytes.ts';
+import { parseDuration } from '../doors/durations.ts';
 import { LIMITS } from './limits.ts';
 
 /** Smaller, every few commands would start a snapshot. */
@@ -63,6 +65,14 @@ const yesOrNo = z
   .union([z.boolean(), z.enum(['yes', 'no', 'true', 'false'])])
   .transform((given) => given === true || given === 'yes' || given === 'true');
 
+const forgetAfter = text.transform((s, context) => {
+  if (s === 'never') return null;
+  const ms = parseDuration(s);
+  if (ms !== null && ms >= FORGET_AFTER_MS_MIN && ms <= FORGET_AFTER_MS_MAX) return ms;
+  context.addIssue('not a time within the bounds');
+  return z.NEVER;
+});
+
 const relayThreads = text
   .refine((s) => s === 'auto' || /^\d{1,2}$/.test(s))
   .transform((s) => (s === 'auto' ? s : Number(s)))
@@ -95,6 +105,10 @@ export const SHAPES = {
   'server-path': shape(path, 'not a path', 'give the path of redis-server or valkey-server'),
   'log-limit': shape(logLimit, 'not a size', 'give at least 32kb, for example 64mb'),
   'lease-reads': shape(yesOrNo, 'neither yes nor no', 'give yes or no, the same on all nodes'),
+  join: shape(yesOrNo, 'neither yes nor no', 'give yes or no, or nothing after it for yes'),
+  ephemeral: shape(yesOrNo, 'neither yes nor no', 'give yes or no, or nothing after it for yes'),
+  zone: shape(name, 'not a name', NAME),
+  'forget-after': shape(forgetAfter, 'not a time', 'give 10s to 365d, for example 10m, or never'),
   'relay-threads': shape(
     relayThreads,
     'not a number of threads',

@@ -51,6 +51,15 @@ function issuesOf(...args: Parameters<typeof load>): string[] {
   return result.ok ? [] : result.issues.map(formatIssue);
 }
 
+test('loadConfig: what a node is among the others', () => {
+  const flags = { join: true, ephemeral: 'yes', zone: 'east', forgetAfter: '90s' };
+  const { joinsOnly, ephemeral, zone, forgetAfterMs } = loaded(flags);
+  deepEqual([joinsOnly, ephemeral, zone, forgetAfterMs], [true, true, 'east', 90_000]);
+  equal(loaded({ forgetAfter: 'never' }).forgetAfterMs, null);
+  for (const forgetAfter of ['9s', '366d', 'soon'])
+    match(issuesOf({ forgetAfter }).join(), /--forget-after .* is not a time; give 10s to 365d/);
+});
+
 test('loadConfig: with a directory and peers alone, everything else has a default', () => {
   const { provenance, ...config } = loaded({});
   deepEqual(config, {
@@ -67,6 +76,10 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     server: {},
     logLimitBytes: 64 * 1024 * 1024,
     leaseReads: false,
+    joinsOnly: false,
+    ephemeral: false,
+    zone: '',
+    forgetAfterMs: 600_000,
     relayThreads: 0,
   });
   equal(provenance.get('dir'), '--dir (flag)');

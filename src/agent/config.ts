@@ -4,6 +4,7 @@
  * Invariants: nothing but loopback is bound without a credential (the secret for peers, the
  * password for clients and HTTP); credentials come from files only and appear in no message.
  */
+import { FORGET_AFTER_MS_DEFAULT } from '../core/control/spec.ts';
 import { isLoopback } from '../doors/access.ts';
 import type { SettingKey } from '../doors/cli/start-options.ts';
 import type { ConfigIssue } from './config-issue.ts';
@@ -28,6 +29,14 @@ export interface NodeConfig {
   readonly serverPath: string | null;
   /** Settings passed to the server. */
   readonly server: Readonly<Record<string, string>>;
+  /** It joins a deployment that is there, and founds none. */
+  readonly joinsOnly: boolean;
+  /** It leaves the deployment when it is stopped. */
+  readonly ephemeral: boolean;
+  /** Empty: not said. */
+  readonly zone: string;
+  /** Of a deployment that this node founds; null: never. */
+  readonly forgetAfterMs: number | null;
   readonly logLimitBytes: number;
   /** Reads are confirmed by a lease on the monotonic clock; the same on all nodes. */
   readonly leaseReads: boolean;
@@ -80,6 +89,11 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     password,
     serverPath: values['server-path'] ?? null,
     server: gathered.server,
+    joinsOnly: values.join ?? false,
+    ephemeral: values.ephemeral ?? false,
+    zone: values.zone ?? '',
+    forgetAfterMs:
+      values['forget-after'] === undefined ? FORGET_AFTER_MS_DEFAULT : values['forget-after'],
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
     leaseReads: values['lease-reads'] ?? false,
     relayThreads: relayThreadsOf(values['relay-threads'], input),

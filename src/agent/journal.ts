@@ -28,6 +28,11 @@ export interface JournalOptions {
   readonly nowMs?: () => number;
 }
 
+/** The wall clock, for what people read: nothing is decided by it. */
+export function timeForPeopleMs(): number {
+  return Date.now();
+}
+
 /** Long enough that a loop which fails twice a second does not fill a disk. */
 const REPEAT_WINDOW_MS = 10_000;
 /** Different warnings remembered; beyond it the oldest is forgotten and may be said again. */

@@ -60,6 +60,12 @@ export const LIMITS = {
   /** The log may grow to this multiple of --log-limit (and at least 64 MiB) before writes wait. */
   logHardFactor: 8,
   logHardBytesMin: 64 * MIB,
+  controlSegmentBytes: 256 * KIB,
+  controlCacheBytes: 1 * MIB,
+  /** Between two reports of a node to its peers. */
+  reportTicks: 40,
+  /** SIGTERM with --ephemeral: time to leave before stopping anyway. */
+  leaveMsMax: 25_000,
 } as const;
 
 const WHY: Readonly<Record<keyof typeof LIMITS, string>> = {
@@ -94,6 +100,10 @@ const WHY: Readonly<Record<keyof typeof LIMITS, string>> = {
   tailCacheBytes: 'recent entries in memory, for peers and the feed',
   logHardFactor: 'log over --log-limit times this: writes wait for compaction',
   logHardBytesMin: 'small log limits still leave this much room for bursts',
+  controlSegmentBytes: 'size of a log file of the control group, whose entries are few and small',
+  controlCacheBytes: 'recent entries of the control group in memory, for peers',
+  reportTicks: 'what a node does and sees is told to its peers so often, and when it changes',
+  leaveMsMax: 'a stop with --ephemeral waits so long to be let go; Kubernetes gives 30 s',
 };
 
 export function listLimits(): Limit[] {

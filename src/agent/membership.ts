@@ -3,33 +3,42 @@
  * deployment. What `core/charter` decides is made durable here before it is told to anybody.
  */
 import { createHash } from 'node:crypto';
-import { deploymentIdOf, nodeIdOf, votersOf } from '../core/charter/charter.ts';
+import { deploymentIdOf, memberNamed, nodeIdOf, votersOf } from '../core/charter/charter.ts';
 import { Founding, type FoundingOutput, mismatchOf } from '../core/charter/founding.ts';
 import type { FoundingProblem } from '../core/charter/problems.ts';
 import type { NodeId } from '../core/scalars.ts';
 import { type Hello, helloNodeId, judgeIncarnation, type Refusal } from '../io/peers/hello.ts';
+import type { Identity } from '../io/storage/identity.ts';
 import type { Journal } from './journal.ts';
 import type { OwnIdentity } from './own-identity.ts';
 
 /** What a hello says beside the card: it does not change while the process runs. */
 export type Introduction = Pick<
   Hello,
-  'name' | 'clientAddress' | 'httpAddress' | 'peerAddress' | 'serverVersion' | 'leaseReads'
+  | 'name'
+  | 'clientAddress'
+  | 'httpAddress'
+  | 'peerAddress'
+  | 'serverVersion'
+  | 'leaseReads'
+  | 'zone'
+  | 'ephemeral'
 >;
 
 export interface MembershipOptions {
   readonly identity: OwnIdentity;
   readonly introduction: Introduction;
-  readonly nodesExpected: number;
+  /** Null: it only joins. */
+  readonly nodesExpected: number | null;
   readonly journal: Journal;
   /** The own hello changed: tell every peer. */
   readonly announce: () => void;
-  /** Called once: this node belongs to a deployment, as a voter or as a copy. */
+  /** Called once: this node belongs to a deployment. */
   readonly joined: () => void;
   readonly peerFound: (peer: NodeId) => void;
   readonly peerLost: (peer: NodeId) => void;
-  /** All peers that hold a copy and do not vote. */
-  readonly copiesKnown: (copies: readonly NodeId[]) => void;
+  /** Whether the deployment has taken this directory out for good. */
+  readonly isRemoved: (peer: NodeId) => boolean;
   readonly fatal: (error: Error) => void;
 }
 
@@ -41,12 +50,12 @@ export class Membership {
   /** Throws when the directory belongs to another node or deployment. */
   constructor(options: MembershipOptions) {
     const { identity, introduction, nodesExpected } = options;
-    const { node, directory, phase, charter } = identity.now;
+    const { node, directory } = identity.now;
     const founding = {
       name: introduction.name,
       self: { node, directory },
       nodesExpected,
-      saved: charter === null ? null : { phase, charter },
+      saved: savedOf(identity.now),
     };
     const mismatch = mismatchOf(founding);
     if (mismatch !== null) throw new Error(`${mismatch.code}: ${mismatch.text}; ${mismatch.todo}`);
@@ -58,10 +67,16 @@ export class Membership {
     return nodeIdOf(this.#o.identity.now);
   }
 
-  /** Everybody who counts; none before the founding. */
-  get voters(): readonly NodeId[] {
+  /** Who founded the deployment; none before that. */
+  get founders(): readonly NodeId[] {
     const { charter, phase } = this.#o.identity.now;
     return charter === null || phase === 'signed' ? [] : votersOf(charter);
+  }
+
+  /** Nodes of this deployment that are connected: they have it on their disks. */
+  get peersIn(): ReadonlyMap<NodeId, Hello> {
+    const { deployment } = this.hello;
+    return new Map([...this.#up].filter(([, hello]) => hello.deployment === deployment));
   }
 
   get up(): ReadonlyMap<NodeId, Hello> {
@@ -84,7 +99,12 @@ export class Membership {
 
   /** An older or another life of a directory than the one seen is a copy or a ghost (H9). */
   admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
-    const { identity, fatal } = this.#o;
+    const { identity, fatal, isRemoved } = this.#o;
+    if (isRemoved(helloNodeId(hello))) {
+      const text = `${hello.node} was removed: empty its directory, and it joins as a new node`;
+      done({ code: 'REMOVED', text });
+      return;
+    }
     const known = identity.knownRunOf(hello.directory);
     const refusal = judgeIncarnation(known, hello);
     if (refusal !== null || hello.run === known?.run) done(refusal);
@@ -98,7 +118,6 @@ export class Membership {
     this.#up.set(peer, hello);
     this.#carryOut(this.#founding.step({ kind: 'peerSeen', card: hello }));
     if (isNew) this.#o.peerFound(peer);
-    this.tellCopies();
   }
 
   gone(peer: NodeId): void {
@@ -107,12 +126,6 @@ export class Membership {
     this.#o.peerLost(peer);
     if (hello !== undefined)
       this.#carryOut(this.#founding.step({ kind: 'peerGone', directory: hello.directory }));
-    this.tellCopies();
-  }
-
-  tellCopies(): void {
-    const copies = [...this.#up].filter(([, hello]) => hello.phase === 'copy');
-    this.#o.copiesKnown(copies.map(([peer]) => peer).toSorted());
   }
 
   #carryOut(outputs: readonly FoundingOutput[]): void {
@@ -126,9 +139,9 @@ export class Membership {
           announce();
           break;
         case 'becameMember':
-        case 'becameCopy':
+        case 'becameJoined':
           journal.info('membership.began', {
-            as: output.kind === 'becameCopy' ? 'copy' : 'member',
+            as: output.kind === 'becameJoined' ? 'joined' : 'member',
             deployment: this.hello.deployment,
           });
           joined();
@@ -142,13 +155,20 @@ export class Membership {
   }
 
   #save({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>): void {
-    const isIn = phase === 'member' || phase === 'copy';
+    const isIn = phase === 'member' || phase === 'joined';
     const deployment = isIn ? deploymentIdOf(charter, sha256Hex) : '';
     this.#o.identity
       .update(() => ({ phase, charter, deployment }))
       .then(() => this.#carryOut(this.#founding.step({ kind: 'saved' })))
       .catch(this.#o.fatal);
   }
+}
+
+/** Who was removed is what it was, and does not start. */
+function savedOf({ node, directory, phase, charter }: Identity) {
+  if (charter === null) return null;
+  const isFounder = memberNamed(charter, node)?.directory === directory;
+  return { charter, phase: phase !== 'removed' ? phase : isFounder ? 'member' : 'joined' } as const;
 }
 
 function sha256Hex(text: string): string {

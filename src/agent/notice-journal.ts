@@ -2,30 +2,31 @@
 import type { Notice } from '../core/raft/driver.ts';
 import type { Journal } from './journal.ts';
 
-export function journalNotice(journal: Journal, notice: Notice): void {
+/** `of` goes before the name of each event: of another group than the data's. */
+export function journalNotice(journal: Journal, notice: Notice, of = ''): void {
   switch (notice.kind) {
     case 'becameLeader':
-      journal.info('election.won', { term: notice.term });
+      journal.info(`${of}election.won`, { term: notice.term });
       return;
     case 'steppedDown':
-      journal.info('leader.steppedDown', { term: notice.term, why: notice.why });
+      journal.info(`${of}leader.steppedDown`, { term: notice.term, why: notice.why });
       return;
     case 'transfer':
-      journal.info(`transfer.${notice.state}`, { to: notice.to, why: notice.why });
+      journal.info(`${of}transfer.${notice.state}`, { to: notice.to, why: notice.why });
       return;
     case 'configurationChanged': {
       const { voters, learners, decision } = notice.configuration;
       const facts = { index: notice.index, voters, learners, decision };
-      journal.info(`members.${notice.state}`, facts);
+      journal.info(`${of}members.${notice.state}`, facts);
       return;
     }
     case 'changeRefused': {
       const { kind, node } = notice.change;
-      journal.warn('members.refused', { change: kind, node, why: notice.why });
+      journal.warn(`${of}members.refused`, { change: kind, node, why: notice.why });
       return;
     }
     case 'toldRemoved':
-      journal.warn('members.toldRemoved', { by: notice.by, index: notice.index });
+      journal.warn(`${of}members.toldRemoved`, { by: notice.by, index: notice.index });
       return;
     default:
       return;

@@ -1,6 +1,7 @@
 /** A View and Orders with settable answers, for the tests of the doors. */
+import type { SpecChange } from '../core/control/spec.ts';
 import type { OrderResult, Orders } from './orders.ts';
-import type { Sample, Status, View } from './view.ts';
+import type { AssemblyView, Sample, Status, View } from './view.ts';
 
 export const EXAMPLE_STATUS: Status = {
   name: 'shop',
@@ -15,12 +16,40 @@ export const EXAMPLE_STATUS: Status = {
   offsets: { executed: 5_000, committed: 4_900, applied: 4_900 },
   log: { bytes: 2_000_000 },
   snapshot: { bytes: 300, offset: 1_000 },
+  control: { role: 'leader', leader: 'a', term: 3, voters: ['a', 'b', 'c'] },
+  spec: { version: 2, replicas: 2, forgetAfter: '10m' },
   members: [
     { node: 'a', role: 'leader', address: '127.0.0.1:6379', lagBytes: 0 },
     { node: 'b', role: 'follower', address: '127.0.0.1:6380', lagBytes: 120 },
     { node: 'c', role: 'unreachable', address: '127.0.0.1:6381', lagBytes: null },
   ],
   problems: [],
+};
+
+const EXAMPLE_ASSEMBLY: AssemblyView = {
+  members: ['a', 'b'].map((node, i) => ({
+    node,
+    id: `${node}@0000000${i}`,
+    role: i === 0 ? 'leader' : 'spare',
+    control: 'voter',
+    peerAddress: `10.0.0.${i}:7379`,
+    clientAddress: `10.0.0.${i}:6379`,
+    httpAddress: `10.0.0.${i}:8379`,
+    zone: i === 0 ? 'east' : '',
+    serverVersion: '7.0.15',
+    ephemeral: false,
+    leaving: i === 0 ? null : 'somebody asked for it',
+  })),
+  decisions: [
+    {
+      index: 9,
+      atMs: Date.UTC(2026, 0, 2, 3, 4, 5),
+      kind: 'leave',
+      text: 'b leaves: somebody asked for it',
+      outcome: null,
+      endedAtMs: null,
+    },
+  ],
 };
 
 export class ExampleView implements View {
@@ -33,6 +62,9 @@ export class ExampleView implements View {
 
   status(): Status {
     return this.current;
+  }
+  assembly(): AssemblyView {
+    return EXAMPLE_ASSEMBLY;
   }
   isReady(): boolean {
     return this.ready;
@@ -60,6 +92,20 @@ export class ExampleOrders implements Orders {
 
   switchover(to: string | null): Promise<OrderResult> {
     this.asked.push(to);
+    return this.#answered();
+  }
+
+  changeSpec(change: SpecChange, ifVersion: number | null): Promise<OrderResult> {
+    this.asked.push(`${JSON.stringify(change)} ${ifVersion}`);
+    return this.#answered();
+  }
+
+  removeNode(node: string): Promise<OrderResult> {
+    this.asked.push(`remove ${node}`);
+    return this.#answered();
+  }
+
+  #answered(): Promise<OrderResult> {
     return typeof this.answer === 'function' ? this.answer() : Promise.resolve(this.answer);
   }
 }

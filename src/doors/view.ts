@@ -1,10 +1,26 @@
 /** What a door may see of the agent. The JSON of `GET /status` is exactly `Status`. */
 
-export type Role = 'leader' | 'follower' | 'candidate' | 'starting';
+import type { Decision, MemberFacts } from '../core/control/state.ts';
+
+/**
+ * In the data group: `learner` gets everything and does not vote, `spare` is a node that the spec
+ * does not need for the data, `removed` one that was taken out for good.
+ */
+export type Role =
+  | 'leader'
+  | 'follower'
+  | 'candidate'
+  | 'learner'
+  | 'spare'
+  | 'starting'
+  | 'removed';
+
+/** In the control group; `none`: not in it yet, or not any more. */
+export type ControlRole = 'leader' | 'follower' | 'candidate' | 'learner' | 'starting' | 'none';
 
 export interface Member {
   readonly node: string;
-  readonly role: Role | 'copy' | 'unreachable';
+  readonly role: Role | 'unreachable';
   /** Where its clients connect, `host:port`; empty while it was never seen. */
   readonly address: string;
   /** Committed bytes of the stream that it has not acknowledged; null when nobody knows. */
@@ -42,8 +58,42 @@ export interface Status {
   };
   readonly log: { readonly bytes: number };
   readonly snapshot: { readonly bytes: number; readonly offset: number };
+  readonly control: {
+    readonly role: ControlRole;
+    readonly leader: string | null;
+    readonly term: number;
+    readonly voters: readonly string[];
+  };
+  /** What is wanted of the deployment; null while that is not agreed on. */
+  readonly spec: SpecView | null;
   readonly members: readonly Member[];
   readonly problems: readonly Problem[];
+}
+
+export interface SpecView {
+  /** Grows with every change. */
+  readonly version: number;
+  /** Copies of the data beside the leader's. */
+  readonly replicas: number;
+  /** A time like `10m`, or `never`. */
+  readonly forgetAfter: string;
+}
+
+/** A node as it was agreed on, with what it says of itself. */
+export interface AssemblyMember extends MemberFacts {
+  readonly node: string;
+  /** Its name and the beginning of its directory's id: two may have one name for a while. */
+  readonly id: string;
+  readonly role: Member['role'];
+  readonly control: 'voter' | 'learner';
+  /** Why it leaves; null when it stays. */
+  readonly leaving: string | null;
+}
+
+export interface AssemblyView {
+  readonly members: readonly AssemblyMember[];
+  /** The last ones, oldest first, each with its reason and what became of it. */
+  readonly decisions: readonly Decision[];
 }
 
 /** Process counters for /metrics; names without the `althing_` prefix. */
@@ -57,6 +107,8 @@ export interface Sample {
 
 export interface View {
   status(): Status;
+  /** Who is a member, and what was decided and why. */
+  assembly(): AssemblyView;
   /** True when clients can be served through this node now: open leader, or a path to one. */
   isReady(): boolean;
   /** True when this node is leader and open to clients. */

@@ -1,7 +1,8 @@
 /** What a node tells its peers about its place in the deployment. */
 import type { Charter, CharterMember } from './charter.ts';
 
-export type Phase = 'empty' | 'signed' | 'member' | 'copy';
+/** Of a member the charter is its own; who joined came to it later, or again without its disk. */
+export type Phase = 'empty' | 'signed' | 'member' | 'joined';
 
 /** What a node says of itself: durable on its side before it is said. */
 export interface Card extends CharterMember {

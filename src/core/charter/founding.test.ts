@@ -31,7 +31,7 @@ function card(node: string, phase: Phase, of: Charter | null = null, life = 0): 
 
 function begin(
   node: string,
-  nodesExpected: number,
+  nodesExpected: number | null,
   saved: { phase: Phase; charter: Charter } | null = null,
 ) {
   const founding = new Founding({ name: NAME, self: own(node), nodesExpected, saved });
@@ -113,22 +113,46 @@ test('Founding: the own address in the peer list is not another node', () => {
   deepEqual(founding.step({ kind: 'peerSeen', card: card('a', 'empty') }), []);
 });
 
-test('Founding: a wiped node of a deployment becomes a copy of it, and all say so', () => {
+test('Founding: a wiped node of a deployment joins it as a new one', () => {
   const all = charterOf(NAME, [own('a', 7), own('b'), own('c')]);
   const { founding } = begin('a', 3);
   deepEqual(kinds(see(founding, card('b', 'member', all))), ['save']);
-  deepEqual(kinds(founding.step({ kind: 'saved' })), ['announce', 'becameCopy', 'problems']);
-  deepEqual(codes(founding), ['DIRECTORY_WIPED']);
-  const member = begin('b', 3, { phase: 'member', charter: all }).founding;
-  see(member, card('a', 'copy', all));
-  deepEqual(codes(member), ['DIRECTORY_WIPED']);
+  deepEqual(kinds(founding.step({ kind: 'saved' })), ['announce', 'becameJoined']);
+  deepEqual(codes(founding), []);
 });
 
-test('Founding: an empty node that no charter names stays out', () => {
-  const { founding } = begin('d', 3);
-  const outputs = see(founding, card('b', 'member', charter('a', 'b', 'c')));
-  deepEqual(kinds(outputs), ['problems']);
-  deepEqual(codes(founding), ['NOT_A_MEMBER']);
+test('Founding: an empty node joins the deployment of its name that it finds, named or not', () => {
+  const all = charter('a', 'b', 'c');
+  for (const expected of [1, 2, 4, 5]) {
+    const { founding, first } = begin('d', expected === 1 ? null : expected);
+    deepEqual(first, []);
+    const [save] = see(founding, card('b', 'member', all));
+    deepEqual(save, { kind: 'save', phase: 'joined', charter: all });
+    deepEqual(kinds(founding.step({ kind: 'saved' })), ['announce', 'becameJoined']);
+    equal(founding.card.phase, 'joined');
+  }
+  const { founding } = begin('e', 3);
+  deepEqual(
+    kinds(see(founding, card('d', 'joined', all))),
+    ['save'],
+    'whoever joined knows it too',
+  );
+});
+
+test('Founding: who only joins never signs, however many are there', () => {
+  const { founding, first } = begin('a', null);
+  deepEqual(first, []);
+  for (const node of ['b', 'c', 'd']) deepEqual(see(founding, card(node, 'empty')), []);
+  deepEqual(see(founding, card('b', 'signed', charter('b', 'c', 'd'))), []);
+  equal(founding.card.phase, 'empty');
+});
+
+test('Founding: an empty node does not join while somebody else has its name', () => {
+  const all = charterOf(NAME, [own('a', 7), own('b'), own('c')]);
+  const { founding } = begin('a', 3);
+  see(founding, card('a', 'member', all, 7));
+  deepEqual(see(founding, card('b', 'member', all)), []);
+  ok(codes(founding).includes('NAME_TAKEN'));
 });
 
 test('Founding: an empty directory whose own id has signed is a rolled back one', () => {
@@ -246,7 +270,7 @@ class World {
     if (it?.pending === null || it === undefined) return;
     it.disk = { phase: it.pending.phase, charter: it.pending.charter };
     it.pending = null;
-    if (it.disk.phase === 'copy') return;
+    if (it.disk.phase === 'joined') return;
     const directory = directoryOf(it.node, it.life);
     const text = canonicalText(it.disk.charter);
     equal(this.signed.get(directory) ?? text, text, 'a directory signs at most one charter');
@@ -344,7 +368,7 @@ test('H8: no run of crashes, wipes and partitions founds two deployments from on
         world.settle();
         world.check();
         for (const { founding, node } of world.nodes) {
-          if (founding?.card.phase !== 'copy') continue;
+          if (founding?.card.phase !== 'joined') continue;
           const named = memberNamed(founding.card.charter as Charter, node);
           ok(named !== undefined && named.directory !== founding.card.directory);
         }

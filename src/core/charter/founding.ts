@@ -1,11 +1,12 @@
 /**
  * How nodes without a past become one deployment, once (holes.md H8).
  *
- * empty -> signed -> member, or empty -> copy. A directory signs at most one charter, ever, and
+ * empty -> signed -> member, or empty -> joined. A directory signs at most one charter, ever, and
  * says so only when that is durable. A node is a member once every member of its charter is known
  * to have signed it: two charters with a directory in common can therefore not both get members.
- * A wiped directory comes back under another id: it may not vote in place of the old one, because
- * it has forgotten what the old one promised; it becomes a copy.
+ * An empty node that sees a deployment of its name joins it, and never founds: it takes over that
+ * charter, which gives it no vote. So does a wiped directory, which comes back under another id: it
+ * has forgotten what the old one promised, and may not vote in its place.
  *
  * Pure: the caller saves, announces and says who is visible. Nothing is announced before `saved`.
  */
@@ -23,7 +24,7 @@ import {
 import { type FoundingProblem, problemsOf } from './problems.ts';
 
 export type FoundingEvent =
-  /** Once, first. A member or copy from an earlier life is told so in the outputs. */
+  /** Once, first. Who is one from an earlier life is told so in the outputs. */
   | { readonly kind: 'started' }
   /** A peer came up, or has news. `isSelf` cards (the own address in the list) are ignored. */
   | { readonly kind: 'peerSeen'; readonly card: Card; readonly isSelf?: boolean }
@@ -37,15 +38,15 @@ export type FoundingOutput =
   /** `card` changed: tell every peer. */
   | { readonly kind: 'announce' }
   | { readonly kind: 'becameMember'; readonly charter: Charter }
-  | { readonly kind: 'becameCopy'; readonly charter: Charter }
+  | { readonly kind: 'becameJoined'; readonly charter: Charter }
   /** The whole list of what is wrong now, whenever it changed; empty when all is well again. */
   | { readonly kind: 'problems'; readonly problems: readonly FoundingProblem[] };
 
 export interface FoundingOptions {
   readonly name: string;
   readonly self: CharterMember;
-  /** How many nodes found this deployment, this one included. */
-  readonly nodesExpected: number;
+  /** How many nodes found this deployment, this one included; null: it never founds, and joins. */
+  readonly nodesExpected: number | null;
   /** What the identity file holds; null in an empty directory. */
   readonly saved: { readonly phase: Phase; readonly charter: Charter } | null;
 }
@@ -57,9 +58,7 @@ export function mismatchOf(options: FoundingOptions): FoundingProblem | null {
   const { charter } = saved;
   const fits =
     charter.name === name &&
-    (saved.phase === 'copy'
-      ? memberNamed(charter, self.node) !== undefined
-      : memberNamed(charter, self.node)?.directory === self.directory);
+    (memberNamed(charter, self.node)?.directory === self.directory) === (saved.phase !== 'joined');
   if (fits) return null;
   const owner = charter.members.find((member) => member.directory === self.directory)?.node;
   return {
@@ -74,7 +73,7 @@ export function mismatchOf(options: FoundingOptions): FoundingProblem | null {
 export class Founding {
   readonly #name: string;
   readonly #self: CharterMember;
-  readonly #nodesExpected: number;
+  readonly #nodesExpected: number | null;
   /** What is durable. */
   #phase: Phase;
   #charter: Charter | null;
@@ -88,8 +87,9 @@ export class Founding {
 
   constructor(options: FoundingOptions) {
     assert(mismatchOf(options) === null, 'the directory was checked to belong to this node');
-    assert(options.nodesExpected >= 1, 'a deployment has at least one node');
-    assert(options.nodesExpected <= CHARTER_MEMBERS_MAX, 'a charter has a bounded size');
+    const { nodesExpected } = options;
+    assert(nodesExpected === null || nodesExpected >= 1, 'a deployment has at least one node');
+    assert((nodesExpected ?? 1) <= CHARTER_MEMBERS_MAX, 'a charter has a bounded size');
     this.#name = options.name;
     this.#self = options.self;
     this.#nodesExpected = options.nodesExpected;
@@ -134,7 +134,7 @@ export class Founding {
     this.#visible.set(card.directory, card);
     // Only charters that name this directory are remembered: that bounds the map.
     const { charter } = card;
-    if (charter === null || card.phase === 'copy') return;
+    if (charter === null || card.phase === 'joined') return;
     if (memberNamed(charter, this.#self.node)?.directory !== this.#self.directory) return;
     this.#signatures.set(card.directory, canonicalText(charter));
   }
@@ -151,7 +151,7 @@ export class Founding {
   #tellWhatItIs(outputs: FoundingOutput[]): void {
     if (this.#charter === null) return;
     if (this.#phase === 'member') outputs.push({ kind: 'becameMember', charter: this.#charter });
-    if (this.#phase === 'copy') outputs.push({ kind: 'becameCopy', charter: this.#charter });
+    if (this.#phase === 'joined') outputs.push({ kind: 'becameJoined', charter: this.#charter });
   }
 
   #proceed(outputs: FoundingOutput[]): void {
@@ -164,19 +164,19 @@ export class Founding {
 
   #leaveEmpty(): { phase: Phase; charter: Charter } | null {
     const cards = [...this.#visible.values()];
-    const names = new Set([this.#self.node, ...cards.map((card) => card.node)]);
-    if (names.size !== cards.length + 1) return null;
+    if (cards.some((card) => card.node === this.#self.node)) return null;
 
-    const found = cards.filter((card) => card.phase === 'member' || card.phase === 'copy');
+    const found = cards.filter((card) => card.phase === 'member' || card.phase === 'joined');
     const first = found[0]?.charter ?? null;
     if (first !== null) {
       const isOne = found.every((c) => c.charter !== null && isSameCharter(c.charter, first));
       const own = memberNamed(first, this.#self.node);
-      if (!isOne || own === undefined || own.directory === this.#self.directory) return null;
-      return { phase: 'copy', charter: first };
+      if (!isOne || own?.directory === this.#self.directory) return null;
+      return { phase: 'joined', charter: first };
     }
 
-    if (cards.length + 1 !== this.#nodesExpected) return null;
+    const names = new Set(cards.map((card) => card.node));
+    if (names.size !== cards.length || cards.length + 1 !== this.#nodesExpected) return null;
     const charter = charterOf(this.#name, [this.#self, ...cards]);
     const allAgree = cards.every((c) => c.charter === null || isSameCharter(c.charter, charter));
     return allAgree ? { phase: 'signed', charter } : null;

@@ -7,9 +7,7 @@ export type FoundingProblemCode =
   | 'NAME_TAKEN'
   | 'TOO_MANY_NODES'
   | 'SEVERAL_DEPLOYMENTS'
-  | 'NOT_A_MEMBER'
   | 'DIRECTORY_ROLLED_BACK'
-  | 'DIRECTORY_WIPED'
   | 'CHARTER_STUCK';
 
 export interface FoundingProblem {
@@ -22,15 +20,11 @@ export interface FoundingProblem {
 export function problemsOf(
   self: Card,
   cards: readonly Card[],
-  nodesExpected: number,
+  nodesExpected: number | null,
 ): FoundingProblem[] {
   const problems = [...namesTaken(self, cards)];
   if (self.phase === 'empty') problems.push(...whyEmpty(self, cards, nodesExpected));
   if (self.phase === 'signed') problems.push(...whySigned(self, cards));
-  if (self.phase === 'copy') problems.push(wiped(self.node, self));
-  if (self.phase === 'member') {
-    for (const card of cards) if (card.phase === 'copy') problems.push(wiped(card.node, card));
-  }
   return problems;
 }
 
@@ -44,8 +38,12 @@ function namesTaken(self: Card, cards: readonly Card[]): FoundingProblem[] {
   }));
 }
 
-function whyEmpty(self: Card, cards: readonly Card[], nodesExpected: number): FoundingProblem[] {
-  const found = chartersOf(cards.filter((c) => c.phase === 'member' || c.phase === 'copy'));
+function whyEmpty(
+  self: Card,
+  cards: readonly Card[],
+  nodesExpected: number | null,
+): FoundingProblem[] {
+  const found = chartersOf(cards.filter((c) => c.phase === 'member' || c.phase === 'joined'));
   const [charter, another] = found;
   if (charter !== undefined && another !== undefined) {
     return [
@@ -57,6 +55,7 @@ function whyEmpty(self: Card, cards: readonly Card[], nodesExpected: number): Fo
     ];
   }
   if (charter !== undefined) return whyOut(self, charter);
+  if (nodesExpected === null) return [];
   if (cards.length + 1 > nodesExpected) {
     const names = [self, ...cards].map((card) => card.node).sort();
     return [
@@ -72,23 +71,12 @@ function whyEmpty(self: Card, cards: readonly Card[], nodesExpected: number): Fo
 }
 
 function whyOut(self: Card, charter: Charter): FoundingProblem[] {
-  const own = memberNamed(charter, self.node);
-  if (own === undefined) {
-    const names = charter.members.map((member) => member.node).join(', ');
-    return [
-      {
-        code: 'NOT_A_MEMBER',
-        text: `deployment ${charter.name} was founded by ${names}; ${self.node} is not of them`,
-        todo: 'start this node under the name of a member whose directory is lost, or not at all',
-      },
-    ];
-  }
-  if (own.directory !== self.directory) return [];
+  if (memberNamed(charter, self.node)?.directory !== self.directory) return [];
   return [
     {
       code: 'DIRECTORY_ROLLED_BACK',
       text: `the others know this directory as a member's, but it has forgotten its membership`,
-      todo: 'the directory is damaged or an old backup: empty it, and the node returns as a copy',
+      todo: 'the directory is damaged or an old backup: empty it, and the node joins as a new one',
     },
   ];
 }
@@ -115,17 +103,6 @@ function stuck(card: Card, why: string): FoundingProblem {
     todo:
       'start all nodes first: a member among them settles it. Only if none is one, even of those ' +
       'that are off, stop all, empty their data directories, and start with equal lists of peers',
-  };
-}
-
-function wiped(node: string, card: Card): FoundingProblem {
-  const before = card.charter === null ? undefined : memberNamed(card.charter, node)?.directory;
-  return {
-    code: 'DIRECTORY_WIPED',
-    text:
-      `${node} lost its data directory (it was ${before?.slice(0, 8) ?? 'another'}, now ` +
-      `${card.directory.slice(0, 8)}): it holds a copy of the data and does not vote`,
-    todo: `bring its former directory back if it still exists; keep the others running`,
   };
 }
 

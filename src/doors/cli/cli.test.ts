@@ -10,6 +10,7 @@ import { EXAMPLE_STATUS, ExampleOrders, ExampleView } from '../example-view.ts';
 import { HttpDoor } from '../http/server.ts';
 import { clientFor } from './client.ts';
 import { EXIT } from './exit-codes.ts';
+import { membersCommand, removeCommand, scaleCommand } from './members.ts';
 import { statusCommand } from './status.ts';
 import { statusScreen } from './status-screen.ts';
 import { switchoverCommand } from './switchover.ts';
@@ -128,6 +129,31 @@ test('switchover: a refusal, and a leader that never serves, are exit code 1', a
   orders.answer = { ok: false, code: 'NOT_LEVEL', text: 'c is 4 MB behind' };
   equal(await switchoverCommand({ url, to: 'c' }, terminal), EXIT.failed);
   match(terminal.errText, /^c is 4 MB behind$/m);
+});
+
+test('members shows every node, and the decisions with what became of them', async (t) => {
+  const { url, view, terminal } = await open(t);
+  equal(await membersCommand({ url }, terminal), EXIT.done);
+  match(terminal.outText, /^NODE +ROLE +CONTROL +ZONE +PEERS AT +SERVER +ID +LEAVES$/m);
+  match(terminal.outText, /^a +leader +voter +east +10\.0\.0\.0:7379 +7\.0\.15 +a@00000000 +-$/m);
+  match(terminal.outText, /^b +spare +voter +- .* somebody asked for it$/m);
+  match(terminal.outText, /^ +9 {2}2026-01-02 03:04:05 {2}b leaves: .* \[under way\]$/m);
+  const json = new RecordedTerminal();
+  equal(await membersCommand({ url, json: true }, json), EXIT.done);
+  deepEqual(JSON.parse(json.outText), view.assembly());
+});
+
+test('remove and scale order, and tell what came of it', async (t) => {
+  const { url, orders, terminal } = await open(t);
+  orders.answer = { ok: true, text: 'b leaves' };
+  equal(await removeCommand('b', { url }, terminal), EXIT.done);
+  equal(await scaleCommand({ url, replicas: '4' }, terminal), EXIT.done);
+  match(terminal.outText, /^b leaves\nit is carried out step by step/);
+  equal(await scaleCommand({ url, replicas: 'four' }, terminal), EXIT.usage);
+  orders.answer = { ok: false, code: 'LAST_NODE', text: 'b is the last node' };
+  equal(await removeCommand('b', { url }, terminal), EXIT.failed);
+  match(terminal.errText, /^b is the last node$/m);
+  deepEqual(orders.asked, ['remove b', '{"replicas":4} null', 'remove b']);
 });
 
 test('the token made of the secret goes out with orders, and with nothing else', async (t) => {

@@ -2,13 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { httpToken, withoutLineEnd } from '../access.ts';
-import type { Status, View } from '../view.ts';
+import type { AssemblyView, Status, View } from '../view.ts';
 import { printable } from './terminal.ts';
 
 export type Answer<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'refused'; readonly status: number; readonly text: string }
   | { readonly kind: 'unreachable'; readonly text: string };
+
+/** What came of an order, in words. */
+export interface Told {
+  readonly text: string;
+}
 
 export interface ConnectionOptions {
   readonly url?: string;
@@ -82,23 +87,39 @@ export class AgentClient {
     return (await this.#ask('/ready', 'GET', null, READ_MS_MAX)).kind === 'ok';
   }
 
-  switchover(to: string | null): Promise<Answer<{ readonly text: string }>> {
-    const body = to === null ? {} : { to };
-    return this.#ask('/switchover', 'POST', body, ORDER_MS_MAX) as Promise<
-      Answer<{ readonly text: string }>
-    >;
+  async members(): Promise<Answer<AssemblyView>> {
+    const answer = await this.#ask('/members', 'GET', null, READ_MS_MAX);
+    return answer.kind !== 'ok' || isAssembly(answer.value)
+      ? (answer as Answer<AssemblyView>)
+      : this.#stranger();
+  }
+
+  switchover(to: string | null): Promise<Answer<Told>> {
+    return this.#order('/switchover', 'POST', to === null ? {} : { to });
+  }
+
+  remove(node: string): Promise<Answer<Told>> {
+    return this.#order('/remove', 'POST', { node });
+  }
+
+  changeSpec(change: { readonly replicas: number }): Promise<Answer<Told>> {
+    return this.#order('/spec', 'PATCH', change);
+  }
+
+  #order(path: string, method: 'POST' | 'PATCH', body: object): Promise<Answer<Told>> {
+    return this.#ask(path, method, body, ORDER_MS_MAX) as Promise<Answer<Told>>;
   }
 
   async #ask(
     path: string,
-    method: 'GET' | 'POST',
+    method: 'GET' | 'POST' | 'PATCH',
     body: object | null,
     msMax: number,
   ): Promise<Answer<unknown>> {
     const headers = new Headers({ accept: 'application/json' });
     if (body !== null) headers.set('content-type', 'application/json');
     // The token goes out only with what needs it.
-    if (method === 'POST' && this.#token !== null)
+    if (method !== 'GET' && this.#token !== null)
       headers.set('authorization', `Bearer ${this.#token}`);
     try {
       const response = await fetch(new URL(path, this.url), {
@@ -147,6 +168,12 @@ function isStatus(value: unknown): value is Status {
   if (typeof value !== 'object' || value === null) return false;
   const { members, problems, offsets } = value as Partial<Record<keyof Status, unknown>>;
   return Array.isArray(members) && Array.isArray(problems) && typeof offsets === 'object';
+}
+
+function isAssembly(value: unknown): value is AssemblyView {
+  if (typeof value !== 'object' || value === null) return false;
+  const { members, decisions } = value as Partial<Record<keyof AssemblyView, unknown>>;
+  return Array.isArray(members) && Array.isArray(decisions);
 }
 
 function reasonOf(value: unknown, status: number): string {

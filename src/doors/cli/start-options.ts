@@ -19,6 +19,10 @@ export type SettingKey =
   | 'server-path'
   | 'log-limit'
   | 'lease-reads'
+  | 'join'
+  | 'ephemeral'
+  | 'zone'
+  | 'forget-after'
   | 'relay-threads';
 
 export interface StartSetting {
@@ -30,6 +34,8 @@ export interface StartSetting {
   readonly attribute: string;
   readonly environment: string;
   readonly help: string;
+  /** Its value may be left out. */
+  readonly isOption?: boolean;
 }
 
 function setting(
@@ -48,6 +54,11 @@ function setting(
   };
 }
 
+/** Yes when it is given without a value. */
+function option(key: SettingKey, help: string): StartSetting {
+  return { ...setting(key, 'YES', help), isOption: true };
+}
+
 export const START_SETTINGS: readonly StartSetting[] = [
   setting('name', 'NAME', 'name of the deployment (default: althing)'),
   setting('node', 'NAME', 'name of this node (default: HOSTNAME-PEERPORT)'),
@@ -62,6 +73,10 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('password-file', 'FILE', 'file with the password that clients must give'),
   // `server:` in the file is the map of settings for the server, so its path has a name of its own.
   setting('server-path', 'PATH', 'the server to run (default: the one on PATH)', 'server'),
+  option('join', 'only join a deployment that is there, found none (default: no)'),
+  option('ephemeral', 'no disk to come back with: leave when stopped (default: no)'),
+  setting('zone', 'NAME', 'where this node stands: copies are spread over zones'),
+  setting('forget-after', 'TIME', 'gone for so long, a node is replaced; never (default: 10m)'),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
   setting('relay-threads', 'N', 'threads that serve clients, 0 to 64 or auto (default: auto)'),
@@ -69,8 +84,10 @@ export const START_SETTINGS: readonly StartSetting[] = [
 
 /** Adds every flag of `althing start`. Values stay text: agent/config.ts checks them. */
 export function addStartOptions(command: Command): Command {
-  for (const { flag, placeholder, help, environment } of START_SETTINGS)
-    command.addOption(new Option(`${flag} <${placeholder}>`, `${help} [${environment}]`));
+  for (const { flag, placeholder, help, environment, isOption } of START_SETTINGS) {
+    const value = isOption ? `[${placeholder}]` : `<${placeholder}>`;
+    command.addOption(new Option(`${flag} ${value}`, `${help} [${environment}]`));
+  }
   return command.addOption(
     new Option('--config <FILE>', 'YAML file with the same keys [ALTHING_CONFIG]'),
   );

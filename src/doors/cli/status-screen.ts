@@ -16,7 +16,9 @@ const ROLE_INKS: Readonly<Record<Member['role'], Ink>> = {
   follower: 'dim',
   candidate: 'yellow',
   starting: 'yellow',
-  copy: 'yellow',
+  learner: 'yellow',
+  spare: 'dim',
+  removed: 'red',
   unreachable: 'red',
 };
 
@@ -46,12 +48,26 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
     `offsets    executed ${offsets.executed}, committed ${offsets.committed}, ` +
       `applied ${offsets.applied}`,
     ...(relayThreads > 0 ? [`clients    served by ${relayThreads} threads`] : []),
+    `spec       ${specText(status)}`,
+    `decides    ${controlText(status)}`,
     `log        ${formatBytes(log.bytes)}`,
     `snapshot   ${taken}`,
     '',
     ...problemLines(status, paint),
   ];
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
+}
+
+function specText({ spec }: Status): string {
+  if (spec === null) return 'not agreed on yet';
+  const { version, replicas, forgetAfter } = spec;
+  return `${replicas} replicas, a node is forgotten after ${forgetAfter} (version ${version})`;
+}
+
+function controlText({ control }: Status): string {
+  const { leader, role, voters } = control;
+  const who = leader === null ? 'nobody' : leader;
+  return `${who}, this node as ${role}; ${voters.join(', ') || 'nobody'} vote`;
 }
 
 function memberRow(member: Member, self: string, paint: ReturnType<typeof painter>): Cell[] {

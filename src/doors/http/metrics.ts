@@ -4,7 +4,15 @@ import type { Role, Sample, Status, View } from '../view.ts';
 import { serverSamples } from './server-metrics.ts';
 import { within } from './within.ts';
 
-const ROLES: readonly Role[] = ['leader', 'follower', 'candidate', 'starting'];
+const ROLES: readonly Role[] = [
+  'leader',
+  'follower',
+  'candidate',
+  'learner',
+  'spare',
+  'starting',
+  'removed',
+];
 
 /** A server that hangs must not take the agent's own metrics with it. */
 const SERVER_INFO_MS_MAX = 2_000;

@@ -1,13 +1,11 @@
 /** What the HTTP door answers, path by path. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { z } from 'zod';
-import type { OrderResult, Orders } from '../orders.ts';
+import type { Orders } from '../orders.ts';
 import type { View } from '../view.ts';
-import { mayChange } from './gate.ts';
 import { metricsText } from './metrics.ts';
+import { addOrders, ORDER_PATHS } from './orders.ts';
 import { lagBound, QUESTIONS } from './paths.ts';
 import { problem, sendProblem } from './problem.ts';
-import { within } from './within.ts';
 
 export interface RouteOptions {
   readonly view: View;
@@ -15,25 +13,14 @@ export interface RouteOptions {
   readonly token: string | null;
 }
 
-/** A hand-over has its own, shorter bound; this one is for an agent that forgot about it. */
-const ORDER_MS_MAX = 30_000;
-const LATE: OrderResult = {
-  ok: false,
-  code: 'TIMEOUT',
-  text: `no answer within ${ORDER_MS_MAX / 1000} s; look at the status for what came of it`,
-};
-/** These say "not now"; every other refusal says "not like this". */
-const NOT_NOW: ReadonlySet<string> = new Set(['NO_LEADER', 'NOT_READY', 'STARTING', 'TIMEOUT']);
-
 const READ_METHODS = ['GET', 'HEAD', 'OPTIONS'] as const;
 
 const READINGS: readonly [path: string, means: string][] = [
   ['/status', 'this node and what it knows of the others'],
+  ['/members', 'every node, and what was decided about them and why'],
+  ['/spec', 'what is wanted of the deployment; its version is the ETag'],
   ['/limits', 'every bound of the program with its reason'],
   ['/metrics', 'for Prometheus'],
-];
-const ORDERS: readonly [path: string, means: string][] = [
-  ['/switchover', 'hands leadership over; body {"to": "NODE"} or none'],
 ];
 
 /** One line per path, for whoever asked for one that is not there. */
@@ -41,30 +28,41 @@ export function routeLines(): string[] {
   return [
     ...READINGS.map(([path, means]) => `GET ${path}: ${means}`),
     ...QUESTIONS.map(({ paths, means }) => `GET ${paths.join(', ')}: ${means}`),
-    ...ORDERS.map(([path, means]) => `POST ${path}: ${means}`),
+    ...ORDER_PATHS.map(({ method, path, means }) => `${method} ${path}: ${means}`),
   ];
 }
 
 /** The methods that a path takes, null when there is no such path. */
 export function allowedMethods(path: string): readonly string[] | null {
   const readable = [...READINGS.map(([each]) => each), ...QUESTIONS.flatMap(({ paths }) => paths)];
-  if (readable.includes(path)) return READ_METHODS;
-  return ORDERS.some(([each]) => each === path) ? ['POST'] : null;
+  const changing = ORDER_PATHS.filter((order) => order.path === path).map(({ method }) => method);
+  const all = [...(readable.includes(path) ? READ_METHODS : []), ...changing];
+  return all.length === 0 ? null : all;
 }
 
 export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
   const { view } = options;
   app.get('/status', () => view.status());
+  app.get('/members', () => view.assembly());
+  app.get('/spec', (_request, reply) => sendSpec(reply, view));
   app.get('/limits', () => view.limits());
   app.get('/metrics', async (_request, reply) => {
     const text = await metricsText(view);
     return reply.type('text/plain; version=0.0.4; charset=utf-8').send(text);
   });
-  app.options('/status', (_request, reply) => allow(reply));
-  app.options('/limits', (_request, reply) => allow(reply));
-  app.options('/metrics', (_request, reply) => allow(reply));
+  for (const [path] of READINGS)
+    app.options(path, (_request, reply) =>
+      reply.header('allow', allowedMethods(path)?.join(', ')).send(),
+    );
   addQuestions(app, view);
-  addSwitchover(app, options);
+  addOrders(app, options);
+}
+
+function sendSpec(reply: FastifyReply, view: View): FastifyReply {
+  const { spec } = view.status();
+  if (spec === null)
+    return sendProblem(reply, problem(503, 'nothing is agreed on yet', { code: 'NOT_FOUNDED' }));
+  return reply.header('etag', `"${spec.version}"`).send(spec);
 }
 
 /** HAProxy's default check is OPTIONS: it gets the answer of GET, without the body's cost. */
@@ -84,36 +82,4 @@ function addQuestions(app: FastifyInstance, view: View): void {
       });
     }
   }
-}
-
-const SwitchoverBody = z.strictObject({ to: z.string().min(1).max(63).optional() });
-
-function addSwitchover(app: FastifyInstance, { orders, token }: RouteOptions): void {
-  app.post('/switchover', {
-    // Before the body is read: a stranger's bytes are not worth parsing.
-    onRequest: async (request, reply) => {
-      const remoteAddress = request.socket.remoteAddress ?? '';
-      const verdict = mayChange({ remoteAddress, headers: request.headers }, token);
-      if (verdict.ok) return;
-      if (verdict.status === 401) reply.header('www-authenticate', 'Bearer realm="althing"');
-      return sendProblem(reply, problem(verdict.status, verdict.detail));
-    },
-    handler: async (request, reply) => {
-      const body = SwitchoverBody.safeParse(request.body ?? {});
-      if (!body.success)
-        return sendProblem(
-          reply,
-          problem(400, 'the body is {"to": "NODE"}, or nothing for the most level follower'),
-        );
-      const result = await within(ORDER_MS_MAX, orders.switchover(body.data.to ?? null), LATE);
-      if (result.ok) return { ok: true, text: result.text };
-      const status = NOT_NOW.has(result.code) ? 503 : 409;
-      // `ok` and `text` are there either way.
-      return sendProblem(reply, problem(status, result.text, result));
-    },
-  });
-}
-
-function allow(reply: FastifyReply): FastifyReply {
-  return reply.header('allow', READ_METHODS.join(', ')).send();
 }

@@ -138,6 +138,66 @@ test('POST /switchover refuses bodies that are not an order, and orders nothing'
   deepEqual(orders.asked, []);
 });
 
+const patch = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
+  ...post(body, headers),
+  method: 'PATCH',
+});
+
+test('GET /spec has its version as ETag, PATCH takes it as If-Match', async (t) => {
+  const { url, view, orders, statusOf } = await open(t);
+  const got = await fetch(`${url}/spec`);
+  equal(got.headers.get('etag'), '"2"');
+  deepEqual(await got.json(), EXAMPLE_STATUS.spec);
+  equal(await statusOf('/spec', patch({ replicas: 4 }, { 'if-match': '"2"' })), 200);
+  equal(await statusOf('/spec', patch({ forgetAfter: 'never' }, { 'if-match': '*' })), 200);
+  equal(await statusOf('/spec', patch({ replicas: 0, forgetAfter: '90s' })), 200);
+  deepEqual(orders.asked, [
+    '{"replicas":4} 2',
+    '{"forgetAfterMs":null} null',
+    '{"replicas":0,"forgetAfterMs":90000} null',
+  ]);
+  orders.answer = { ok: false, code: 'OTHER_VERSION', text: 'the spec is at version 3' };
+  equal(await statusOf('/spec', patch({ replicas: 4 }, { 'if-match': '2' })), 412);
+  view.current = { ...EXAMPLE_STATUS, spec: null };
+  equal(await statusOf('/spec'), 503);
+});
+
+test('PATCH /spec refuses what is no change, and orders nothing', async (t) => {
+  const { orders, statusOf } = await open(t);
+  const cases: [name: string, init: RequestInit, want: number][] = [
+    ['nothing', patch({}), 400],
+    ['no JSON', patch('{"replicas":'), 400],
+    ['an unknown key', patch({ shards: 2 }), 400],
+    ['a negative number', patch({ replicas: -1 }), 400],
+    ['half a replica', patch({ replicas: 1.5 }), 400],
+    ['more than there may be', patch({ replicas: 64 }), 400],
+    ['a number as text', patch({ replicas: '2' }), 400],
+    ['a time that is none', patch({ forgetAfter: 'soon' }), 400],
+    ['a time too short', patch({ forgetAfter: '1s' }), 400],
+    ['a version that is none', patch({ replicas: 1 }, { 'if-match': 'W/"a"' }), 400],
+    ['a page in a browser', patch({ replicas: 1 }, { origin: 'http://evil.example' }), 401],
+  ];
+  for (const [name, init, want] of cases) equal(await statusOf('/spec', init), want, name);
+  deepEqual(orders.asked, []);
+});
+
+test('POST /remove takes one name, and GET /members says who there is', async (t) => {
+  const { url, view, orders, statusOf } = await open(t);
+  deepEqual(await (await fetch(`${url}/members`)).json(), view.assembly());
+  equal(await statusOf('/remove', post({ node: 'b' })), 200);
+  for (const bad of [{}, { node: '' }, { node: 'b', force: true }, []])
+    equal(await statusOf('/remove', post(bad)), 400);
+  orders.answer = { ok: false, code: 'LAST_NODE', text: 'b is the last node' };
+  equal(await statusOf('/remove', post({ node: 'b' })), 409);
+  orders.answer = { ok: false, code: 'UNKNOWN', text: 'leadership was lost' };
+  equal(await statusOf('/remove', post({ node: 'b' })), 503);
+  deepEqual(orders.asked, ['remove b', 'remove b', 'remove b']);
+  equal(
+    (await fetch(`${url}/spec`, { method: 'OPTIONS' })).headers.get('allow'),
+    'GET, HEAD, OPTIONS, PATCH',
+  );
+});
+
 test('mayChange: loopback may, others need the token, and without a secret nobody else may', () => {
   const far = { remoteAddress: '10.0.0.9', headers: { host: 'a:8379' } };
   const bearing = (token: string) => ({

@@ -58,7 +58,8 @@ test('judgeHello gives back what was said', () => {
     hello(2),
     hello(2, { phase: 'signed', charter, rdbVersion: 11 }),
     hello(2, { phase: 'member', charter, deployment: 'ab'.repeat(16) }),
-    hello(2, { phase: 'copy', charter, directory: directory(9) }),
+    hello(2, { phase: 'joined', charter, directory: directory(9) }),
+    hello(4, { phase: 'joined', charter, zone: 'east', ephemeral: true }),
   ]) {
     const verdict = judgeHello(bytes(theirs), OWN);
     ok(verdict.ok);
@@ -89,6 +90,8 @@ test('a hello with the largest charter and the longest names fits its bound', ()
     clientAddress: 'h'.repeat(256),
     httpAddress: 'h'.repeat(256),
     peerAddress: 'h'.repeat(256),
+    zone: 'z'.repeat(256),
+    ephemeral: true,
   });
   ok(bytes(large).length <= HELLO_BYTES_MAX);
 });
@@ -123,7 +126,9 @@ test('judgeHello: a hello that is incomplete or contradicts itself is malformed'
     { phase: 'king' },
     { phase: 'signed', charter: null },
     { phase: 'member', charter: foreign },
-    { phase: 'copy', charter },
+    { phase: 'joined', charter },
+    { zone: 3 },
+    { ephemeral: 'yes' },
     { phase: 'empty', charter },
     { phase: 'member', charter: { ...charter, name: 'other' } },
     { peerAddress: 'h'.repeat(5000) },

@@ -17,8 +17,8 @@ import type { NodeId } from '../../core/scalars.ts';
 import { FRAME_KIND, type Frame, frameOf, parseJson } from './codec.ts';
 import { ProtocolError } from './frame-reader.ts';
 
-/** 2: snapshots name learners and a decision too; who was removed is told. */
-export const PROTOCOL = 2;
+/** 3: whoever comes later joins, and says where it stands and whether it keeps its disk. */
+export const PROTOCOL = 3;
 /** Room for a charter of 64 nodes; spent before the other side is known. */
 export const HELLO_BYTES_MAX = 16 * 1024;
 /** A node that was started more often while a peer was away cannot be judged by that peer. */
@@ -47,6 +47,10 @@ export interface Hello extends Card {
   readonly rdbVersion?: number;
   /** It keeps the promises that leases rest on: all nodes do, or none. */
   readonly leaseReads?: boolean;
+  /** Where it stands, for spreading copies. */
+  readonly zone?: string;
+  /** It has no disk of its own, and leaves when it is stopped. */
+  readonly ephemeral?: boolean;
 }
 
 /** raft: frames for as long as it lasts. relay: after the hellos a plain stream of bytes. */
@@ -67,6 +71,7 @@ const REFUSAL_CODES = [
   'OLD_INCARNATION',
   'SELF',
   'SAME_PEER',
+  'REMOVED',
   'MALFORMED',
   'REFUSED',
 ] as const;
@@ -229,7 +234,9 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
   const card = parseCard(fields, name, node, directory);
   if (card === null) return null;
   const { clientAddress, httpAddress, peerAddress, serverVersion, rdbVersion } = fields;
-  const { earlierRuns } = fields;
+  const { earlierRuns, zone, ephemeral } = fields;
+  if (zone !== undefined && !isText(zone)) return null;
+  if (ephemeral !== undefined && typeof ephemeral !== 'boolean') return null;
   if (earlierRuns !== undefined && !isRuns(earlierRuns)) return null;
   if (!isText(clientAddress) || !isText(httpAddress)) return null;
   if (!isText(peerAddress) || !isText(serverVersion)) return null;
@@ -246,6 +253,8 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
     serverVersion,
     ...(earlierRuns === undefined ? {} : { earlierRuns }),
     ...(rdbVersion === undefined ? {} : { rdbVersion }),
+    ...(zone === undefined ? {} : { zone }),
+    ...(ephemeral === undefined ? {} : { ephemeral }),
   };
   return { purpose, revision, hello };
 }
@@ -264,7 +273,7 @@ function parseCard(
   const charter = parseCharter(fields['charter']);
   if (charter === null || charter.name !== name) return null;
   const own = memberNamed(charter, node);
-  if (own === undefined || (own.directory === directory) === (phase === 'copy')) return null;
+  if ((own?.directory === directory) === (phase === 'joined')) return null;
   return { node, directory, phase, charter };
 }
 
@@ -274,7 +283,7 @@ function isRuns(value: unknown): value is string[] {
 }
 
 function isPhase(value: unknown): value is Phase {
-  return value === 'empty' || value === 'signed' || value === 'member' || value === 'copy';
+  return value === 'empty' || value === 'signed' || value === 'member' || value === 'joined';
 }
 
 function isCount(value: unknown): value is number {

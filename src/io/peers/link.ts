@@ -1,4 +1,4 @@
-/** The way to one configured address: dialled for ever, with back-off, until it is this node. */
+/** The way to one address: dialled while it is wanted, with back-off, until it is this node. */
 import type { Socket } from 'node:net';
 import { assert } from '../../assert.ts';
 import type { NodeId } from '../../core/scalars.ts';
@@ -49,10 +49,16 @@ export class Link {
   #failures = 0;
   #node: NodeId | null = null;
   #refusal: Refusal | null = null;
+  #isRetired = false;
 
   constructor(options: LinkOptions) {
     this.#o = options;
     this.address = parseAddress(options.address);
+  }
+
+  /** Not dialled again: the connection that it has is its last. */
+  get isRetired(): boolean {
+    return this.#isRetired;
   }
 
   get connection(): Connection | null {
@@ -83,6 +89,19 @@ export class Link {
     if (state.kind === 'up') state.connection.close('this node stops');
   }
 
+  /** The address is not wanted any more. True when that is the end of it, as nothing is open. */
+  retire(): boolean {
+    this.#isRetired = true;
+    if (this.#state.kind === 'up') return false;
+    this.stop();
+    return true;
+  }
+
+  /** It is wanted again, or still. */
+  keep(): void {
+    this.#isRetired = false;
+  }
+
   /** `node` has just called: no need to wait until the back-off is over. */
   wake(node: NodeId): void {
     if (this.#state.kind !== 'waiting' || (this.#node !== null && this.#node !== node)) return;
@@ -94,7 +113,8 @@ export class Link {
   lost(refusal: Refusal | null): void {
     if (this.#state.kind !== 'up') return;
     this.#refusal = refusal;
-    this.#wait();
+    if (this.#isRetired) this.#state = { kind: 'stopped' };
+    else this.#wait();
   }
 
   #dial(): void {

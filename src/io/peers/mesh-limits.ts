@@ -8,6 +8,7 @@ export interface MeshLimits extends ConnectionLimits {
   readonly connectionsMax: number;
   readonly openingsMax: number;
   readonly waitersMax: number;
+  readonly addressesMax: number;
   readonly knownPeersMax: number;
   readonly refusedAgainMs: number;
 }
@@ -29,6 +30,8 @@ export const MESH_LIMITS: MeshLimits = {
   /** Per peer: seven peers that all open relays stay below `strangersMax`. */
   openingsMax: 8,
   waitersMax: 10_000,
+  /** Dialled at a time: of every node the one where it was last, and those that were given. */
+  addressesMax: 1024,
   /** Directories that ever spoke to this process. */
   knownPeersMax: 1024,
   /** A refusal is a state that lasts: it is told again, but not with every attempt. */

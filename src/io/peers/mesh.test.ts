@@ -45,6 +45,8 @@ interface Peer {
   readonly updates: Hello[];
   readonly relays: { stream: Duplex; hello: Hello }[];
   readonly refused: Refused[];
+  /** Names of those that dialled it, `-` before those whose connection is over. */
+  readonly calls: string[];
 }
 
 function helloFor(index: number, port: number, change: Partial<Hello> = {}): Hello {
@@ -84,10 +86,10 @@ async function startPeer(
     updates: [],
     relays: [],
     refused: [],
+    calls: [],
   };
   const mesh = new Mesh({
     hello: () => peer.hello,
-    peers: ports.map((p) => `127.0.0.1:${p}`),
     listen: { host: '127.0.0.1', port },
     secret: null,
     admit: (_hello, done) => done(null),
@@ -105,12 +107,18 @@ async function startPeer(
     onPeerUpdate: (theirs) => peer.updates.push(theirs),
     onRelay: (stream, theirs) => peer.relays.push({ stream, hello: theirs }),
     onRefused: (refused) => peer.refused.push(refused),
+    onCall: ({ node }, isOver) => peer.calls.push(`${isOver ? '-' : ''}${node}`),
     log: () => undefined,
     ...change.options,
   });
   t.after(() => mesh.stop());
   await mesh.start();
+  mesh.dial(ports.map(addressOf));
   return Object.assign(peer, { mesh });
+}
+
+function addressOf(port: number): string {
+  return `127.0.0.1:${port}`;
 }
 
 const both = (...peers: readonly Peer[]) =>
@@ -489,4 +497,46 @@ test('Mesh: a payload arrives whole whatever its size', async (t) => {
     sizes,
     'in order',
   );
+});
+
+test('an address that is given later is dialled, and who dials is told of', async (t) => {
+  const ports = await freePorts(2);
+  const a = await startPeer(t, 0, ports.slice(0, 1));
+  const b = await startPeer(t, 1, ports);
+  await until('b has called', () => a.calls.includes('n1'));
+  equal(a.up.size, 0, 'nobody told a where b is');
+  a.mesh.dial([b.hello.peerAddress, 'no address']);
+  await both(a, b);
+  deepEqual(
+    a.mesh.peers().map(({ address }) => address),
+    [b.hello.peerAddress],
+  );
+});
+
+test('a connection outlasts its address, and is not dialled again', async (t) => {
+  const ports = await freePorts(2);
+  const a = await startPeer(t, 0, ports);
+  const b = await startPeer(t, 1, ports);
+  await both(a, b);
+  a.mesh.dial([]);
+  a.mesh.note(b.id, 'still', 1);
+  await until('it still speaks', () => b.notes.length === 1);
+  await b.mesh.stop();
+  await until('it is over', () => a.downs.length === 1 && a.calls.includes('-n1'));
+  deepEqual(a.mesh.peers(), []);
+});
+
+test('an address that is wanted again while its connection stands is dialled when that ends', async (t) => {
+  const ports = await freePorts(2);
+  const a = await startPeer(t, 0, ports);
+  const b = await startPeer(t, 1, ports);
+  await both(a, b);
+  a.mesh.dial([]);
+  a.mesh.dial([b.hello.peerAddress]);
+  await b.mesh.stop();
+  await until('it is over', () => a.downs.length === 1);
+  equal(a.mesh.peers().length, 1);
+  const again = await startPeer(t, 1, ports, { hello: { incarnation: 2 } });
+  await until('it is there again', () => a.up.size === 1);
+  equal(a.up.get(again.id)?.incarnation, 2);
 });

@@ -1,8 +1,9 @@
 /**
  * All connections between this agent and its peers.
  *
- * Every node dials every configured address for ever and sends on what it dialled; what it accepted
- * it reads. A peer is up while the outgoing connection to it stands. Groups share connections.
+ * Every node dials every address that it was given, for as long as it is given, and sends on what
+ * it dialled; what it accepted it reads. A peer is up while the outgoing connection to it stands.
+ * Groups share connections.
  * Sending keeps the Outbox contract of core/raft: it may drop, and never blocks.
  */
 import type { Socket } from 'node:net';
@@ -44,8 +45,6 @@ export interface Refused extends Refusal {
 export interface MeshOptions {
   /** What this node says of itself now; `announce` tells everybody that it changed. */
   readonly hello: () => Hello;
-  /** `host:port`; the own address may be among them. */
-  readonly peers: readonly string[];
   readonly listen: Address;
   /** Null: plain TCP, and then only on loopback. */
   readonly secret: Buffer | null;
@@ -60,6 +59,8 @@ export interface MeshOptions {
   readonly onNote: (from: NodeId, topic: string, body: unknown) => void;
   readonly onPeerUp: (hello: Hello) => void;
   readonly onPeerDown: (peer: NodeId) => void;
+  /** A peer has dialled this node, or ended such a connection: it may be dialled in turn. */
+  readonly onCall: (hello: Hello, isOver: boolean) => void;
   /** News of a peer that is up. */
   readonly onPeerUpdate: (hello: Hello) => void;
   /** A peer opened a stream; this side may end or destroy it. Paused until it is read. */
@@ -75,7 +76,10 @@ export class Mesh {
   readonly #limits: MeshLimits;
   readonly #listener: Listener;
   readonly #relays: RelayOpenings;
-  readonly #links: Link[];
+  readonly #transport: Transport;
+  readonly #gate: Gate;
+  /** By address. */
+  readonly #links = new Map<string, Link>();
   readonly #known: KnownPeers;
   /** Outgoing connections by peer. */
   readonly #up = new Map<NodeId, { link: Link; connection: Connection }>();
@@ -94,6 +98,8 @@ export class Mesh {
       greeting: (purpose) => this.#greeting(purpose),
       admit: (hello, done) => this.#known.admit(hello, done),
     };
+    this.#transport = transport;
+    this.#gate = gate;
     const { greetingMsMax, strangersMax, connectionsMax } = this.#limits;
     this.#listener = new Listener({
       transport,
@@ -106,21 +112,9 @@ export class Mesh {
     });
     const { openingsMax, waitersMax } = this.#limits;
     this.#relays = new RelayOpenings({ transport, gate, greetingMsMax, openingsMax, waitersMax });
-    this.#links = [...new Set(options.peers)].map(
-      (address) =>
-        new Link({
-          address,
-          transport,
-          gate,
-          greetingMsMax,
-          onWelcome: (link, socket, greeting) => this.#welcome(link, socket, greeting),
-          onUp: (hello) => this.#o.onPeerUp(this.#known.newest(hello)),
-          onRefused: (_link, by, refusal) => this.#refused(address, by, refusal),
-        }),
-    );
   }
 
-  /** Resolves once peers can connect; dials from then on. */
+  /** Resolves once peers can connect. */
   async start(): Promise<void> {
     const { listen, secret } = this.#o;
     if (secret === null && !isLoopback(listen.host)) {
@@ -133,7 +127,23 @@ export class Mesh {
     this.#beats = setInterval(() => {
       for (const connection of [...this.#connections]) connection.beat();
     }, this.#limits.beatMs);
-    for (const link of this.#links) link.start();
+  }
+
+  /**
+   * From now on these `host:port` are dialled for ever; the own address may be among them. A
+   * connection to one that is not among them any more lasts as long as it lasts. At most
+   * `addressesMax` are dialled, the first ones; one that cannot be read is left out, and told.
+   */
+  dial(addresses: readonly string[]): void {
+    if (this.#isStopped) return;
+    const wanted = new Set(addresses.slice(0, this.#limits.addressesMax));
+    for (const [address, link] of this.#links)
+      if (!wanted.has(address) && link.retire()) this.#links.delete(address);
+    for (const address of wanted) {
+      const link = this.#links.get(address);
+      if (link !== undefined) link.keep();
+      else this.#startLink(address);
+    }
   }
 
   /** Also closes every relay stream, on both sides of it. No callback comes after the call. */
@@ -141,7 +151,7 @@ export class Mesh {
     if (this.#isStopped) return;
     this.#isStopped = true;
     clearInterval(this.#beats);
-    for (const link of this.#links) link.stop();
+    for (const link of this.#links.values()) link.stop();
     for (const connection of [...this.#connections]) connection.close('this node stops');
     this.#relays.stop();
     await this.#listener.stop();
@@ -153,7 +163,7 @@ export class Mesh {
   }
 
   peers(): LinkView[] {
-    return this.#links.map((link) => link.view());
+    return [...this.#links.values()].map((link) => link.view());
   }
 
   /** The newest hello of a peer that is up. */
@@ -205,6 +215,27 @@ export class Mesh {
     return this.#relays.open(to, up.link.address, signal);
   }
 
+  #startLink(address: string): void {
+    let link: Link;
+    try {
+      link = new Link({
+        address,
+        transport: this.#transport,
+        gate: this.#gate,
+        greetingMsMax: this.#limits.greetingMsMax,
+        onWelcome: (dialled, socket, greeting) => this.#welcome(dialled, socket, greeting),
+        onUp: (hello) => this.#o.onPeerUp(this.#known.newest(hello)),
+        onRefused: (_link, by, refusal) => this.#refused(address, by, refusal),
+      });
+    } catch (error) {
+      if (!(error instanceof PeersError)) throw error;
+      this.#o.log('peer.badAddress', { address, why: error.message });
+      return;
+    }
+    this.#links.set(address, link);
+    link.start();
+  }
+
   #greeting(purpose: Purpose): Greeting {
     this.#revision += 1;
     return { purpose, revision: this.#revision, hello: this.#o.hello() };
@@ -227,6 +258,7 @@ export class Mesh {
         this.#up.delete(peer);
         this.#relays.drop(peer);
         link.lost(refusal);
+        if (link.isRetired) this.#links.delete(link.view().address);
         if (this.#isStopped) return;
         if (refusal !== null) this.#refused(link.view().address, 'peer', refusal);
         this.#o.log('peer.down', { peer, why });
@@ -244,9 +276,16 @@ export class Mesh {
     } else if (greeting.purpose === 'relay') {
       this.#o.onRelay(socket, greeting.hello);
     } else {
-      this.#connect(socket, greeting, 'in', { refused: () => undefined, closed: () => undefined });
+      const { hello } = greeting;
+      this.#connect(socket, greeting, 'in', {
+        refused: () => undefined,
+        closed: () => {
+          if (!this.#isStopped) this.#o.onCall(hello, true);
+        },
+      });
+      this.#o.onCall(hello, false);
       const peer = helloNodeId(greeting.hello);
-      if (!this.#up.has(peer)) for (const link of this.#links) link.wake(peer);
+      if (!this.#up.has(peer)) for (const link of this.#links.values()) link.wake(peer);
     }
   }
 

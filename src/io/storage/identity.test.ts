@@ -57,6 +57,13 @@ test('an identity survives a power cut at any point as the old one or the new on
   }
 });
 
+test('who was called a copy has joined', () => {
+  const copy = { ...IDENTITY, phase: 'copy' };
+  deepEqual(validateIdentity(copy), { ...IDENTITY, phase: 'joined' });
+  const removed = { ...IDENTITY, phase: 'removed' as const, controlCreated: true };
+  deepEqual(validateIdentity(removed), removed);
+});
+
 test('no identity is an empty directory, a damaged one never is', () => {
   const world = newWorld();
   equal(load(world), null);

@@ -12,7 +12,8 @@ import { StorageError } from './errors.ts';
 import type { Disk, DiskDone } from './ports.ts';
 import { createFile, readFile } from './whole-file.ts';
 
-export type IdentityPhase = 'empty' | 'signed' | 'member' | 'copy';
+/** `removed`: this node was a member, and is to stay away until its directory is emptied. */
+export type IdentityPhase = 'empty' | 'signed' | 'member' | 'joined' | 'removed';
 
 export interface Identity {
   readonly format: 1;
@@ -31,6 +32,8 @@ export interface Identity {
   readonly deployment: string;
   /** From then on a log that is not there is damage, not a new beginning. */
   readonly logCreated: boolean;
+  /** Likewise of the control group's; absent where there was none yet. */
+  readonly controlCreated?: boolean;
   /** The last known directory and incarnation of each peer, by node name. */
   readonly peers: Readonly<Record<string, PeerIdentity>>;
 }
@@ -45,7 +48,9 @@ export interface PeerIdentity {
 /** A hundred peers need some ten kilobytes. */
 const BYTES_MAX = 1024 * 1024;
 const FIRST_LINE = /^althing identity (\d+) ([0-9a-f]{8})$/;
-const PHASES: readonly string[] = ['empty', 'signed', 'member', 'copy'];
+const PHASES: readonly string[] = ['empty', 'signed', 'member', 'joined', 'removed'];
+/** What a joined node was called before nodes could join. */
+const PHASE_COPY = 'copy';
 const DIRECTORY_ID = /^[0-9a-f]{32}$/;
 
 /** Yields null when there is no identity: the directory is new. */
@@ -110,12 +115,14 @@ export function validateIdentity(value: unknown): Identity | string {
     directory,
     incarnation,
     runs,
-    phase,
     charter,
     deployment,
     logCreated,
+    controlCreated,
     peers,
   } = value as Readonly<Record<string, unknown>>;
+  const { phase: written } = value as Readonly<Record<string, unknown>>;
+  const phase = written === PHASE_COPY ? 'joined' : written;
   if (format !== 1) return '`format` is not 1';
   if (!isName(name)) return '`name` is not a name';
   if (!isName(node)) return '`node` is not a name';
@@ -129,6 +136,8 @@ export function validateIdentity(value: unknown): Identity | string {
   if (sound === null && phase !== 'empty') return `no \`charter\`, but the phase is ${phase}`;
   if (typeof deployment !== 'string') return '`deployment` is not text';
   if (typeof logCreated !== 'boolean') return '`logCreated` is not true or false';
+  if (controlCreated !== undefined && typeof controlCreated !== 'boolean')
+    return '`controlCreated` is not true or false';
   const knownPeers = parsePeers(peers);
   if (knownPeers === null) return '`peers` are not directories and incarnations by name';
   return {
@@ -142,6 +151,7 @@ export function validateIdentity(value: unknown): Identity | string {
     charter: sound,
     deployment,
     logCreated,
+    ...(controlCreated === undefined ? {} : { controlCreated }),
     peers: knownPeers,
   };
 }

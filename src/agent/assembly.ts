@@ -1,0 +1,396 @@
+/**
+ * This node in the assembly of all nodes: the control group here, what it sees and reports, the
+ * orders that it passes on, and its own coming and leaving.
+ */
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Command, commandFrom } from '../core/control/command.ts';
+import { type ControlState, memberOf, NOTHING_AGREED, nameOf } from '../core/control/state.ts';
+import type { NodeSeen, Observation } from '../core/plan/observation.ts';
+import { isMember } from '../core/raft/configuration.ts';
+import { FETCH_LIMITS, type TransferMessage } from '../core/raft/fetch.ts';
+import { RAFT_LIMITS } from '../core/raft/options.ts';
+import type { Message } from '../core/raft/protocol.ts';
+import type { NodeId } from '../core/scalars.ts';
+import type { OrderResult } from '../doors/orders.ts';
+import type { Hello } from '../io/peers/hello.ts';
+import type { Mesh } from '../io/peers/mesh.ts';
+import type { Disk } from '../io/storage/ports.ts';
+import type { AddressBook } from './address-book.ts';
+import { Asks, refused } from './asks.ts';
+import type { NodeConfig } from './config.ts';
+import { CONTROL_GROUP, ControlGroup } from './control/control-group.ts';
+import { ControlLoop } from './control/control-loop.ts';
+import { DataMembers } from './control/data-members.ts';
+import type { OpenedControl } from './control/open-control.ts';
+import { type Report, reportFrom } from './control/report.ts';
+import { Sightings } from './control/sightings.ts';
+import { dataLeadOf } from './data-lead.ts';
+import { type Journal, timeForPeopleMs } from './journal.ts';
+import { LIMITS } from './limits.ts';
+import type { Membership } from './membership.ts';
+import { monotonicMs } from './monotonic.ts';
+import { journalNotice } from './notice-journal.ts';
+import { openControlGroup } from './open-control-group.ts';
+import type { OwnIdentity } from './own-identity.ts';
+import type { DataGroup } from './shard/data-group.ts';
+
+/** The leader proposes at once, and a majority needs a moment. */
+const ORDER_MS_MAX = 8_000;
+/** A new leader is elected within this, or nobody can decide anything. */
+const LEADER_MS_MAX = 4_000;
+const LOOK_AGAIN_MS = 50;
+/** What a peer may ask of the control leader. */
+const ORDERS: ReadonlySet<string> = new Set(['spec', 'dismiss']);
+
+export interface AssemblyOptions {
+  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs'>;
+  readonly disk: Disk;
+  readonly identity: OwnIdentity;
+  readonly membership: Membership;
+  readonly mesh: Mesh;
+  readonly journal: Journal;
+  readonly data: () => DataGroup | null;
+  /** Where clients go while the data group's own Raft cannot tell: this node is not in it. */
+  readonly leaderKnown: (leader: NodeId | null) => void;
+  /** Where members were last, and where a peer says that others are; none when it is gone. */
+  readonly addresses: Pick<AddressBook, 'setMembers' | 'setTold'>;
+  /** This node was removed for good, and has left both groups. */
+  readonly removed: () => void;
+  readonly fatal: (error: Error) => void;
+}
+
+export class Assembly {
+  readonly #o: AssemblyOptions;
+  readonly #sightings = new Sightings(monotonicMs);
+  readonly #asks: Asks;
+  readonly #dataMembers: DataMembers;
+  #files: OpenedControl | null = null;
+  #group: ControlGroup | null = null;
+  #loop: ControlLoop | null = null;
+  #isLeaving = false;
+  #isStopped = false;
+  #ticks = 0;
+  #reported = '';
+  #leaderTold: NodeId | null = null;
+  #leaderlessSinceMs: number | null = monotonicMs();
+  #unsettledSinceMs: number | null = null;
+
+  constructor(options: AssemblyOptions) {
+    this.#o = options;
+    this.#asks = new Asks((to, topic, body) => options.mesh.note(to, topic, body));
+    this.#dataMembers = new DataMembers({
+      id: this.id,
+      data: () => dataLeadOf(options.data(), this.id),
+      state: () => this.state,
+    });
+  }
+
+  get id(): NodeId {
+    return this.#o.membership.id;
+  }
+
+  get group(): ControlGroup | null {
+    return this.#group;
+  }
+
+  get state(): ControlState {
+    return this.#group?.state ?? NOTHING_AGREED;
+  }
+
+  get sightings(): Sightings {
+    return this.#sightings;
+  }
+
+  /** Why the data group is not as it was decided, as its leader says; empty when it is. */
+  get waits(): string {
+    return this.#sightings.dataLeader()?.report.waits ?? '';
+  }
+
+  /** Who leads the data group, where this node is not in it; null else. */
+  get leaderReported(): NodeId | null {
+    return this.#leaderTold;
+  }
+
+  /** For how long the data group has not been as it was decided, ms. */
+  get unsettledMs(): number {
+    return this.#unsettledSinceMs === null ? 0 : monotonicMs() - this.#unsettledSinceMs;
+  }
+
+  /** For how long nobody here has known who leads the control group, ms. */
+  get leaderlessMs(): number {
+    return this.#leaderlessSinceMs === null ? 0 : monotonicMs() - this.#leaderlessSinceMs;
+  }
+
+  /** Who leads the control group, as far as it is known here. */
+  get leader(): NodeId | null {
+    const known = this.#group?.raft.leader ?? null;
+    if (known !== null) return known;
+    const told = [...this.#sightings.fresh().values()].map(({ report }) => report.controlLeader);
+    return told.find((node) => node !== null) ?? null;
+  }
+
+  /** Its directory is refused from now on; it has heard so, or cannot. */
+  isRemoved(node: NodeId): boolean {
+    const group = this.#group;
+    if (group === null || !group.state.removed.includes(node)) return false;
+    return !isMember(group.raft.configuration, node);
+  }
+
+  /** Once this node belongs to a deployment. Rejects with an error that names the file. */
+  async open(): Promise<void> {
+    const { config, disk, identity, journal, membership, mesh, fatal } = this.#o;
+    const directory = `${config.dir}/control`;
+    const files = await openControlGroup({ disk, directory, identity, journal, onFailure: fatal });
+    this.#files = files;
+    if (this.#isStopped) return;
+    const { founders } = membership;
+    const group = new ControlGroup({
+      id: this.id,
+      founders,
+      files,
+      peers: {
+        send: (to, message) => mesh.send(CONTROL_GROUP, to, message),
+        sendTransfer: (to, message) => mesh.sendTransfer(CONTROL_GROUP, to, message),
+      },
+      limits: RAFT_LIMITS,
+      fetchLimits: FETCH_LIMITS,
+      entropy: () => randomBytes(4).readUInt32BE(),
+      note: (level, event, facts) => journal[level](event, facts),
+      onNotice: (notice) => {
+        if (notice.kind === 'becameLeader') this.#sightings.begin();
+        journalNotice(journal, notice, 'control.');
+      },
+      changed: () => this.#changed(),
+      fatal,
+    });
+    this.#group = group;
+    this.#loop = new ControlLoop({
+      group,
+      founding: { founders, forgetAfterMs: config.forgetAfterMs },
+      observe: () => this.#observe(),
+      note: (level, event, facts) => journal[level](event, facts),
+    });
+    for (const peer of membership.up.keys()) group.peerFound(peer);
+    this.#o.addresses.setTold(this.id, files.addresses);
+    this.#changed();
+  }
+
+  tick(): void {
+    this.#group?.tick();
+    this.#dataMembers.tick();
+    this.#loop?.tick();
+    this.#ticks += 1;
+    const isDue = this.#ticks % LIMITS.reportTicks === 0;
+    if (isDue || this.#urgent() !== this.#reported) this.#report();
+    if (this.leader !== null) this.#leaderlessSinceMs = null;
+    else this.#leaderlessSinceMs ??= monotonicMs();
+    if (this.state.data.isSettled) this.#unsettledSinceMs = null;
+    else this.#unsettledSinceMs ??= monotonicMs();
+    this.#tellLeader();
+    this.#noticeRemoval();
+  }
+
+  peerFound(peer: NodeId): void {
+    this.#group?.peerFound(peer);
+    if (this.#group !== null) this.#o.mesh.note(peer, 'report', this.#ownReport());
+  }
+
+  peerLost(peer: NodeId): void {
+    this.#group?.peerLost(peer);
+    this.#sightings.lost(peer);
+    this.#o.addresses.setTold(peer, []);
+  }
+
+  received(from: NodeId, message: Message): void {
+    this.#group?.received(from, message);
+  }
+
+  transferred(from: NodeId, message: TransferMessage): void {
+    this.#group?.transferred(from, message);
+  }
+
+  noted(from: NodeId, topic: string, fields: Readonly<Record<string, unknown>>): void {
+    if (topic === 'order') this.#ordered(from, fields);
+    else if (topic === 'order.done') this.#asks.answered(fields);
+    else if (topic === 'report') {
+      const report = reportFrom(fields);
+      if (report === null) return;
+      this.#sightings.reported(from, report);
+      this.#o.addresses.setTold(from, report.addresses);
+    }
+  }
+
+  /** Passes a command on to the control leader, wherever it is, and tells what came of it. */
+  async order(command: Command): Promise<OrderResult> {
+    const leader = await this.#someLeader();
+    const group = this.#group;
+    if (leader === null || group === null)
+      return refused(
+        'NO_LEADER',
+        'no majority of the nodes can be reached: nothing can be decided',
+      );
+    if (leader === this.id) return new Promise((resolve) => group.propose(command, resolve));
+    const late = `${nameOf(leader)} leads the control group and did not answer`;
+    return this.#asks.ask({
+      to: leader,
+      topic: 'order',
+      body: { command },
+      msMax: ORDER_MS_MAX,
+      late,
+    });
+  }
+
+  /** Leaves the deployment, as far as that goes within the bound; for good only for others. */
+  async leave(): Promise<void> {
+    const deadlineMs = monotonicMs() + LIMITS.leaveMsMax;
+    this.#isLeaving = true;
+    this.#report();
+    while (monotonicMs() < deadlineMs && this.#isIn()) {
+      if (memberOf(this.state, this.id)?.leaving === null) {
+        const why = 'it is stopped and keeps no data';
+        const result = await this.order({
+          kind: 'dismiss',
+          atMs: timeForPeopleMs(),
+          node: this.id,
+          by: 'itself',
+          why,
+        });
+        this.#o.journal.info('assembly.leaving', { ...result });
+        if (!result.ok && result.code === 'LAST_NODE') return;
+      }
+      await sleep(LOOK_AGAIN_MS);
+    }
+    this.#o.journal.info('assembly.left', { isIn: this.#isIn() });
+  }
+
+  /** A planned stop: another should lead what this node leads. */
+  handOver(): Promise<void> {
+    const group = this.#group;
+    if (group?.isLeader !== true || group.raft.isSoleVoter) return Promise.resolve();
+    return new Promise((resolve) => group.handOver(null, () => resolve()));
+  }
+
+  /** Nothing is decided or followed here any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#group = null;
+    this.#loop = null;
+  }
+
+  /** The files, after `stop`. */
+  async close(): Promise<void> {
+    const store = this.#files?.opened.store;
+    if (store !== undefined && store.failure === null)
+      await new Promise<void>((resolve) => store.close(() => resolve()));
+  }
+
+  #observe(): Observation {
+    const { membership, data } = this.#o;
+    const { id, sightings } = { id: this.id, sightings: this.#sightings };
+    const nodes = new Map<NodeId, NodeSeen>([[id, seen(membership.hello, this.#isLeaving)]]);
+    for (const [node, hello] of membership.peersIn)
+      nodes.set(node, seen(hello, sightings.of(node)?.isLeaving ?? false));
+    sightings.look(nodes.keys());
+    if (data() !== null) sightings.reported(id, this.#ownReport());
+    const leading = sightings.dataLeader();
+    const configuration = leading?.report.configuration ?? null;
+    return {
+      self: id,
+      nowMs: timeForPeopleMs(),
+      nodes,
+      goneMs: (node) => sightings.goneMs(node),
+      control: this.#group?.raft.configuration ?? { voters: [], learners: [], decision: 0 },
+      data:
+        leading === null || configuration === null ? null : { leader: leading.node, configuration },
+    };
+  }
+
+  #ownReport(): Report {
+    const raft = this.#o.data()?.raft ?? null;
+    const peers = this.#o.membership.peersIn;
+    const isLeader = raft?.role === 'leader';
+    const agreed = isLeader ? raft.configurationAt(raft.committed) : null;
+    return {
+      term: raft?.term ?? 0,
+      leader: raft?.leader ?? null,
+      // The newest, once it is committed: what was before it says nothing any more.
+      configuration: agreed !== null && agreed === raft?.configuration ? agreed : null,
+      waits: this.#dataMembers.waits,
+      controlLeader: this.#group?.raft.leader ?? null,
+      up: [...peers.keys()],
+      addresses: [...peers.values()].map(({ peerAddress }) => peerAddress),
+      isLeaving: this.#isLeaving,
+    };
+  }
+
+  /** What others should know at once. */
+  #urgent(): string {
+    const raft = this.#o.data()?.raft;
+    return `${raft?.role === 'leader'} ${raft?.leader ?? ''} ${this.#isLeaving}`;
+  }
+
+  #report(): void {
+    this.#reported = this.#urgent();
+    if (this.#group === null) return;
+    const { membership, mesh } = this.#o;
+    const report = this.#ownReport();
+    this.#sightings.reported(this.id, report);
+    for (const peer of membership.peersIn.keys()) mesh.note(peer, 'report', report);
+  }
+
+  /** Who is in no configuration of the data group hears nothing of its Raft. */
+  #tellLeader(): void {
+    const raft = this.#o.data()?.raft;
+    if (raft === undefined) return;
+    const isOut = !isMember(raft.configuration, this.id) && raft.leader === null;
+    const leader = isOut ? (this.#sightings.dataLeader()?.node ?? null) : null;
+    if (leader === this.#leaderTold) return;
+    this.#leaderTold = leader;
+    if (isOut) this.#o.leaderKnown(leader);
+  }
+
+  #noticeRemoval(): void {
+    if (!this.#isStopped && this.isRemoved(this.id)) this.#o.removed();
+  }
+
+  #changed(): void {
+    const { members } = this.state;
+    this.#o.addresses.setMembers(members.map(({ facts }) => facts.peerAddress));
+    // What the files said is old now.
+    if (this.#group?.raft.leader !== null && members.length > 0)
+      this.#o.addresses.setTold(this.id, []);
+  }
+
+  #isIn(): boolean {
+    const groups = [this.#group?.raft, this.#o.data()?.raft];
+    if (memberOf(this.state, this.id) !== null) return true;
+    return groups.some((raft) => raft !== undefined && isMember(raft.configuration, this.id));
+  }
+
+  async #someLeader(): Promise<NodeId | null> {
+    const deadlineMs = monotonicMs() + LEADER_MS_MAX;
+    while (this.leader === null && monotonicMs() < deadlineMs) await sleep(LOOK_AGAIN_MS);
+    return this.leader;
+  }
+
+  #ordered(from: NodeId, fields: Readonly<Record<string, unknown>>): void {
+    const { mesh } = this.#o;
+    const command = commandFrom(fields['command']);
+    const answer = (result: OrderResult): void =>
+      mesh.note(from, 'order.done', { request: fields['request'], ...result });
+    if (command === null || !ORDERS.has(command.kind))
+      answer(refused('NO_SUCH_ORDER', 'that is no order: do both nodes run the same version?'));
+    else if (this.#group === null) answer(refused('STARTING', 'this node is still starting'));
+    else this.#group.propose(command, answer);
+  }
+}
+
+function seen(hello: Hello, isLeaving: boolean): NodeSeen {
+  const { peerAddress, clientAddress, httpAddress, serverVersion } = hello;
+  const { zone = '', ephemeral = false } = hello;
+  return {
+    facts: { peerAddress, clientAddress, httpAddress, zone, serverVersion, ephemeral },
+    isLeaving,
+  };
+}

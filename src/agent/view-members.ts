@@ -1,0 +1,85 @@
+/** Every node that this one knows of, as people should see it: what it is, and how far behind. */
+import { type ControlMember, memberOf, nameOf } from '../core/control/state.ts';
+import { isMember } from '../core/raft/configuration.ts';
+import type { NodeId } from '../core/scalars.ts';
+import type { AssemblyMember, AssemblyView, ControlRole, Member, Role } from '../doors/view.ts';
+import type { Agent } from './agent.ts';
+
+export function ownRole({ group, membership, isRemoved }: Agent): Role {
+  if (isRemoved) return 'removed';
+  if (group === null) return 'starting';
+  const { configuration, role } = group.raft;
+  if (configuration.learners.includes(membership.id)) return 'learner';
+  if (!isMember(configuration, membership.id)) return 'spare';
+  return role === 'preCandidate' ? 'candidate' : role;
+}
+
+export function ownControlRole({ assembly, membership }: Agent): ControlRole {
+  const { group } = assembly;
+  if (group === null) return 'starting';
+  if (group.raft.configuration.learners.includes(membership.id)) return 'learner';
+  if (!isMember(group.raft.configuration, membership.id)) return 'none';
+  return group.raft.role === 'preCandidate' ? 'candidate' : group.raft.role;
+}
+
+export function membersSeen(agent: Agent): Member[] {
+  const { membership, assembly, group, voters } = agent;
+  const { id, up } = membership;
+  const known = assembly.state.members.map(({ node }) => node);
+  const learners = group?.raft.configuration.learners ?? [];
+  const all = [...voters, ...learners, ...known, id, ...up.keys()];
+  return [...new Set(all)].toSorted().map((node) => ({
+    node: nameOf(node),
+    role: roleOf(agent, node),
+    address: addressOf(agent, node),
+    lagBytes: lagOf(agent, node),
+  }));
+}
+
+export function assemblySeen(agent: Agent): AssemblyView {
+  const { state } = agent.assembly;
+  return {
+    members: state.members.map((each) => memberSeen(agent, each)),
+    decisions: state.history,
+  };
+}
+
+function memberSeen(agent: Agent, { node, facts, leaving }: ControlMember): AssemblyMember {
+  const control = agent.assembly.group?.raft.configuration;
+  return {
+    node: nameOf(node),
+    id: node,
+    role: roleOf(agent, node),
+    control: control?.voters.includes(node) ? 'voter' : 'learner',
+    ...facts,
+    leaving: leaving?.why ?? null,
+  };
+}
+
+function roleOf(agent: Agent, node: NodeId): Member['role'] {
+  const { membership, assembly, group, voters, dataLeader } = agent;
+  if (node === membership.id) return ownRole(agent);
+  if (!membership.up.has(node)) return 'unreachable';
+  if (node === dataLeader) return 'leader';
+  if (voters.includes(node)) return 'follower';
+  if (group?.raft.configuration.learners.includes(node)) return 'learner';
+  return memberOf(assembly.state, node) === null ? 'starting' : 'spare';
+}
+
+function addressOf({ membership, assembly, clientAddress }: Agent, node: NodeId): string {
+  if (node === membership.id) return clientAddress;
+  return (
+    membership.up.get(node)?.clientAddress ??
+    memberOf(assembly.state, node)?.facts.clientAddress ??
+    ''
+  );
+}
+
+function lagOf({ group, membership }: Agent, node: NodeId): number | null {
+  if (group === null) return null;
+  const committed = group.strong.committedOffset;
+  if (node === membership.id) return Math.max(0, committed - group.strong.executedOffset);
+  const peer = group.raft.view().peers.find((seen) => seen.peer === node);
+  if (peer === undefined || !group.index.holds(peer.match)) return null;
+  return Math.max(0, committed - group.index.endAt(peer.match));
+}

@@ -1,0 +1,16 @@
+/** Who counts for the data: by the own log where this node is in that group, else as was decided. */
+import type { ControlState } from '../core/control/state.ts';
+import { isMember } from '../core/raft/configuration.ts';
+import type { NodeId } from '../core/scalars.ts';
+import type { Membership } from './membership.ts';
+import type { DataGroup } from './shard/data-group.ts';
+
+export function votersKnown(
+  group: DataGroup | null,
+  { data }: ControlState,
+  { id, founders }: Membership,
+): readonly NodeId[] {
+  const own = group?.raft.configuration ?? null;
+  if (own !== null && (data.voters.length === 0 || isMember(own, id))) return own.voters;
+  return data.voters.length > 0 ? data.voters : founders;
+}

@@ -1,0 +1,199 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import { type NodeId, nodeId } from '../scalars.ts';
+import { type Answer, apply } from './apply.ts';
+import { type Command, decodeCommand, encodeCommand } from './command.ts';
+import { parseSpecChange, specFounded } from './spec.ts';
+import { type ControlState, HISTORY_MAX, type MemberFacts, NOTHING_AGREED } from './state.ts';
+import { decodeState, encodeState } from './state-codec.ts';
+
+const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((name, i) => nodeId(`${name}@0000000${i}`)) as [
+  NodeId,
+  NodeId,
+  NodeId,
+  NodeId,
+];
+const FACTS: MemberFacts = {
+  peerAddress: '10.0.0.4:7379',
+  clientAddress: '10.0.0.4:6379',
+  httpAddress: '10.0.0.4:8379',
+  zone: 'east',
+  serverVersion: 'valkey 8.0.1',
+  ephemeral: false,
+};
+
+type Without<T> = T extends unknown ? Omit<T, 'atMs'> : never;
+
+/** Plays commands as entries 1, 2, …; every one goes through its bytes, as does the state. */
+function played(...commands: Without<Command>[]): { state: ControlState; answers: Answer[] } {
+  let state = NOTHING_AGREED;
+  const answers: Answer[] = [];
+  commands.forEach((each, i) => {
+    const command = decodeCommand(encodeCommand({ ...each, atMs: 1_000 + i } as Command));
+    ok(command);
+    const applied = apply(state, i + 1, command);
+    answers.push(applied.answer);
+    const read = decodeState(encodeState(applied.state));
+    deepEqual(read, applied.state);
+    state = applied.state;
+  });
+  return { state, answers };
+}
+
+const FOUND = { kind: 'found', spec: specFounded(3, null), founders: [C, A, B] } as const;
+const MEET_D = { kind: 'meet', node: D, facts: FACTS } as const;
+const ORDERED = { kind: 'dismiss', node: D, by: 'order', why: 'somebody said so' } as const;
+
+function codes(answers: readonly Answer[]): string[] {
+  return answers.map((answer) => (answer.ok ? 'ok' : answer.code));
+}
+
+test('the charter is agreed on once: its nodes are members and hold the data', () => {
+  const { state, answers } = played(FOUND, { ...FOUND, founders: [D] });
+  deepEqual(codes(answers), ['ok', 'FOUNDED']);
+  deepEqual(
+    state.members.map(({ node }) => node),
+    [A, B, C],
+  );
+  deepEqual(state.data, { decision: 1, voters: [A, B, C], isSettled: true });
+  deepEqual(state.spec, { replicas: 2, forgetAfterMs: null });
+});
+
+test('nothing but the founding comes before the founding', () => {
+  deepEqual(codes(played(MEET_D, ORDERED, FOUND).answers), ['NOT_FOUNDED', 'NOT_FOUNDED', 'ok']);
+});
+
+test('a decision that was planned on an older one is refused', () => {
+  const decide = { kind: 'decide', basis: 1, voters: [A], why: 'fewer' } as const;
+  const { state, answers } = played(FOUND, decide, { ...decide, voters: [B] });
+  deepEqual(codes(answers), ['ok', 'ok', 'OTHER_BASIS']);
+  deepEqual(state.data, { decision: 2, voters: [A], isSettled: false });
+});
+
+test('a decision stands in the history until it is carried out, or replaced', () => {
+  const { state } = played(
+    FOUND,
+    { kind: 'decide', basis: 1, voters: [A, B], why: 'fewer' },
+    { kind: 'decide', basis: 2, voters: [A], why: 'fewer still' },
+    { kind: 'settle', decision: 2 },
+    { kind: 'settle', decision: 3 },
+  );
+  deepEqual(
+    state.history.map(({ index, outcome }) => [index, outcome]),
+    [
+      [1, 'done'],
+      [2, 'replaced by decision 3'],
+      [3, 'done'],
+    ],
+  );
+  equal(state.data.isSettled, true);
+});
+
+test('who should hold the data is no stranger', () => {
+  const { answers } = played(FOUND, { kind: 'decide', basis: 1, voters: [A, D], why: 'more' });
+  deepEqual(codes(answers), ['ok', 'NO_SUCH_NODE']);
+});
+
+test('who was removed by order stays out, who left by itself may come back', () => {
+  const forget = { kind: 'forget', node: D } as const;
+  const byOrder = played(FOUND, MEET_D, ORDERED, forget, MEET_D);
+  deepEqual(codes(byOrder.answers), ['ok', 'ok', 'ok', 'ok', 'REMOVED']);
+  deepEqual(byOrder.state.removed, [D]);
+  const itself = { ...ORDERED, by: 'itself' } as const;
+  const byItself = played(FOUND, MEET_D, itself, forget, MEET_D);
+  deepEqual(codes(byItself.answers), ['ok', 'ok', 'ok', 'ok', 'ok']);
+  equal(byItself.state.members.length, 4);
+});
+
+test('an order makes it final, whatever the leaving began with', () => {
+  const itself = { ...ORDERED, by: 'absence' } as const;
+  const { state } = played(FOUND, MEET_D, itself, ORDERED, { kind: 'forget', node: D });
+  deepEqual(state.removed, [D]);
+});
+
+test('nobody is forgotten who stays, or who should hold the data', () => {
+  const { answers } = played(
+    FOUND,
+    { kind: 'forget', node: A },
+    { kind: 'dismiss', node: A, by: 'order', why: 'old' },
+    { kind: 'forget', node: A },
+    { kind: 'decide', basis: 1, voters: [B, C], why: 'a leaves' },
+    { kind: 'forget', node: A },
+    { kind: 'forget', node: A },
+  );
+  deepEqual(codes(answers), ['ok', 'STAYS', 'ok', 'HOLDS_DATA', 'ok', 'ok', 'ok']);
+});
+
+test('the last node is never dismissed', () => {
+  const gone = (node: NodeId) =>
+    ({ kind: 'dismiss', node, by: 'itself', why: 'it is stopped' }) as const;
+  const { answers } = played(FOUND, gone(A), gone(B), gone(C), gone(B));
+  deepEqual(codes(answers), ['ok', 'ok', 'ok', 'LAST_NODE', 'ok']);
+});
+
+test('the spec changes only at the version that was meant', () => {
+  const wanted = { kind: 'spec', change: { replicas: 4 }, ifVersion: 1 } as const;
+  const { state, answers } = played(FOUND, wanted, { ...wanted, change: { replicas: 0 } });
+  deepEqual(codes(answers), ['ok', 'ok', 'OTHER_VERSION']);
+  deepEqual(state.spec, { replicas: 4, forgetAfterMs: null });
+  equal(state.specVersion, 2);
+});
+
+test('a change of the spec is within its bounds, and names nothing unknown', () => {
+  deepEqual(parseSpecChange({ replicas: 4 }), { replicas: 4 });
+  deepEqual(parseSpecChange({ forgetAfterMs: null }), { forgetAfterMs: null });
+  for (const bad of [{ replicas: -1 }, { replicas: 64 }, { replicas: 1.5 }, { forgetAfterMs: 9 }])
+    equal(typeof parseSpecChange(bad), 'string', JSON.stringify(bad));
+  for (const bad of [null, [], 'replicas', { shards: 2 }])
+    equal(typeof parseSpecChange(bad), 'string', JSON.stringify(bad));
+});
+
+test('news of a member replace what was known, and are no line of the history', () => {
+  const moved = { ...FACTS, peerAddress: '10.0.0.9:7379' };
+  const { state } = played(FOUND, MEET_D, { ...MEET_D, facts: moved }, { ...MEET_D, facts: moved });
+  equal(state.members.at(-1)?.facts.peerAddress, '10.0.0.9:7379');
+  equal(state.history.length, 2);
+});
+
+test('the history keeps the newest lines', () => {
+  const changes = Array.from({ length: HISTORY_MAX + 5 }, (_, i) => ({
+    kind: 'spec' as const,
+    change: { replicas: i % 2 },
+    ifVersion: null,
+  }));
+  const { state } = played(FOUND, ...changes);
+  equal(state.history.length, HISTORY_MAX);
+  equal(state.history.at(-1)?.index, HISTORY_MAX + 6);
+});
+
+test('a command or state of another version, or with a part missing, is none', () => {
+  const bytes = encodeCommand({ ...ORDERED, atMs: 1 });
+  const later = Buffer.from(bytes);
+  later[1] = 2;
+  equal(decodeCommand(later), null);
+  for (let end = 0; end < bytes.length; end++) equal(decodeCommand(bytes.subarray(0, end)), null);
+  const state = encodeState(played(FOUND, MEET_D, ORDERED).state);
+  for (let end = 0; end < state.length; end++) equal(decodeState(state.subarray(0, end)), null);
+  const other = Buffer.from(state);
+  other[0] = 2;
+  equal(decodeState(other), null);
+});
+
+test('a command with a wrong field is none', () => {
+  const as = (fields: object): Command | null =>
+    decodeCommand(Buffer.concat([Buffer.of(4, 1), Buffer.from(JSON.stringify(fields))]));
+  ok(as({ ...ORDERED, atMs: 1 }));
+  for (const wrong of [
+    { ...ORDERED },
+    { ...ORDERED, atMs: -1 },
+    { ...ORDERED, atMs: 1, by: 'chance' },
+    { ...ORDERED, atMs: 1, node: 'd' },
+    { ...MEET_D, atMs: 1, facts: { ...FACTS, zone: 3 } },
+    { ...MEET_D, atMs: 1, facts: { ...FACTS, zone: 'x'.repeat(301) } },
+    { kind: 'decide', atMs: 1, basis: 1, voters: [], why: '' },
+    { kind: 'decide', atMs: 1, basis: 1, voters: [A, A], why: '' },
+    { kind: 'found', atMs: 1, spec: { replicas: 2 }, founders: [A] },
+    { kind: 'crown', atMs: 1, node: A },
+  ])
+    equal(as(wrong), null, JSON.stringify(wrong));
+});

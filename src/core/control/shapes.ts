@@ -1,0 +1,39 @@
+/** The shapes that commands and states are made of, as questions about a value from the disk. */
+import { isNodeId, type NodeId } from '../scalars.ts';
+import { type MemberFacts, NODES_MAX } from './state.ts';
+
+/** A host name and a port; a server's version. */
+const FACT_CHARS_MAX = 300;
+/** A reason in words. */
+export const WHY_CHARS_MAX = 500;
+
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+export function isText(value: unknown, charsMax: number): value is string {
+  return typeof value === 'string' && value.length <= charsMax;
+}
+
+export function isWord(value: unknown): value is NodeId {
+  return typeof value === 'string' && isNodeId(value);
+}
+
+/** Nobody twice. */
+export function isNodeIds(value: unknown): value is NodeId[] {
+  if (!Array.isArray(value) || value.length > NODES_MAX) return false;
+  return value.every(isWord) && new Set(value).size === value.length;
+}
+
+export function isFacts(value: unknown): value is MemberFacts {
+  if (typeof value !== 'object' || value === null) return false;
+  const facts = value as Record<string, unknown>;
+  const texts = ['peerAddress', 'clientAddress', 'httpAddress', 'zone', 'serverVersion'];
+  const areTexts = texts.every((name) => isText(facts[name], FACT_CHARS_MAX));
+  return areTexts && typeof facts['ephemeral'] === 'boolean';
+}
+
+/** Cut to what a reason may have. */
+export function shortened(why: string): string {
+  return why.length <= WHY_CHARS_MAX ? why : `${why.slice(0, WHY_CHARS_MAX - 1)}…`;
+}

@@ -1,0 +1,116 @@
+/**
+ * What the nodes of a deployment have agreed on: the value that the control group's log makes.
+ *
+ * Pure: a state and a command make the next state (`apply.ts`), the same on every node. Who the
+ * members of the *group* are is Raft's business; here are the members of the deployment, who of
+ * them should hold the data, what was decided and why.
+ *
+ * Invariants: members and voters are sorted, nobody twice; voters of the data are members; a node
+ * that was removed for good is no member.
+ */
+import type { NodeId } from '../scalars.ts';
+import type { Spec } from './spec.ts';
+
+/** Far more than one deployment has; the mesh connects every node with every other. */
+export const NODES_MAX = 256;
+/** Directories that are refused; older ones would come back as members. */
+export const REMOVED_MAX = 256;
+/** Decisions that are kept for people. */
+export const HISTORY_MAX = 64;
+
+/** What a node says of itself; it may be another after each of its starts. */
+export interface MemberFacts {
+  /** `host:port` each, empty while it was never seen. */
+  readonly peerAddress: string;
+  readonly clientAddress: string;
+  readonly httpAddress: string;
+  /** Where it stands, for spreading; empty when it was not said. */
+  readonly zone: string;
+  readonly serverVersion: string;
+  /** It has no disk of its own, and leaves when it is stopped. */
+  readonly ephemeral: boolean;
+}
+
+/**
+ * Who wants it gone. order: somebody, and for good. itself: it is being stopped. absence: it was
+ * gone for longer than the spec allows. successor: its directory is lost, another took its name.
+ */
+export type LeavingBy = 'order' | 'itself' | 'absence' | 'successor';
+
+export interface Leaving {
+  readonly by: LeavingBy;
+  readonly why: string;
+  /** The index of the command, and of its line in the history. */
+  readonly since: number;
+}
+
+export interface ControlMember {
+  readonly node: NodeId;
+  readonly facts: MemberFacts;
+  readonly leaving: Leaving | null;
+}
+
+/** Who should hold the data, by which decision, and whether it has come to pass. */
+export interface DataRoles {
+  /** The index of the decision: what the data group's configuration carries (holes H10). */
+  readonly decision: number;
+  readonly voters: readonly NodeId[];
+  readonly isSettled: boolean;
+}
+
+/** One line of the history. `outcome` is null while it is under way. */
+export interface Decision {
+  readonly index: number;
+  readonly atMs: number;
+  readonly kind: 'found' | 'join' | 'spec' | 'data' | 'leave';
+  readonly text: string;
+  readonly outcome: string | null;
+  readonly endedAtMs: number | null;
+}
+
+export interface ControlState {
+  /** Null before the first leader has said it. */
+  readonly spec: Spec | null;
+  /** The index of its last change: what `If-Match` compares. */
+  readonly specVersion: number;
+  readonly members: readonly ControlMember[];
+  readonly data: DataRoles;
+  /** Oldest first. */
+  readonly removed: readonly NodeId[];
+  /** Oldest first. */
+  readonly history: readonly Decision[];
+}
+
+export const NOTHING_AGREED: ControlState = {
+  spec: null,
+  specVersion: 0,
+  members: [],
+  data: { decision: 0, voters: [], isSettled: true },
+  removed: [],
+  history: [],
+};
+
+export function memberOf(state: ControlState, node: NodeId): ControlMember | null {
+  return state.members.find((member) => member.node === node) ?? null;
+}
+
+/** Those that stay. */
+export function activeMembers(state: ControlState): ControlMember[] {
+  return state.members.filter(({ leaving }) => leaving === null);
+}
+
+/** The name that people gave it, without the id of its directory. */
+export function nameOf(id: NodeId): string {
+  return id.slice(0, id.lastIndexOf('@'));
+}
+
+export function isSameFacts(one: MemberFacts, other: MemberFacts): boolean {
+  return (
+    one.peerAddress === other.peerAddress &&
+    one.clientAddress === other.clientAddress &&
+    one.httpAddress === other.httpAddress &&
+    one.zone === other.zone &&
+    one.serverVersion === other.serverVersion &&
+    one.ephemeral === other.ephemeral
+  );
+}

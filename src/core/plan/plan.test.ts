@@ -1,0 +1,420 @@
+import { deepEqual, equal, ok } from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { apply } from '../control/apply.ts';
+import type { Command } from '../control/command.ts';
+import { type ControlState, type MemberFacts, NOTHING_AGREED, nameOf } from '../control/state.ts';
+import { changed, founded, isMember } from '../raft/configuration.ts';
+import type { Configuration } from '../raft/protocol.ts';
+import { majority } from '../raft/quorum.ts';
+import { type NodeId, nodeId } from '../scalars.ts';
+import { votersWanted } from './control-voters.ts';
+import { isDataSettled, nextDataSteps } from './data-change.ts';
+import type { Observation } from './observation.ts';
+import { type Action, plan } from './plan.ts';
+
+function id(name: string, directory = 1): NodeId {
+  return nodeId(`${name}@${String(directory).padStart(8, '0')}`);
+}
+
+function facts(node: NodeId, zone = ''): MemberFacts {
+  return {
+    peerAddress: `${nameOf(node)}:7379`,
+    clientAddress: `${nameOf(node)}:6379`,
+    httpAddress: `${nameOf(node)}:8379`,
+    zone,
+    serverVersion: 'valkey 8.0.1',
+    ephemeral: false,
+  };
+}
+
+/** Two perfect Raft groups, the agreed state, and nodes that are there or not. */
+class World {
+  state: ControlState = NOTHING_AGREED;
+  control: Configuration;
+  data: Configuration;
+  readonly founders: readonly NodeId[];
+  readonly up: Set<NodeId>;
+  readonly leavers = new Set<NodeId>();
+  readonly zones = new Map<NodeId, string>();
+  goneMs = 0;
+  leader: NodeId;
+  dataLeader: NodeId;
+  #index = 0;
+
+  constructor(...names: readonly string[]) {
+    this.founders = names.map((name) => id(name));
+    this.up = new Set(this.founders);
+    this.control = founded(this.founders);
+    this.data = founded(this.founders);
+    this.leader = this.founders[0] as NodeId;
+    this.dataLeader = this.leader;
+  }
+
+  get seen(): Observation {
+    const nodes = new Map(
+      [...this.up].map((node) => [
+        node,
+        { facts: facts(node, this.zones.get(node)), isLeaving: this.leavers.has(node) },
+      ]),
+    );
+    return {
+      self: this.leader,
+      nowMs: 1,
+      nodes,
+      goneMs: () => this.goneMs,
+      control: this.control,
+      data: { leader: this.dataLeader, configuration: this.data },
+    };
+  }
+
+  plan(): Action[] {
+    return plan(this.state, this.seen, { founders: this.founders, forgetAfterMs: 60_000 });
+  }
+
+  propose(command: Command): void {
+    this.#index += 1;
+    this.state = apply(this.state, this.#index, command).state;
+  }
+
+  /** As Raft would: refused when there is no majority for it. */
+  act(action: Action): void {
+    if (!this.hasMajority(this.control)) return;
+    if (action.kind === 'propose') {
+      this.propose(action.command);
+    } else if (action.kind === 'handOver') {
+      ok(this.control.voters.includes(action.to) && this.up.has(action.to));
+      this.leader = action.to;
+    } else {
+      const { change } = action;
+      ok(change.kind !== 'remove' || change.node !== this.leader, 'a leader removes itself');
+      const next = changed(this.control, change, 0);
+      ok(next.voters.length > 0);
+      if (change.kind === 'addLearner') ok(!isMember(this.control, change.node));
+      if (this.hasMajority(next)) this.control = next;
+    }
+  }
+
+  /** The data group's leader does the next thing, if it may. */
+  follow(): void {
+    const { data } = this.state;
+    if (!this.hasMajority(this.data) || this.state.spec === null) return;
+    const [next] = nextDataSteps({
+      self: this.dataLeader,
+      configuration: this.data,
+      wanted: data.voters,
+      isHeard: (node) => this.up.has(node),
+    });
+    if (next === undefined) return;
+    if (next.kind === 'handOver') {
+      ok(this.data.voters.includes(next.to));
+      this.dataLeader = next.to;
+      return;
+    }
+    const { change } = next;
+    ok(change.node !== this.dataLeader || change.kind !== 'remove', 'a leader removes itself');
+    if (change.kind === 'promote' && !this.up.has(change.node)) return;
+    const after = changed(this.data, change, data.decision);
+    if (this.hasMajority(after)) this.data = after;
+  }
+
+  hasMajority({ voters }: Configuration): boolean {
+    return voters.filter((node) => this.up.has(node)).length >= majority(voters.length);
+  }
+
+  elect(): void {
+    const electable = (group: Configuration) => group.voters.filter((node) => this.up.has(node));
+    if (!electable(this.control).includes(this.leader))
+      this.leader = electable(this.control)[0] ?? this.leader;
+    if (!electable(this.data).includes(this.dataLeader))
+      this.dataLeader = electable(this.data)[0] ?? this.dataLeader;
+  }
+
+  check(): void {
+    ok(this.data.voters.length > 0 && this.control.voters.length > 0);
+    if (this.state.spec === null) return;
+    for (const node of [...this.data.voters, ...this.data.learners])
+      ok(
+        this.state.members.some((member) => member.node === node),
+        `${node} was forgotten while it counts for the data`,
+      );
+  }
+
+  /** Until nothing is left to do. */
+  settle(): void {
+    for (let round = 0; round < 200; round++) {
+      this.elect();
+      const actions = this.plan();
+      for (const action of actions) {
+        this.act(action);
+        this.check();
+      }
+      const [before, leaderBefore] = [this.data, this.dataLeader];
+      this.follow();
+      this.elect();
+      const isStill = before === this.data && leaderBefore === this.dataLeader;
+      if (actions.length === 0 && isStill) return;
+    }
+    throw new Error(`it never ends: ${JSON.stringify(this.plan())}`);
+  }
+
+  dismiss(node: NodeId, by: 'order' | 'itself' = 'order'): void {
+    this.propose({ kind: 'dismiss', atMs: 1, node, by, why: 'it was asked for' });
+  }
+
+  scale(replicas: number): void {
+    this.propose({ kind: 'spec', atMs: 1, change: { replicas }, ifVersion: null });
+  }
+}
+
+const [A, B, C, D, E] = ['a', 'b', 'c', 'd', 'e'].map((name) => id(name)) as [
+  NodeId,
+  NodeId,
+  NodeId,
+  NodeId,
+  NodeId,
+];
+
+test('the charter is proposed first, and then there is nothing to do', () => {
+  const world = new World('a', 'b', 'c');
+  const [first] = world.plan();
+  equal(first?.kind === 'propose' && first.command.kind, 'found');
+  world.settle();
+  deepEqual(world.data, founded([A, B, C]));
+  deepEqual(world.state.spec, { replicas: 2, forgetAfterMs: 60_000 });
+});
+
+test('at most seven vote, and an odd number of them', () => {
+  deepEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 64].map(votersWanted), [1, 2, 3, 3, 5, 5, 7, 7, 7, 7]);
+});
+
+test('who joins is a spare when the data has its copies, and votes where it makes them odd', () => {
+  const world = new World('a', 'b', 'c');
+  world.up.add(D);
+  world.settle();
+  deepEqual(world.data.voters, [A, B, C]);
+  deepEqual(world.control, { voters: [A, B, C], learners: [D], decision: 0 });
+  world.up.add(E);
+  world.settle();
+  deepEqual(world.control, { voters: [A, B, C, D, E], learners: [], decision: 0 });
+});
+
+test('who joins holds the data when the spec wants more copies', () => {
+  const world = new World('a');
+  world.settle();
+  world.scale(2);
+  world.up.add(B);
+  world.settle();
+  deepEqual(world.data.voters, [A, B]);
+  world.up.add(C);
+  world.settle();
+  deepEqual(world.data.voters, [A, B, C]);
+  equal(world.data.decision, world.state.data.decision);
+  equal(world.state.data.isSettled, true);
+});
+
+test('a wiped node is a new one, and takes the place of the one that it was', () => {
+  const world = new World('a', 'b', 'c');
+  world.settle();
+  world.up.delete(C);
+  const again = id('c', 2);
+  world.up.add(again);
+  world.settle();
+  deepEqual(world.data.voters, [A, B, again]);
+  deepEqual(world.control.voters, [A, B, again]);
+  deepEqual(
+    world.state.members.map(({ node }) => node),
+    [A, B, again],
+  );
+});
+
+test('two nodes of one name that are both there: the second one waits', () => {
+  const world = new World('a', 'b', 'c');
+  world.settle();
+  world.up.add(id('c', 2));
+  world.settle();
+  deepEqual(
+    world.state.members.map(({ node }) => node),
+    [A, B, C],
+  );
+});
+
+test('who is gone for too long is replaced by a spare; for less long, by nobody', () => {
+  const world = new World('a', 'b', 'c');
+  world.up.add(D);
+  world.settle();
+  world.up.delete(B);
+  world.goneMs = 59_999;
+  deepEqual(world.plan(), []);
+  world.goneMs = 60_000;
+  world.settle();
+  deepEqual(world.data.voters, [A, C, D]);
+  world.up.add(B);
+  world.settle();
+  deepEqual(world.data.voters, [A, C, D]);
+  ok(world.state.members.some(({ node }) => node === B));
+});
+
+test('who is gone stays a member when those that are there would be no majority', () => {
+  const world = new World('a', 'b');
+  world.settle();
+  world.up.delete(B);
+  world.goneMs = 1e9;
+  deepEqual(world.plan(), []);
+});
+
+test('who leaves is forgotten after it has left the data group, never before', () => {
+  const world = new World('a', 'b', 'c');
+  world.settle();
+  world.dismiss(A);
+  for (let round = 0; round < 50; round++) {
+    const actions = world.plan();
+    const forgets = actions.some(
+      (each) => each.kind === 'propose' && each.command.kind === 'forget',
+    );
+    equal(forgets && isMember(world.data, A), false);
+    for (const action of actions) world.act(action);
+    world.follow();
+  }
+  deepEqual(
+    [world.data.voters, world.control.voters],
+    [
+      [B, C],
+      [B, C],
+    ],
+  );
+  ok(world.leader !== A && world.dataLeader !== A);
+  deepEqual(world.state.removed, [A]);
+});
+
+test('places are given such that zones stay even', () => {
+  const world = new World('a');
+  for (const [node, zone] of [
+    [A, 'east'],
+    [B, 'east'],
+    [C, 'west'],
+    [D, 'north'],
+  ] as const) {
+    world.up.add(node);
+    world.zones.set(node, zone);
+  }
+  world.settle();
+  world.scale(2);
+  world.settle();
+  deepEqual(world.data.voters, [A, C, D]);
+});
+
+test('3 -> 5 -> 1 -> 3: the leader keeps its place, the data is never without a copy', () => {
+  const world = new World('a', 'b', 'c');
+  for (const node of [D, E]) world.up.add(node);
+  world.settle();
+  world.scale(4);
+  world.settle();
+  deepEqual(world.data.voters, [A, B, C, D, E]);
+  world.dataLeader = D;
+  world.scale(0);
+  world.settle();
+  deepEqual(world.data.voters, [D]);
+  world.scale(2);
+  world.settle();
+  equal(world.data.voters.length, 3);
+});
+
+test('four of five leave at once: the data stays with the fifth', () => {
+  const world = new World('a', 'b', 'c', 'd', 'e');
+  world.settle();
+  for (const node of [A, B, C, D]) {
+    world.leavers.add(node);
+    world.dismiss(node, 'itself');
+  }
+  world.settle();
+  deepEqual([world.data.voters, world.control.voters], [[E], [E]]);
+  deepEqual([world.leader, world.dataLeader], [E, E]);
+});
+
+test('the data group does what others do not depend on when one of them cannot follow', () => {
+  const steps = nextDataSteps({
+    self: A,
+    configuration: { voters: [A], learners: [B], decision: 3 },
+    wanted: [A, B, C],
+    isHeard: (node) => node !== B,
+  });
+  deepEqual(steps, [
+    { kind: 'change', change: { kind: 'addLearner', node: C } },
+    { kind: 'change', change: { kind: 'promote', node: B } },
+  ]);
+});
+
+test('those that nobody hears are removed first, and the leader hands over last', () => {
+  const input = {
+    self: A,
+    configuration: founded([A, B, C, D]),
+    wanted: [D],
+    isHeard: (node: NodeId) => node !== C,
+  };
+  deepEqual(
+    nextDataSteps(input).map((step) => step.kind === 'change' && step.change.node),
+    [C, B],
+  );
+  deepEqual(nextDataSteps({ ...input, configuration: founded([A, D]) }), [
+    { kind: 'handOver', to: D },
+  ]);
+});
+
+type Move =
+  | { readonly kind: 'toggle' | 'join' | 'wipe' | 'dismiss' | 'electData' | 'elect'; who: number }
+  | { readonly kind: 'scale'; who: number }
+  | { readonly kind: 'act'; who: number }
+  | { readonly kind: 'follow'; who: number };
+
+const moves = fc.array(
+  fc.record({
+    kind: fc.constantFrom<Move['kind']>(
+      ...(['toggle', 'join', 'wipe', 'dismiss', 'electData', 'elect', 'scale'] as const),
+      ...(['act', 'act', 'act', 'act', 'follow', 'follow', 'follow'] as const),
+    ),
+    who: fc.nat(7),
+  }),
+  { maxLength: 150 },
+);
+
+function move(world: World, { kind, who }: Move): void {
+  const all = [...new Set([...world.founders, ...world.state.members.map(({ node }) => node)])];
+  const node = all[who % all.length] as NodeId;
+  if (kind === 'toggle' && !world.up.delete(node) && !world.state.removed.includes(node))
+    world.up.add(node);
+  if (kind === 'join') world.up.add(id('defgh'[who % 5] as string));
+  if (kind === 'wipe' && world.up.delete(node))
+    world.up.add(id(nameOf(node), Number(node.slice(-8)) + 1));
+  if (kind === 'dismiss') world.dismiss(node);
+  if (kind === 'scale') world.scale(who % 6);
+  if (kind === 'electData') world.dataLeader = world.data.voters[who] ?? world.dataLeader;
+  if (kind === 'elect') world.leader = world.control.voters[who] ?? world.leader;
+  // Interrupted after any of its actions.
+  if (kind === 'act') for (const action of world.plan().slice(0, (who % 3) + 1)) world.act(action);
+  if (kind === 'follow') world.follow();
+  world.elect();
+  world.check();
+}
+
+test('whatever comes in between, a plan ends with what the spec wants once all are there', () => {
+  fc.assert(
+    fc.property(moves, (all) => {
+      const world = new World('a', 'b', 'c');
+      for (const each of all) move(world, each);
+      const members = world.state.members.map(({ node }) => node);
+      const known = [...world.founders, ...members, ...world.control.voters, ...world.data.voters];
+      for (const node of known.filter((each) => !world.state.removed.includes(each)))
+        world.up.add(node);
+      world.settle();
+      const { state, data, control } = world;
+      const staying = state.members.filter(({ leaving }) => leaving === null);
+      const wanted = Math.min((state.spec?.replicas ?? 0) + 1, staying.length);
+      equal(data.voters.length, wanted);
+      ok(isDataSettled(data, state.data.voters));
+      equal(control.voters.length, votersWanted(staying.length));
+      equal(state.members.length, staying.length, 'nobody is still leaving');
+    }),
+    { numRuns: 1000, includeErrorInReport: true },
+  );
+});

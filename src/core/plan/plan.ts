@@ -1,0 +1,140 @@
+/**
+ * Spec and observation in, next actions out, each with its reason: the control leader's judgement.
+ *
+ * Pure. Nothing is remembered between two plans but what was agreed on, so a plan may be stopped
+ * after any of its actions, by a crash or by another leader, and the next one goes on from there.
+ * Actions are in the order to be tried; each is idempotent, and what was planned on a state that is
+ * not in force any more is refused by the state machine.
+ */
+import type { Command } from '../control/command.ts';
+import { specFounded } from '../control/spec.ts';
+import {
+  activeMembers,
+  type ControlMember,
+  type ControlState,
+  isSameFacts,
+  memberOf,
+  nameOf,
+} from '../control/state.ts';
+import { isMember } from '../raft/configuration.ts';
+import { majority } from '../raft/quorum.ts';
+import type { NodeId } from '../scalars.ts';
+import { type ControlStep, nextControlStep } from './control-voters.ts';
+import { isDataSettled } from './data-change.ts';
+import { nextDataDecision } from './data-voters.ts';
+import type { Observation } from './observation.ts';
+
+export type Action =
+  | { readonly kind: 'propose'; readonly command: Command; readonly why: string }
+  | ControlStep;
+
+export interface Founding {
+  /** Of the charter. */
+  readonly founders: readonly NodeId[];
+  /** As this node was told; taken when nothing is agreed on yet. */
+  readonly forgetAfterMs: number | null;
+}
+
+export function plan(state: ControlState, seen: Observation, founding: Founding): Action[] {
+  const atMs = seen.nowMs;
+  if (state.spec === null) {
+    const { founders, forgetAfterMs } = founding;
+    const spec = specFounded(founders.length, forgetAfterMs);
+    const command: Command = { kind: 'found', atMs, spec, founders };
+    return [{ kind: 'propose', command, why: 'nothing is agreed on yet' }];
+  }
+  const step = nextControlStep(state, seen);
+  return [
+    ...meetings(state, seen),
+    ...dismissals(state, seen),
+    ...decisions(state, seen),
+    ...forgettings(state, seen),
+    ...(step === null ? [] : [step]),
+  ];
+}
+
+/** Whoever is there and not known, or has changed. */
+function meetings(state: ControlState, seen: Observation): Action[] {
+  const actions: Action[] = [];
+  for (const [node, { facts, isLeaving }] of seen.nodes) {
+    const known = memberOf(state, node);
+    if (known !== null && isSameFacts(known.facts, facts)) continue;
+    if (known === null && (isLeaving || state.removed.includes(node))) continue;
+    if (known === null && namesakes(state, node).some((each) => seen.nodes.has(each.node)))
+      continue;
+    const why = known === null ? 'it asks to join' : 'it says something else of itself now';
+    const command = { kind: 'meet', atMs: seen.nowMs, node, facts } as const;
+    actions.push({ kind: 'propose', command, why: `${nameOf(node)}: ${why}` });
+  }
+  return actions;
+}
+
+/** Whoever is to leave without having asked for it. */
+function dismissals(state: ControlState, seen: Observation): Action[] {
+  const gone = activeMembers(state).filter(({ node }) => !seen.nodes.has(node));
+  for (const { node } of gone) {
+    const heir = namesakes(state, node).find((each) => seen.nodes.has(each.node));
+    if (heir !== undefined)
+      return [dismissal(seen, node, 'successor', `${heir.node} has its name and is there`)];
+    const { forgetAfterMs } = state.spec ?? { forgetAfterMs: null };
+    if (forgetAfterMs === null || seen.goneMs(node) < forgetAfterMs) continue;
+    if (!canDoWithout(state, seen)) continue;
+    const seconds = Math.round(seen.goneMs(node) / 1000);
+    return [dismissal(seen, node, 'absence', `nobody has seen it for ${seconds} s`)];
+  }
+  return [];
+}
+
+/** Those that are there must be a majority, in both groups: else nothing would come of it. */
+function canDoWithout(state: ControlState, seen: Observation): boolean {
+  const data = seen.data?.configuration.voters ?? state.data.voters;
+  return [data, seen.control.voters].every((voters) => {
+    const there = voters.filter((voter) => seen.nodes.has(voter));
+    return there.length >= majority(voters.length);
+  });
+}
+
+function decisions(state: ControlState, seen: Observation): Action[] {
+  const { data } = state;
+  const atMs = seen.nowMs;
+  const next = nextDataDecision(state, seen);
+  if (next !== null) {
+    const { voters, why } = next;
+    const command: Command = { kind: 'decide', atMs, basis: data.decision, voters, why };
+    return [{ kind: 'propose', command, why }];
+  }
+  const configuration = seen.data?.configuration;
+  if (data.isSettled || configuration === undefined) return [];
+  if (!isDataSettled(configuration, data.voters)) return [];
+  const command: Command = { kind: 'settle', atMs, decision: data.decision };
+  return [{ kind: 'propose', command, why: 'the data group is as it was decided' }];
+}
+
+/** Data group first: whoever leaves votes there until its removal is committed (holes H10). */
+function forgettings(state: ControlState, seen: Observation): Action[] {
+  const { data } = seen;
+  if (data === null) return [];
+  return state.members
+    .filter(({ node, leaving }) => leaving !== null && !state.data.voters.includes(node))
+    .filter(({ node }) => !isMember(data.configuration, node))
+    .map(({ node }) => ({
+      kind: 'propose',
+      command: { kind: 'forget', atMs: seen.nowMs, node },
+      why: `${nameOf(node)} has left the data group`,
+    }));
+}
+
+/** Members of the same name with another directory. */
+function namesakes({ members }: ControlState, node: NodeId): ControlMember[] {
+  return members.filter((each) => each.node !== node && nameOf(each.node) === nameOf(node));
+}
+
+function dismissal(
+  seen: Observation,
+  node: NodeId,
+  by: 'successor' | 'absence',
+  why: string,
+): Action {
+  const command: Command = { kind: 'dismiss', atMs: seen.nowMs, node, by, why };
+  return { kind: 'propose', command, why: `${nameOf(node)}: ${why}` };
+}

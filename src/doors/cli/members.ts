@@ -1,0 +1,132 @@
+/** `althing members`, `remove` and `scale`: who belongs to it, and how many hold the data. */
+import type { Command } from 'commander';
+import type { AssemblyView } from '../view.ts';
+import {
+  type AgentClient,
+  addConnectionOptions,
+  type ConnectionOptions,
+  clientFor,
+} from './client.ts';
+import { EXIT } from './exit-codes.ts';
+import { failed } from './status.ts';
+import { type Cell, table } from './table.ts';
+import { printable, processTerminal, type Terminal } from './terminal.ts';
+
+export interface MembersOptions extends ConnectionOptions {
+  readonly json?: boolean;
+}
+
+export interface ScaleOptions extends ConnectionOptions {
+  /** As it was typed. */
+  readonly replicas: string;
+}
+
+const COLUMNS = [
+  { title: 'NODE' },
+  { title: 'ROLE' },
+  { title: 'CONTROL' },
+  { title: 'ZONE' },
+  { title: 'PEERS AT' },
+  { title: 'SERVER' },
+  { title: 'ID' },
+  { title: 'LEAVES' },
+] as const;
+/** Of the history, for a screen; `--json` has all that is kept. */
+const DECISIONS_SHOWN = 10;
+
+export function addMembersCommands(program: Command, finish: (code: number) => void): void {
+  addConnectionOptions(
+    program
+      .command('members')
+      .description('every node, and what was decided about them and why')
+      .option('--json', 'the same as JSON'),
+  ).action(async (options: MembersOptions) => finish(await membersCommand(options)));
+  addConnectionOptions(
+    program
+      .command('remove')
+      .argument('<NODE>', 'its name, or its id where two have one name')
+      .description('take a node out of the deployment for good'),
+  ).action(async (node: string, options: ConnectionOptions) =>
+    finish(await removeCommand(node, options)),
+  );
+  addConnectionOptions(
+    program
+      .command('scale')
+      .requiredOption('--replicas <N>', "copies of the data beside the leader's")
+      .description('change how many nodes hold the data'),
+  ).action(async (options: ScaleOptions) => finish(await scaleCommand(options)));
+}
+
+export async function membersCommand(
+  options: MembersOptions,
+  terminal: Terminal = processTerminal(),
+): Promise<number> {
+  return withClient(options, terminal, async (client) => {
+    const answer = await client.members();
+    if (answer.kind !== 'ok') return failed(answer, terminal);
+    const { value } = answer;
+    terminal.out(options.json ? `${JSON.stringify(value, null, 2)}\n` : membersScreen(value));
+    return EXIT.done;
+  });
+}
+
+export async function removeCommand(
+  node: string,
+  options: ConnectionOptions,
+  terminal: Terminal = processTerminal(),
+): Promise<number> {
+  return withClient(options, terminal, async (client) => {
+    const answer = await client.remove(node);
+    if (answer.kind !== 'ok') return failed(answer, terminal);
+    terminal.out(`${answer.value.text}\n${FOLLOW}`);
+    return EXIT.done;
+  });
+}
+
+export async function scaleCommand(
+  options: ScaleOptions,
+  terminal: Terminal = processTerminal(),
+): Promise<number> {
+  const replicas = Number(options.replicas);
+  if (!/^\d+$/.test(options.replicas)) {
+    terminal.err(`--replicas ${options.replicas} is not a number\n`);
+    return EXIT.usage;
+  }
+  return withClient(options, terminal, async (client) => {
+    const answer = await client.changeSpec({ replicas });
+    if (answer.kind !== 'ok') return failed(answer, terminal);
+    terminal.out(`${answer.value.text}\n${FOLLOW}`);
+    return EXIT.done;
+  });
+}
+
+const FOLLOW = 'it is carried out step by step; look on with: althing members\n';
+
+async function withClient(
+  options: ConnectionOptions,
+  terminal: Terminal,
+  run: (client: AgentClient) => Promise<number>,
+): Promise<number> {
+  const made = clientFor(options);
+  if (made.ok) return run(made.client);
+  terminal.err(`${made.text}\n`);
+  return EXIT.usage;
+}
+
+function membersScreen({ members, decisions }: AssemblyView): string {
+  const rows = members.map((member): Cell[] => [
+    { text: member.node },
+    { text: member.role },
+    { text: member.control },
+    { text: member.zone || '-' },
+    { text: member.peerAddress || 'never seen' },
+    { text: member.serverVersion || '-' },
+    { text: member.id },
+    { text: member.leaving ?? '-' },
+  ]);
+  const shown = decisions.slice(-DECISIONS_SHOWN).map(({ index, atMs, text, outcome }) => {
+    const at = new Date(atMs).toISOString().replace('T', ' ').slice(0, 19);
+    return `${String(index).padStart(6)}  ${at}  ${printable(text)} [${outcome ?? 'under way'}]`;
+  });
+  return `${[...table(COLUMNS, rows), '', ...shown].join('\n')}\n`;
+}
