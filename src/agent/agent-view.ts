@@ -1,7 +1,7 @@
 /** What doors see of this node: facts as they are now, and in words whatever is wrong. */
 import { votersOf } from '../core/charter/charter.ts';
 import type { NodeId } from '../core/scalars.ts';
-import type { Member, Problem, Role, Sample, Status, View } from '../doors/view.ts';
+import type { Member, PeerList, Problem, Role, Sample, Status, View } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 import { nameOf } from './agent-orders.ts';
 import { listLimits } from './limits.ts';
@@ -42,6 +42,16 @@ export class AgentView implements View {
       members: this.#members(leader),
       problems: this.#problems(),
     };
+  }
+
+  peers(): PeerList {
+    const { hello, up } = this.#agent.membership;
+    const peers = [hello, ...up.values()].map(({ node, peerAddress, httpAddress }) => ({
+      node,
+      peerAddress,
+      httpAddress,
+    }));
+    return { name: hello.name, deployment: hello.deployment, peers };
   }
 
   isReady(): boolean {

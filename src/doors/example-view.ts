@@ -1,6 +1,6 @@
 /** A View and Orders with settable answers, for the tests of the doors. */
 import type { OrderResult, Orders } from './orders.ts';
-import type { Sample, Status, View } from './view.ts';
+import type { PeerList, Sample, Status, View } from './view.ts';
 
 export const EXAMPLE_STATUS: Status = {
   name: 'shop',
@@ -33,6 +33,11 @@ export class ExampleView implements View {
 
   status(): Status {
     return this.current;
+  }
+  peers(): PeerList {
+    const { name, deployment, node } = this.current;
+    const own = { node, peerAddress: '127.0.0.1:7379', httpAddress: '127.0.0.1:8379' };
+    return { name, deployment, peers: [own] };
   }
   isReady(): boolean {
     return this.ready;

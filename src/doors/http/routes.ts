@@ -29,6 +29,7 @@ const READ_METHODS = ['GET', 'HEAD', 'OPTIONS'] as const;
 
 const READINGS: readonly [path: string, means: string][] = [
   ['/status', 'this node and what it knows of the others'],
+  ['/peers', 'this node and the peers it is connected to, with their addresses'],
   ['/limits', 'every bound of the program with its reason'],
   ['/metrics', 'for Prometheus'],
 ];
@@ -55,14 +56,13 @@ export function allowedMethods(path: string): readonly string[] | null {
 export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
   const { view } = options;
   app.get('/status', () => view.status());
+  app.get('/peers', () => view.peers());
   app.get('/limits', () => view.limits());
   app.get('/metrics', async (_request, reply) => {
     const text = await metricsText(view);
     return reply.type('text/plain; version=0.0.4; charset=utf-8').send(text);
   });
-  app.options('/status', (_request, reply) => allow(reply));
-  app.options('/limits', (_request, reply) => allow(reply));
-  app.options('/metrics', (_request, reply) => allow(reply));
+  for (const [path] of READINGS) app.options(path, (_request, reply) => allow(reply));
   addQuestions(app, view);
   addSwitchover(app, options);
 }
