@@ -1,10 +1,11 @@
 /**
- * Fetches other servers into a cache directory, without installing anything: valkey for the tests,
- * etcd for the bench.
+ * Fetches other servers into a cache directory, without installing anything: valkey and dnsmasq for
+ * the tests, etcd for the bench.
  *
- * valkey comes from Debian's backports, etcd from the release that this machine runs: the archive's
- * address is whatever apt is configured with here, the package lists go to a directory of their
- * own, and the packages are only unpacked. Best effort: each is found, or skipped with the reason.
+ * valkey comes from Debian's backports, the others from the release that this machine runs: the
+ * archive's address is whatever apt is configured with here, the package lists go to a directory of
+ * their own, and packages are only unpacked. Best effort: each is found, or skipped with the
+ * reason.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -26,6 +27,7 @@ import { SERVER_NAMES } from './server.mjs';
 const VALKEY_SUITE = 'bookworm-backports';
 const VALKEY_PACKAGES = ['valkey-server', 'valkey-tools'];
 const ETCD_PACKAGES = ['etcd-server'];
+const DNSMASQ_PACKAGES = ['dnsmasq-base'];
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** A slow mirror must not eat the time of the tests. */
 const PATIENCE_MS = 120_000;
@@ -71,7 +73,7 @@ function reason(error) {
 }
 
 async function fetchValkey() {
-  return await unpacked(VALKEY_SUITE, VALKEY_PACKAGES, async (tree) => {
+  return await unpacked(VALKEY_SUITE, ['download', ...VALKEY_PACKAGES], async (tree) => {
     const server = join(tree, 'usr', 'bin', 'valkey-server');
     const { stdout } = await runFile(server, ['--version']);
     const version = /v=([\d.]+)/.exec(stdout)?.[1];
@@ -82,45 +84,58 @@ async function fetchValkey() {
 
 /** etcd's path: on PATH, fetched before, or fetched now; else null and why. Throws nothing. */
 export async function ensureEtcd() {
+  return await ensure('etcd', join('usr', 'bin', 'etcd'), ['download', ...ETCD_PACKAGES]);
+}
+
+/** dnsmasq's path likewise: with the libraries that this machine lacks, which it has to be told. */
+export async function ensureDnsmasq() {
+  // Only `install` finds out what else is needed; nothing is installed.
+  const missing = ['install', '-y', '--no-install-recommends', '--download-only'];
+  return await ensure('dnsmasq', 'dnsmasq', [...missing, ...DNSMASQ_PACKAGES], (tree) => {
+    writeFileSync(join(tree, 'dnsmasq'), DNSMASQ_STARTER, { mode: 0o755 });
+  });
+}
+
+const DNSMASQ_STARTER = `#!/bin/sh
+tree=$(dirname "$0")
+for each in "$tree"/usr/lib/*/; do LD_LIBRARY_PATH="$each:$LD_LIBRARY_PATH"; done
+export LD_LIBRARY_PATH
+exec "$tree/usr/sbin/dnsmasq" "$@"
+`;
+
+/** Not beside the servers: what is there is taken for one. */
+async function ensure(name, program, fetching, finish = () => undefined) {
+  const directory = join(dirname(cacheDirectory()), name);
+  const path = join(directory, program);
   try {
-    const found = findOnPath(['etcd']) ?? fetchedEtcd();
-    return { path: found ?? (await fetchEtcd()), why: '' };
+    const found = findOnPath([name]) ?? (existsSync(path) ? path : null);
+    if (found) return { path: found, why: '' };
+    const { release } = await archive();
+    await unpacked(release, fetching, async (tree) => {
+      finish(tree);
+      await runFile(join(tree, program), ['--version']);
+      await moveInto(tree, directory);
+    });
+    return { path, why: '' };
   } catch (error) {
     return { path: null, why: reason(error) };
   }
 }
 
-/** Not beside the servers: what is there is taken for one. */
-function etcdDirectory() {
-  return join(dirname(cacheDirectory()), 'etcd');
-}
-
-function fetchedEtcd() {
-  const path = join(etcdDirectory(), 'usr', 'bin', 'etcd');
-  return existsSync(path) ? path : null;
-}
-
-async function fetchEtcd() {
-  const { release } = await archive();
-  return await unpacked(release, ETCD_PACKAGES, async (tree) => {
-    await runFile(join(tree, 'usr', 'bin', 'etcd'), ['--version']);
-    await moveInto(tree, etcdDirectory());
-    return fetchedEtcd();
-  });
-}
-
 /** Fetches and unpacks packages of a suite into a directory that is there only for `use`. */
-async function unpacked(suite, packages, use) {
+async function unpacked(suite, fetching, use) {
   for (const tool of ['apt-get', 'dpkg-deb'])
     if (!findOnPath([tool])) throw new Error(`there is no ${tool}`);
   const work = mkdtempSync(join(tmpdir(), 'althing-apt-'));
   try {
     const apt = await privateApt(work, suite);
     await apt(['update']);
-    await apt(['download', ...packages]);
-    const fetched = readdirSync(work).filter((name) => name.endsWith('.deb'));
-    for (const name of fetched)
-      await runFile('dpkg-deb', ['-x', join(work, name), join(work, 'tree')]);
+    await apt(fetching);
+    const fetched = [work, join(work, 'cache', 'archives')].flatMap((directory) =>
+      readdirSync(directory).map((name) => join(directory, name)),
+    );
+    for (const path of fetched.filter((each) => each.endsWith('.deb')))
+      await runFile('dpkg-deb', ['-x', path, join(work, 'tree')]);
     return await use(join(work, 'tree'));
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -185,7 +200,11 @@ async function archive() {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { path, why } = await ensureEtcd();
-  const etcd = `etcd: ${path ?? `skipped: ${why}`}`;
-  for (const line of [...(await fetchServers()), etcd]) process.stdout.write(`${line}\n`);
+  const lines = await fetchServers();
+  for (const [name, ensured] of [
+    ['dnsmasq', await ensureDnsmasq()],
+    ['etcd', await ensureEtcd()],
+  ])
+    lines.push(`${name}: ${ensured.path ?? `skipped: ${ensured.why}`}`);
+  for (const line of lines) process.stdout.write(`${line}\n`);
 }

@@ -73,9 +73,13 @@ async function findServers(): Promise<void> {
   const servers = (await import(path)) as {
     fetchServers(): Promise<string[]>;
     availableServers(): string[];
+    ensureDnsmasq(): Promise<{ readonly path: string | null; readonly why: string }>;
   };
   for (const line of await servers.fetchServers()) print(line);
   process.env['ALTHING_TEST_SERVERS'] = servers.availableServers().join(':');
+  const dnsmasq = await servers.ensureDnsmasq();
+  print(`dnsmasq: ${dnsmasq.path ?? `skipped: ${dnsmasq.why}`}`);
+  if (dnsmasq.path !== null) process.env['ALTHING_TEST_DNSMASQ'] = dnsmasq.path;
 }
 
 async function main(args: readonly string[]): Promise<number> {

@@ -1,7 +1,7 @@
 /** What doors see of this node: facts as they are now. */
 import { nameOf } from '../core/control/state.ts';
 import { durationText } from '../doors/durations.ts';
-import type { AssemblyView, Sample, Status, View } from '../doors/view.ts';
+import type { AssemblyView, PeerList, Sample, Status, View } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 import { listLimits } from './limits.ts';
 import { assemblySeen, membersSeen, ownControlRole, ownRole } from './view-members.ts';
@@ -65,6 +65,16 @@ export class AgentView implements View {
     const { replicas, forgetAfterMs } = spec;
     const forgetAfter = forgetAfterMs === null ? 'never' : durationText(forgetAfterMs);
     return { version: specVersion, replicas, forgetAfter };
+  }
+
+  peers(): PeerList {
+    const { hello, up } = this.#agent.membership;
+    const peers = [hello, ...up.values()].map(({ node, peerAddress, httpAddress }) => ({
+      node,
+      peerAddress,
+      httpAddress,
+    }));
+    return { name: hello.name, deployment: hello.deployment, peers };
   }
 
   isReady(): boolean {

@@ -1,9 +1,9 @@
 /** The shape of each setting: text from a flag, a variable or a file to a checked value. */
-import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN } from '../core/control/spec.ts';
 import { parseBytes } from '../doors/bytes.ts';
 import { parseDuration } from '../doors/durations.ts';
+import { parseHost } from '../io/discovery/address.ts';
 import { LIMITS } from './limits.ts';
 
 /** Smaller, every few commands would start a snapshot. */
@@ -20,17 +20,6 @@ const port = text
   .refine((s) => /^\d{1,5}$/.test(s))
   .transform(Number)
   .refine((n) => n >= 1 && n <= 65_535);
-
-/** A host without port: name, IPv4, or IPv6 with or without brackets; comes out with brackets. */
-export function parseHost(given: string): string | null {
-  const bare = given.replace(/^\[(.*)\]$/, '$1');
-  if (isIPv6(bare)) return `[${bare}]`;
-  if (bare !== given) return null;
-  if (isIPv4(given)) return given;
-  // All digits and dots is an IPv4 address that went wrong, not a name.
-  if (/^[\d.]+$/.test(given)) return null;
-  return /^[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})$/.test(given) ? given : null;
-}
 
 /** `host:port`, an IPv6 host in brackets. */
 export function parseAddress(given: string): { host: string; port: number } | null {

@@ -1,7 +1,7 @@
 /** A View and Orders with settable answers, for the tests of the doors. */
 import type { SpecChange } from '../core/control/spec.ts';
 import type { OrderResult, Orders } from './orders.ts';
-import type { AssemblyView, Sample, Status, View } from './view.ts';
+import type { AssemblyView, PeerList, Sample, Status, View } from './view.ts';
 
 export const EXAMPLE_STATUS: Status = {
   name: 'shop',
@@ -65,6 +65,11 @@ export class ExampleView implements View {
   }
   assembly(): AssemblyView {
     return EXAMPLE_ASSEMBLY;
+  }
+  peers(): PeerList {
+    const { name, deployment, node } = this.current;
+    const own = { node, peerAddress: '127.0.0.1:7379', httpAddress: '127.0.0.1:8379' };
+    return { name, deployment, peers: [own] };
   }
   isReady(): boolean {
     return this.ready;

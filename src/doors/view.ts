@@ -96,6 +96,22 @@ export interface AssemblyView {
   readonly decisions: readonly Decision[];
 }
 
+export interface Peer {
+  readonly node: string;
+  /** `host:port`, as it says itself; empty while not known. */
+  readonly peerAddress: string;
+  readonly httpAddress: string;
+}
+
+/** The JSON of `GET /peers` is exactly this: how others learn of nodes that they do not know. */
+export interface PeerList {
+  readonly name: string;
+  /** The deployment id; empty until one is founded. */
+  readonly deployment: string;
+  /** This node first, then those it is connected to now: never what it has merely heard of. */
+  readonly peers: readonly Peer[];
+}
+
 /** Process counters for /metrics; names without the `althing_` prefix. */
 export interface Sample {
   readonly name: string;
@@ -109,6 +125,7 @@ export interface View {
   status(): Status;
   /** Who is a member, and what was decided and why. */
   assembly(): AssemblyView;
+  peers(): PeerList;
   /** True when clients can be served through this node now: open leader, or a path to one. */
   isReady(): boolean;
   /** True when this node is leader and open to clients. */

@@ -19,6 +19,7 @@ const READINGS: readonly [path: string, means: string][] = [
   ['/status', 'this node and what it knows of the others'],
   ['/members', 'every node, and what was decided about them and why'],
   ['/spec', 'what is wanted of the deployment; its version is the ETag'],
+  ['/peers', 'this node and the peers it is connected to, with their addresses'],
   ['/limits', 'every bound of the program with its reason'],
   ['/metrics', 'for Prometheus'],
 ];
@@ -45,6 +46,7 @@ export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
   app.get('/status', () => view.status());
   app.get('/members', () => view.assembly());
   app.get('/spec', (_request, reply) => sendSpec(reply, view));
+  app.get('/peers', () => view.peers());
   app.get('/limits', () => view.limits());
   app.get('/metrics', async (_request, reply) => {
     const text = await metricsText(view);

@@ -36,9 +36,10 @@ const post = (body?: unknown, headers: Record<string, string> = {}): RequestInit
         body: typeof body === 'string' ? body : JSON.stringify(body),
       };
 
-test('GET /status is exactly the Status, and /limits the limits', async (t) => {
+test('GET /status is exactly the Status, /peers the peers, and /limits the limits', async (t) => {
   const { url, view } = await open(t);
   deepEqual(await (await fetch(`${url}/status`)).json(), EXAMPLE_STATUS);
+  deepEqual(await (await fetch(`${url}/peers`)).json(), view.peers());
   deepEqual(await (await fetch(`${url}/limits`)).json(), view.limits());
 });
 
