@@ -9,6 +9,7 @@ import type { ListedCommand } from '../core/lanes/command-rules.ts';
 import { parseRole } from '../core/psync/role.ts';
 import type { Reply } from '../core/resp/reply-reader.ts';
 import { type ReplOffset, replOffset } from '../core/scalars.ts';
+import { ReadBuffer } from '../io/read-buffer.ts';
 import { type Admin, connectServer } from '../io/server/admin.ts';
 import { AGENT_USER, type ConfLimits, type Feed } from '../io/server/conf.ts';
 import { ServerError } from '../io/server/errors.ts';
@@ -71,6 +72,7 @@ export class OwnServer implements GroupServer {
   #starting: AbortController | null = null;
   #fence: FenceLink | null = null;
   #capture: ReplicaLink | null = null;
+  readonly #reads = new ReadBuffer();
   #ended: Promise<void> = Promise.resolve();
   /** Why the last life ended, for people. */
   lastDown: string | null = null;
@@ -96,7 +98,7 @@ export class OwnServer implements GroupServer {
 
   /** A connection without any handshake, for a client's session. */
   connect(): Socket {
-    return connectServer(this.#socketPath);
+    return connectServer(this.#socketPath, this.#reads);
   }
 
   /** How another thread connects, and is let in as the agent. */

@@ -8,6 +8,7 @@
  */
 
 import { unreachable } from '../assert.ts';
+import { ReadBuffer } from '../io/read-buffer.ts';
 import { ClientListener, RelayError } from '../io/relay/listener.ts';
 import { Relay } from '../io/relay/relay.ts';
 import { connectServer } from '../io/server/admin.ts';
@@ -47,6 +48,7 @@ export class RelayThread {
   #listener: ClientListener | null = null;
   #opening: ThreadOpening | null = null;
   #reign: ThreadReign | null = null;
+  readonly #reads = new ReadBuffer();
   #fence: FenceLink | null = null;
   #ticker: NodeJS.Timeout | null = null;
 
@@ -61,7 +63,7 @@ export class RelayThread {
     this.#peers = new ThreadPeers(start);
     this.#relay = new Relay({
       ports: {
-        connectServer: () => connectServer(this.#opening?.socketPath ?? ''),
+        connectServer: () => connectServer(this.#opening?.socketPath ?? '', this.#reads),
         connectLeader: (node, signal) => this.#peers.open(node, signal),
         nextRound: () => this.#reign?.nextRound() ?? NEVER,
         hold: relayHold(() => this.#reign),
@@ -155,7 +157,7 @@ export class RelayThread {
     let isReady = false;
     const isPresent = (): boolean => this.#opening === opening && this.#reign !== null;
     this.#fence = new FenceLink({
-      connect: () => connectServer(opening.socketPath),
+      connect: () => connectServer(opening.socketPath, this.#reads),
       auth: opening.auth,
       onReady: () => {
         isReady = true;

@@ -8,7 +8,7 @@ import type { ReplOffset } from '../core/scalars.ts';
 export interface ReplicaLinkOptions {
   readonly connect: () => Socket;
   readonly replica: ReplicaOptions;
-  /** Every event but `send`. Bytes are the receiver's. */
+  /** Every event but `send`. Bytes of an RDB may be kept, those of a stream not beyond the call. */
   readonly onEvent: (event: Exclude<ReplicaEvent, { kind: 'send' }>) => void;
   /** The connection ended, by whatever cause but `close`. Called once. */
   readonly onClosed: (why: string) => void;
@@ -32,7 +32,9 @@ export class ReplicaLink {
       }
     };
     socket.once('connect', () => handle(this.#replica.start()));
-    socket.on('data', (chunk) => handle(this.#replica.push(chunk)));
+    // A stream is copied into the log's entries at once (`io/read-buffer.ts`).
+    for (const event of replica.rdbOnly ? ['data'] : ['data', 'view'])
+      socket.on(event, (chunk: Buffer) => handle(this.#replica.push(chunk)));
     socket.on('error', (error) => {
       why = error.message;
     });

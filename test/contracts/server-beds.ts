@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FlavorName } from '../../sim/server/flavor.ts';
 import { ModelServer } from '../../sim/server/model-server.ts';
 import { Chance } from '../../sim/time.ts';
+import { ReadBuffer } from '../../src/io/read-buffer.ts';
 import { connectServer } from '../../src/io/server/admin.ts';
 import { CONF_LIMITS } from '../../src/io/server/conf.ts';
 import type { LocatedServer } from '../../src/io/server/locate.ts';
@@ -71,7 +72,7 @@ class RealBed implements ServerBed {
     });
     return {
       connect: async () => {
-        const talk = this.#talkOver(connectServer(server.socketPath));
+        const talk = this.#talkOver(connectServer(server.socketPath, new ReadBuffer()));
         return talk;
       },
       get hasExited() {

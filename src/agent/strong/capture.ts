@@ -29,7 +29,7 @@ export class Capture {
     return this.#proposed;
   }
 
-  /** Null, or in words why this stream cannot be logged. The chunk may not be reused. */
+  /** Null, or in words why this stream cannot be logged. Of the chunk nothing is kept. */
   push(chunk: Buffer): string | null {
     const cut = this.#units.push(chunk);
     if (cut.kind === 'failed') return `${cut.code}: ${cut.text}`;

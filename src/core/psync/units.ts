@@ -5,8 +5,8 @@
  * server), and every offset that `ROLE` tells is such a boundary. A SELECT before MULTI is a unit
  * of its own; since 8.0 it may also stand inside (`facts/engine.md` §6.3).
  *
- * Cost: bulk bodies are skipped, headers are read once, nothing is copied.
- * Ownership: the pieces given back are views of what was pushed, which must not be reused.
+ * Cost: bulk bodies are skipped, headers are read once, only what has to wait is copied.
+ * Ownership: of what was pushed nothing is kept. The pieces given back may be views of it.
  * Bound: what waits for the end of its unit is at most `unitBytesMax` and one chunk.
  */
 import { assert } from '../../assert.ts';
@@ -93,7 +93,7 @@ export class UnitCutter {
   #give(chunk: Uint8Array, boundary: number, unitCount: number): Cut {
     const rest = chunk.length - boundary;
     if (unitCount === 0) {
-      this.#pending.push(chunk);
+      this.#pending.push(copyOf(chunk));
       this.#pendingBytes += chunk.length;
       if (this.#pendingBytes > this.#unitBytesMax) return this.#tooLarge();
       return { kind: 'cut', pieces: [], byteCount: 0, unitCount: 0 };
@@ -101,7 +101,7 @@ export class UnitCutter {
     const pieces = this.#pending;
     pieces.push(rest === 0 ? chunk : chunk.subarray(0, boundary));
     const byteCount = this.#pendingBytes + boundary;
-    this.#pending = rest === 0 ? [] : [chunk.subarray(boundary)];
+    this.#pending = rest === 0 ? [] : [copyOf(chunk.subarray(boundary))];
     this.#pendingBytes = rest;
     if (rest > this.#unitBytesMax) return this.#tooLarge();
     return { kind: 'cut', pieces, byteCount, unitCount };
@@ -190,6 +190,11 @@ export class UnitCutter {
     this.#pendingBytes = 0;
     return this.#failure;
   }
+}
+
+/** A Buffer's own `slice` is a view. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
 
 function codeOf(name: string): number {

@@ -73,7 +73,8 @@ export class Connection {
     this.#reader = new FrameReader(WIRE_FRAME_BYTES_MAX, (kind, body, isOwn) => {
       assembly.take(kind, body, isOwn);
     });
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    // Whatever is kept of what was read is copied out of it.
+    for (const event of ['data', 'view']) socket.on(event, (chunk: Buffer) => this.#read(chunk));
     socket.on('drain', () => this.#pump());
     socket.on('end', () => this.close('the other side closed the connection'));
     socket.on('error', (error) => this.close(error.message));

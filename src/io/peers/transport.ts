@@ -5,6 +5,7 @@
 import { hkdfSync } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import * as tls from 'node:tls';
+import { ReadBuffer } from '../read-buffer.ts';
 import type { Refusal } from './hello.ts';
 
 const PSK_IDENTITY = 'althing-1';
@@ -48,6 +49,7 @@ export function isLoopback(host: string): boolean {
 
 export class Transport {
   readonly #key: Buffer | null;
+  readonly #reads = new ReadBuffer();
 
   constructor(secret: Buffer | null) {
     this.#key =
@@ -59,8 +61,9 @@ export class Transport {
   /** `onReady` once bytes can be sent. The caller listens for errors and owns the socket. */
   dial({ host, port }: Address, onReady: () => void): Socket {
     const key = this.#key;
-    if (key === null) return connect({ host, port, noDelay: true, allowHalfOpen: true }, onReady);
-    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    const options = { host, port, noDelay: true, allowHalfOpen: true };
+    if (key === null) return this.#reads.dial(options, onReady);
+    const socket = connect(options);
     const secured = tls.connect(
       {
         // Half-open as well, because this socket is.
@@ -92,7 +95,8 @@ export class Transport {
     const key = this.#key;
     const options = { noDelay: true, allowHalfOpen: true };
     if (key === null) {
-      return createServer(options, (socket) => {
+      return createServer(options, (accepted) => {
+        const socket = this.#reads.adopt(accepted);
         if (on.raw(socket)) on.ready(socket);
       });
     }

@@ -1,7 +1,7 @@
 /** The client port: accepts connections and hands them to the relay. */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { assert } from '../../assert.ts';
-import { ReadBuffer } from './client-socket.ts';
+import { ReadBuffer } from '../read-buffer.ts';
 
 export type RelayErrorCode = 'CLIENT_PORT_IN_USE' | 'CLIENT_PORT_UNAVAILABLE';
 

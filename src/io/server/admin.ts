@@ -6,6 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import { ErrorReply, type Reply, ReplyReader } from '../../core/resp/reply-reader.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
+import type { ReadBuffer } from '../read-buffer.ts';
 import { ServerError } from './errors.ts';
 import { parseInfo, type ServerInfo } from './info.ts';
 
@@ -30,8 +31,8 @@ interface Waiting {
 }
 
 /** A connection to the server without any handshake: for sessions, fence, capture. */
-export function connectServer(socketPath: string): Socket {
-  return connect({ path: socketPath });
+export function connectServer(socketPath: string, reads: ReadBuffer): Socket {
+  return reads.dial({ path: socketPath });
 }
 
 export class Admin {
@@ -53,7 +54,7 @@ export class Admin {
 
   /** Connects and authenticates. */
   static async connect(options: AdminOptions): Promise<Admin> {
-    const admin = new Admin(connectServer(options.socketPath), options.callMsMax);
+    const admin = new Admin(connect({ path: options.socketPath }), options.callMsMax);
     const reply = await admin.call(['AUTH', options.user, options.password]);
     if (reply instanceof ErrorReply) {
       admin.close();

@@ -6,6 +6,7 @@ import { ReplyCounter } from '../../core/resp/reply-counter.ts';
 import { ErrorReply, ReplyReader } from '../../core/resp/reply-reader.ts';
 import { RequestScanner } from '../../core/resp/request-scanner.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
+import { ReadBuffer } from '../read-buffer.ts';
 import { connectServer } from './admin.ts';
 import { CONF_LIMITS } from './conf.ts';
 import { versionText } from './flavor.ts';
@@ -61,7 +62,7 @@ for (const located of await trialServers()) {
       }
       equal(scanner.pendingBytes, 0, JSON.stringify(text));
 
-      const socket = connectServer(server.socketPath);
+      const socket = connectServer(server.socketPath, new ReadBuffer());
       const reader = new ReplyReader(1 << 20);
       let replies = 0;
       let answer = '';
@@ -110,7 +111,7 @@ for (const located of await trialServers()) {
     ].map((line) => encodeCommand(line.split(' ')));
     for (const hello of ['HELLO 2', 'HELLO 3']) {
       const counter = new ReplyCounter();
-      const socket = connectServer(server.socketPath);
+      const socket = connectServer(server.socketPath, new ReadBuffer());
       let replies = 0;
       socket.on('data', (chunk: Buffer) => {
         // RESP2 cannot track without a redirection: an error, and one reply all the same.

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ErrorReply } from '../../core/resp/reply-reader.ts';
+import { ReadBuffer } from '../read-buffer.ts';
 import { connectServer } from './admin.ts';
 import { CONF_LIMITS } from './conf.ts';
 import { versionText } from './flavor.ts';
@@ -38,7 +39,7 @@ for (const located of await trialServers()) {
     const { server } = await startTrial(t, located, { limits });
     const admin = await server.admin();
     await admin.must(['SET', 'k', 'v'.repeat(100_000)]);
-    const deaf = connectServer(server.socketPath);
+    const deaf = connectServer(server.socketPath, new ReadBuffer());
     const closed = once(deaf, 'close');
     deaf.on('error', () => undefined).pause();
     const asked = Buffer.from('GET k\r\n'.repeat(1_000));

@@ -9,6 +9,7 @@ import { parseRole, type Role } from '../../core/psync/role.ts';
 import { UnitCutter } from '../../core/psync/units.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
 import { type ReplOffset, replOffset } from '../../core/scalars.ts';
+import { ReadBuffer } from '../read-buffer.ts';
 import { type Admin, connectServer } from './admin.ts';
 import { AGENT_USER, type Feed } from './conf.ts';
 import { versionText } from './flavor.ts';
@@ -69,7 +70,7 @@ function follow(t: TestContext, socketPath: string, options: Partial<ReplicaOpti
   const auth = { user: AGENT_USER, password: 'agent-password' };
   const rest = { auth, listeningPort: 1, version: null, rdbOnly: false, after: null };
   const machine = new AsReplica({ ...rest, ...options });
-  const socket = connectServer(socketPath);
+  const socket = connectServer(socketPath, new ReadBuffer());
   const events: ReplicaEvent[] = [];
   let streamed: number = options.after?.offset ?? 0;
   const take = (list: readonly ReplicaEvent[]) => {

@@ -2,7 +2,7 @@ import { deepEqual, equal, notEqual } from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { ReadBuffer } from './client-socket.ts';
+import { ReadBuffer } from './read-buffer.ts';
 
 /** A dialled socket and both forms of the accepted one. */
 async function pair(t: TestContext) {
@@ -82,4 +82,47 @@ test('a client that breaks off closes the socket', async (t) => {
   const closed = new Promise((resolve) => client.once('close', resolve));
   dialled.resetAndDestroy();
   await closed;
+});
+
+test('who asks for views gets the bytes where they lie, and nothing twice', async (t) => {
+  const { dialled, client } = await pair(t);
+  const views: Buffer[] = [];
+  const { chunks } = heard(client);
+  client.on('view', (view: Buffer) => views.push(view));
+  for (const word of ['first', 'other']) {
+    const next = once(client, 'view');
+    dialled.write(word);
+    equal(String((await next)[0]), word);
+  }
+  deepEqual(chunks, []);
+  equal(views[0]?.buffer, views[1]?.buffer);
+});
+
+test('what came before anybody reads waits, and comes before what is read later', async (t) => {
+  const { dialled, client } = await pair(t);
+  client.on('readable', () => undefined);
+  dialled.write('early ');
+  await once(client, 'readable');
+  const first = client.read() as Buffer;
+  client.unshift(first.subarray(2));
+  client.removeAllListeners('readable');
+  const { chunks } = heard(client);
+  client.on('view', (view: Buffer) => chunks.push(Buffer.from(view)));
+  client.resume();
+  dialled.end('late');
+  await once(client, 'end');
+  equal(String(first.subarray(0, 2)) + chunks.map(String).join(''), 'early late');
+});
+
+test('a dialled socket shares the buffer too', async (t) => {
+  const server = createServer((socket) => socket.end('hello'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const address = server.address();
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+  const socket = new ReadBuffer().dial({ port, host: '127.0.0.1' });
+  const { chunks } = heard(socket);
+  await once(socket, 'close');
+  deepEqual(chunks.map(String), ['hello']);
 });
