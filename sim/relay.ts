@@ -198,9 +198,9 @@ export class SimRelay implements RelayPort {
  */
 function watchedHold(hold: Hold, { name, travels }: RelayOptions): Hold {
   const since = new Set<HeldSession | 'lanes'>();
-  const note = (who: HeldSession | 'lanes'): void => {
+  const note = (who: HeldSession | 'lanes' | 'unfenced'): void => {
     if (!hold.isFull) since.clear();
-    else {
+    else if (who !== 'unfenced') {
       must(!since.has(who), 'held bytes keep their bound', () => `${name} reads on, and is full`);
       since.add(who);
     }
@@ -216,7 +216,7 @@ function watchedHold(hold: Hold, { name, travels }: RelayOptions): Hold {
       hold.add(session, bytes, ticket);
     },
     addLane: (replies: HeldReply[], ticket, fence) => {
-      if (fence !== null) note('lanes');
+      note(fence === null ? 'unfenced' : 'lanes');
       if (fence === null) travels.unfenced += 1;
       else travels.fenced += 1;
       hold.addLane(replies, ticket, fence);
