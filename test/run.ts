@@ -8,14 +8,14 @@ import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Counts, runFiles, summaryLines, sumOf } from './run/files.ts';
+import { type Queue, runFiles, summaryLines } from './run/files.ts';
 import { systemFiles, unitFiles } from './run/inventory.ts';
 import { Leftovers } from './run/leftovers.ts';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Of all of `npm test`: under ten minutes on two cores; the rest is room for busy ones. */
 const ALL_MS = 15 * 60_000;
-/** Of one file: a test that hangs is named, and the others still run. */
+/** Of one file. */
 const UNIT_FILE_MS = 120_000;
 const SYSTEM_FILE_MS = 240_000;
 /** `npm run system` has counts for hours in it. */
@@ -52,6 +52,19 @@ function planOf(args: readonly string[]): Plan | string {
   };
   const found = plan.unit.length + plan.system.length;
   return found > 0 ? plan : `no test file has ${args.join(' or ')} in its path`;
+}
+
+/**
+ * System tests wait more than they compute, and unit tests only compute: side by side they fill the
+ * cores. Of the system tests one runs at a time: each is a whole deployment.
+ */
+function lanesOf({ unit, system, full }: Plan): Queue[][] {
+  const queue = (paths: readonly string[], fileMs: number): Queue =>
+    paths.map((path) => ({ path, fileMs }));
+  const computing = queue(unit, UNIT_FILE_MS);
+  const waiting = queue(system, full ? FULL_FILE_MS : SYSTEM_FILE_MS);
+  const others = availableParallelism() - 1;
+  return [[waiting, computing], ...Array.from({ length: others }, () => [computing])];
 }
 
 /** Runs one of the project's tools with its output kept back unless it fails. */
@@ -101,21 +114,7 @@ async function main(args: readonly string[]): Promise<number> {
   process.on('exit', () => leftovers.close());
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => process.exit(1));
-  const tell = { print, leftovers, cwd: ROOT, end };
-  const counts: Counts[] = [];
-  counts.push(
-    await runFiles(plan.unit, {
-      ...tell,
-      concurrency: availableParallelism(),
-      fileMs: UNIT_FILE_MS,
-    }),
-  );
-  // One at a time: real servers on two cores, and what is left behind has one culprit.
-  for (const file of plan.system) {
-    const fileMs = plan.full ? FULL_FILE_MS : SYSTEM_FILE_MS;
-    counts.push(await runFiles([file], { ...tell, concurrency: 1, fileMs }));
-  }
-  const total = sumOf(counts);
+  const total = await runFiles({ print, leftovers, cwd: ROOT, end, lanes: lanesOf(plan) });
   for (const line of summaryLines(total, Date.now() - begin)) print(line);
   const passed = sound && total.fail === 0 && total.cancelled === 0 && total.complaints === 0;
   if (!sound) print('FAIL: types, format or lint, above');

@@ -6,17 +6,20 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 
 const FILES = new URL('./files.ts', import.meta.url).href;
+const SCOPE = new URL('../system/scope.ts', import.meta.url).href;
 const LEFTOVERS = new URL('./leftovers.ts', import.meta.url).href;
 
 /** Node's runner does nothing when it is called within a test, so it gets a process of its own. */
 const DRIVER = `
-  const [cwd, fileMs] = process.argv.slice(2);
+  const [cwd, fileMs, ...beside] = process.argv.slice(2);
   const { runFiles } = await import(${JSON.stringify(FILES)});
   const { Leftovers } = await import(${JSON.stringify(LEFTOVERS)});
   const leftovers = new Leftovers();
   const lines = [];
-  const counts = await runFiles(['planted.test.mjs'], {
-    cwd, fileMs: Number(fileMs), leftovers, concurrency: 1, end: Date.now() + 60_000,
+  const queue = (...paths) => paths.map((path) => ({ path, fileMs: Number(fileMs) }));
+  const lanes = [[queue('planted.test.mjs')], [queue(), queue(...beside)]];
+  const counts = await runFiles({
+    cwd, leftovers, lanes, end: Date.now() + 60_000,
     print: (line) => lines.push(line),
   });
   leftovers.close();
@@ -28,18 +31,20 @@ interface Outcome {
   readonly lines: readonly string[];
 }
 
-async function outcomeOf(body: string, fileMs = 30_000): Promise<Outcome> {
+/** Of one file, and of another that runs at the same time. */
+async function outcomeOf(body: string, fileMs = 30_000, beside = ''): Promise<Outcome> {
   const cwd = mkdtempSync(join(process.env['TMPDIR'] ?? '/tmp', 'planted-'));
   try {
     const header =
       "import { test } from 'node:test';\nimport { spawn } from 'node:child_process';\n";
     writeFileSync(join(cwd, 'planted.test.mjs'), `${header}${body}\n`);
+    writeFileSync(join(cwd, 'beside.test.mjs'), `${header}${beside}\n`);
     const environment = { ...process.env };
     delete environment['NODE_TEST_CONTEXT'];
     writeFileSync(join(cwd, 'driver.mjs'), DRIVER);
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      [join(cwd, 'driver.mjs'), cwd, String(fileMs)],
+      [join(cwd, 'driver.mjs'), cwd, String(fileMs), ...(beside === '' ? [] : ['beside.test.mjs'])],
       { env: environment },
     );
     return JSON.parse(stdout) as Outcome;
@@ -97,4 +102,28 @@ test('a temporary file that is left behind is named', async () => {
     test('a', () => writeFileSync(tmpdir() + '/left', ''));`);
   assert.equal(counts['complaints'], 1);
   assert.match(lines.join('\n'), /planted\.test\.mjs left .*\/left$/);
+});
+
+test('what is left is told of the file that left it, also when another runs beside', async () => {
+  const leave = "spawn('sleep', ['62'], { detached: true, stdio: 'ignore' }).unref();";
+  const slow = "test('slow', () => new Promise((resolve) => setTimeout(resolve, 5_000)));";
+  const { counts, lines } = await outcomeOf(slow, 30_000, `test('a', () => { ${leave} });`);
+  assert.deepEqual([counts['pass'], counts['complaints']], [2, 1]);
+  assert.match(lines.join('\n'), /^FAIL beside\.test\.mjs left process \d+: sleep 62 ?$/m);
+});
+
+test('what goes on beside a test ends with it, also when the test and another end of it fail', async () => {
+  const { counts, lines } = await outcomeOf(`
+    import { atEnd, Beside, fileScope } from ${JSON.stringify(SCOPE)};
+    import { setTimeout as sleep } from 'node:timers/promises';
+    const forever = async (isOn) => { while (isOn()) await sleep(5); };
+    const file = fileScope();
+    new Beside(file, forever);
+    test('a', (t) => {
+      new Beside(t, forever);
+      atEnd(t, () => Promise.reject(new Error('an end of it')));
+      throw new Error('the test');
+    });`);
+  assert.deepEqual([counts['fail'], counts['cancelled'], counts['complaints']], [1, 0, 0]);
+  assert.match(lines.join('\n'), /Error: the test/);
 });

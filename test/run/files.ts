@@ -15,10 +15,19 @@ export interface Counts {
   readonly complaints: number;
 }
 
+export interface TestFile {
+  readonly path: string;
+  /** A test that hangs is named, and the others still run. */
+  readonly fileMs: number;
+}
+
+/** Whoever has time takes the next one from the front. */
+export type Queue = TestFile[];
+
 export interface RunOptions {
   readonly cwd: string;
-  readonly concurrency: number;
-  readonly fileMs: number;
+  /** Each runs one file at a time, in a process of its own: all of its first queue, then on. */
+  readonly lanes: readonly (readonly Queue[])[];
   /** When everything has to be over, as `Date.now()` tells time. */
   readonly end: number;
   readonly leftovers: Leftovers;
@@ -42,41 +51,38 @@ const FIGURES = 'FIGURES ';
 /** The longest that a timer takes; more would fire at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** Runs each file in a process of its own, `concurrency` at a time. */
-export async function runFiles(files: readonly string[], options: RunOptions): Promise<Counts> {
-  const waiting = [...files];
+export async function runFiles(options: RunOptions): Promise<Counts> {
   const counts: Counts[] = [];
-  const lane = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
-      counts.push(await runFile(file, options));
+  const run = async (lane: readonly Queue[]): Promise<void> => {
+    for (const queue of lane)
+      for (let file = queue.shift(); file !== undefined; file = queue.shift())
+        counts.push(await runFile(file, options));
   };
-  await Promise.all(Array.from({ length: options.concurrency }, lane));
-  if (files.length === 0) return NONE;
-  // While others run, a process without its parent may be anybody's.
-  const culprits = files.length === 1 ? files[0] : `one of ${files.length} files`;
-  const left = await options.leftovers.complaints(culprits ?? '');
-  for (const each of left) options.print(`FAIL ${each}`);
-  return sumOf([...counts, { ...NONE, complaints: left.length }]);
+  await Promise.all(options.lanes.map(run));
+  return sumOf(counts);
 }
 
-async function runFile(file: string, options: RunOptions): Promise<Counts> {
-  const { cwd, print, end, fileMs } = options;
+async function runFile({ path, fileMs }: TestFile, options: RunOptions): Promise<Counts> {
+  const { cwd, print, end } = options;
   const patience = Math.min(fileMs, end - Date.now(), TIMER_MS_MAX);
   if (patience <= 0) {
-    print(`FAIL ${file}: not run, the time is over`);
+    print(`FAIL ${path}: not run, the time is over`);
     return { ...NONE, complaints: 1 };
   }
   const report = new Report(options);
+  const leftovers = options.leftovers.ofFile(path);
   const over = new AbortController();
   const timer = setTimeout(() => over.abort(), patience);
-  const stream = run({ cwd, files: [`${cwd}/${file}`], signal: over.signal });
+  const env = { ...process.env, ...leftovers.environment };
+  const stream = run({ cwd, files: [`${cwd}/${path}`], signal: over.signal, env });
   stream.on('test:stdout', ({ message }) => report.output(message));
   stream.on('test:stderr', ({ message }) => report.output(message));
   stream.on('test:fail', (event) => report.failed(event));
   stream.on('test:summary', (event) => report.summary(event));
   for await (const _ of stream);
   clearTimeout(timer);
-  if (over.signal.aborted) report.complain(`${file}: ended after ${patience} ms`);
+  if (over.signal.aborted) report.complain(`${path}: ended after ${patience} ms`);
+  for (const each of await leftovers.complaints()) report.complain(each);
   return report.counts();
 }
 

@@ -14,10 +14,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Deployment } from './deployment.ts';
 import { until } from './processes.ts';
+import { fileScope } from './scope.ts';
 import { Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';
 
@@ -26,25 +27,20 @@ const MIB = 1024 * 1024;
 
 let deployment: Deployment;
 const written: string[] = [];
-const scope: (() => Promise<void>)[] = [];
+const scope = fileScope();
 
 before(async () => {
   const flags = ['--log-limit', '256kb'];
-  deployment = await Deployment.agents({ after: (fn) => void scope.unshift(fn) }, { flags });
-  await write('first', 1_000);
+  deployment = await Deployment.agents(scope, { flags });
+  await write('first', 500);
 });
 
-after(async () => {
-  for (const fn of scope) await fn();
-});
-
-async function write(prefix: string, ms: number): Promise<void> {
+async function write(prefix: string, count = 50): Promise<void> {
   const live = deployment.ports.filter((_, i) => deployment.exitOf(i) === null);
-  const writer = new Writer(live, prefix);
+  const writer = new Writer(scope, live, prefix);
   writer.start();
-  await sleep(ms);
+  await writer.reaches(count);
   await writer.stop();
-  assert.ok(writer.acknowledged.length > 20, `${writer.acknowledged.length} acknowledged`);
   written.push(...writer.acknowledged);
 }
 
@@ -81,7 +77,7 @@ async function refusesToStart(i: number, path: string, code: RegExp, damage: () 
   const log = deployment.log(i).slice(from);
   assert.match(log, code);
   assert.ok(log.includes(path), `the log names ${path}: ${log.slice(-1_500)}`);
-  await write(`beside:${code.source}`, 400);
+  await write(`beside:${code.source}`);
   copyFileSync(join(deployment.dir, 'kept'), path);
   rmSync(kept, { force: true });
   deployment.startNode(i);
@@ -99,7 +95,7 @@ test('a torn last record is cut off, and nothing is missing', async () => {
   deployment.startNode(i);
   await deployment.ready();
   assert.match(deployment.log(i).slice(from), /tornTailCut/);
-  await write('after the tear', 300);
+  await write('after the tear');
   await allIsThere();
 });
 
@@ -115,7 +111,7 @@ test('a log that lost bytes it had synced is damage, not a tear', async () => {
 
 test('a flipped byte in the middle of the log stops the node by name', async () => {
   const i = await follower();
-  await write('more', 300);
+  await write('more');
   await deployment.stopNode(i, 'SIGKILL');
   const path = newest(i, /^log-\d+$/);
   await refusesToStart(i, path, /SEGMENT_CHECKSUM/, () => {
@@ -176,9 +172,8 @@ test('a full disk ends the leader by name; the others go on, and it comes back',
     small.startAll();
     await small.ready();
     if ((await small.leader()) !== i) await small.switchover(i);
-    const writer = new Writer(small.ports.slice(1), 'w');
+    const writer = new Writer(t, small.ports.slice(1), 'w');
     writer.start(1);
-    t.after(() => writer.stop());
     for (let n = 0; n < 60 && small.exitOf(i) === null; n++) {
       const wire = new Wire(small.port(1));
       await wire.call('SET', `bulk:${n % 8}`, randomBytes(MIB)).catch(() => undefined);

@@ -1,11 +1,12 @@
 /** Those who take and never give: memory stays under what is stated here, and others are served. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Deployment } from './deployment.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { residentBytes, signal, until } from './processes.ts';
+import { Beside, fileScope, type Scope } from './scope.ts';
 import { encode, Failure, Wire } from './wire.ts';
 
 const MIB = 1024 * 1024;
@@ -20,14 +21,10 @@ const POURED_MIB = IS_FULL ? 1_024 : 150;
 const NEVER_READ_MIB = IS_FULL ? 4_096 : 3_072;
 
 let deployment: Deployment;
-const scope: (() => Promise<void>)[] = [];
+const scope = fileScope();
 
 before(async () => {
-  deployment = await Deployment.agents({ after: (fn) => void scope.unshift(fn) });
-});
-
-after(async () => {
-  for (const fn of scope) await fn();
+  deployment = await Deployment.agents(scope);
 });
 
 /** Peaks of resident memory, by kind of process. */
@@ -62,20 +59,22 @@ class MemoryWatch {
   }
 }
 
-/** A short command on every port in turn, while `isOn`; the slowest answer in milliseconds. */
-async function probe(ports: readonly number[], isOn: () => boolean): Promise<number> {
-  const wires = ports.map((port) => new Wire(port));
-  let slowest = 0;
-  for (let n = 0; isOn(); n++) {
-    for (const wire of wires) {
-      const sentAt = performance.now();
-      assert.equal(await wire.must('SET', 'probe', n), 'OK');
-      slowest = Math.max(slowest, performance.now() - sentAt);
+/** A short command on every port in turn, until it is stopped; the slowest answer in milliseconds. */
+function probe(scope: Scope, ports: readonly number[]): Beside<number> {
+  return new Beside(scope, async (isOn) => {
+    const wires = ports.map((port) => new Wire(port));
+    let slowest = 0;
+    for (let n = 0; isOn(); n++) {
+      for (const wire of wires) {
+        const sentAt = performance.now();
+        assert.equal(await wire.must('SET', 'probe', n), 'OK');
+        slowest = Math.max(slowest, performance.now() - sentAt);
+      }
+      await sleep(20);
     }
-    await sleep(20);
-  }
-  for (const wire of wires) wire.close();
-  return Math.round(slowest);
+    for (const wire of wires) wire.close();
+    return Math.round(slowest);
+  });
 }
 
 async function pour(port: number, mib: number): Promise<void> {
@@ -88,23 +87,21 @@ async function pour(port: number, mib: number): Promise<void> {
   wire.close();
 }
 
-test('clients that never read cost no more than their bound, and the others are served', async () => {
+test('clients that never read cost no more than their bound, and the others are served', async (t) => {
   const watch = await MemoryWatch.over(deployment);
   const setter = new Wire(deployment.port(0));
   await setter.must('SET', 'large', randomBytes(MIB));
   const each = Math.ceil(NEVER_READ_MIB / (deployment.nodes * 4));
   const deaf = deployment.ports.flatMap((port) => Array.from({ length: 4 }, () => new Wire(port)));
   for (const wire of deaf) wire.pause();
-  let isOn = true;
-  const probing = probe(deployment.ports, () => isOn);
+  const probing = probe(t, deployment.ports);
   for (let n = 0; n < each; n++) {
     for (const wire of deaf) wire.command('GET', 'large');
     // To make 1 MiB takes the server a millisecond: it is its memory that is tried, not its speed.
     if (n % 4 === 3) await sleep(60);
   }
   await sleep(1_000);
-  isOn = false;
-  const servedMsMax = await probing;
+  const servedMsMax = await probing.stop();
   for (const wire of deaf) wire.close();
   setter.close();
   const memory = watch.finish();
@@ -117,7 +114,7 @@ test('clients that never read cost no more than their bound, and the others are 
   });
 });
 
-test(`${IDLE} idle connections leave the others served`, async () => {
+test(`${IDLE} idle connections leave the others served`, async (t) => {
   const watch = await MemoryWatch.over(deployment);
   const idle: Wire[] = [];
   for (let n = 0; n < IDLE; n++) {
@@ -126,11 +123,9 @@ test(`${IDLE} idle connections leave the others served`, async () => {
     wire.command('PING');
     if (n % 50 === 49) await Promise.all(idle.slice(-50).map((each) => each.reply()));
   }
-  let isOn = true;
-  const probing = probe(deployment.ports, () => isOn);
+  const probing = probe(t, deployment.ports);
   await sleep(2_000);
-  isOn = false;
-  const servedMsMax = await probing;
+  const servedMsMax = await probing.stop();
   assert.equal(idle.filter((wire) => wire.isClosed).length, 0);
   const answers = await Promise.all(idle.map((wire) => wire.call('PING')));
   assert.ok(answers.every((answer) => answer === 'PONG'));
@@ -141,7 +136,7 @@ test(`${IDLE} idle connections leave the others served`, async () => {
 });
 
 for (const who of ['agent', 'server'] as const) {
-  test(`a follower whose ${who} never takes anything holds nobody up`, async () => {
+  test(`a follower whose ${who} never takes anything holds nobody up`, async (t) => {
     await deployment.ready();
     const leader = await deployment.leader();
     const deaf = (leader + 1) % 3;
@@ -151,12 +146,10 @@ for (const who of ['agent', 'server'] as const) {
     signal(pid, 'SIGSTOP');
     let servedMsMax = 0;
     try {
-      let isOn = true;
       const ports = deployment.ports.filter((_, i) => i !== deaf);
-      const probing = probe(ports, () => isOn);
+      const probing = probe(t, ports);
       await pour(deployment.port(leader), POURED_MIB);
-      isOn = false;
-      servedMsMax = await probing;
+      servedMsMax = await probing.stop();
     } finally {
       signal(pid, 'SIGCONT');
     }

@@ -1,10 +1,11 @@
 /** Two histories that grow apart, and nodes that come back from one of them (holes.md H1). */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CuttableNetwork } from './cuttable-network.ts';
 import type { Deployment } from './deployment.ts';
 import { until } from './processes.ts';
+import { fileScope } from './scope.ts';
 import { Wire } from './wire.ts';
 
 const WRITES = 30;
@@ -12,15 +13,11 @@ const SUCCESSION_MS = 15_000;
 
 let network: CuttableNetwork;
 let deployment: Deployment;
-const scope: (() => Promise<void>)[] = [];
+const scope = fileScope();
 
 before(async () => {
-  const built = await CuttableNetwork.build({ after: (fn) => void scope.unshift(fn) });
+  const built = await CuttableNetwork.build(scope);
   ({ network, deployment } = built);
-});
-
-after(async () => {
-  for (const fn of scope) await fn();
 });
 
 test('H1: what a cut-off leader held never leaves, though other bytes commit at its offsets', async () => {

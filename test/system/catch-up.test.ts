@@ -87,7 +87,7 @@ test('a follower that was off while far more than the log limit was written come
   const { snapshot } = await deployment.status(leader);
   assert.ok(snapshot.offset > committed, 'what it needs is in a snapshot only');
   // The leader keeps serving while the other fetches.
-  const writer = new Writer([deployment.port(leader)], 'during');
+  const writer = new Writer(t, [deployment.port(leader)], 'during');
   writer.start(1);
   await sleep(200);
   const back = performance.now();

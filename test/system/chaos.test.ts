@@ -26,8 +26,7 @@ test(`faults at random for ${SECONDS} s, compaction never rests: nothing acknowl
   const deployment = await Deployment.up(t, { flags: ['--log-limit', '1mb'] });
   const chance = new Chance(Date.now() % 1_000_000);
   t.diagnostic(`seed ${chance.seed}`);
-  const writer = new Writer(deployment.ports, 'chaos');
-  t.after(() => writer.stop());
+  const writer = new Writer(t, deployment.ports, 'chaos');
   writer.start();
   const counts: Partial<Record<Fault, number>> = {};
   const end = performance.now() + SECONDS * 1_000;

@@ -1,6 +1,6 @@
 /** Libraries that know nothing of us, as their authors publish them, over every port. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Job, Queue, Worker } from 'bullmq';
 import { Redis as IoRedis } from 'ioredis';
@@ -9,6 +9,7 @@ import { createClient } from 'redis';
 import { Deployment } from './deployment.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { signal, until } from './processes.ts';
+import { fileScope } from './scope.ts';
 
 const JOBS = IS_FULL ? 10_000 : 500;
 const KILLS = IS_FULL ? 2 : 1;
@@ -16,14 +17,10 @@ const ADDING_AT_ONCE = 20;
 const JOBS_MS_MAX = IS_FULL ? 600_000 : 60_000;
 
 let deployment: Deployment;
-const scope: (() => Promise<void>)[] = [];
+const scope = fileScope();
 
 before(async () => {
-  deployment = await Deployment.up({ after: (fn) => void scope.unshift(fn) });
-});
-
-after(async () => {
-  for (const fn of scope) await fn();
+  deployment = await Deployment.up(scope);
 });
 
 for (const [name, Redis] of [

@@ -6,7 +6,8 @@
  * are lost: neither side learns of it but by silence.
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { Deployment, type Scope } from './deployment.ts';
+import { Deployment } from './deployment.ts';
+import { atEnd, type Scope } from './scope.ts';
 
 interface Pipe {
   readonly from: number;
@@ -24,7 +25,7 @@ export class CuttableNetwork {
   /** A deployment whose agents reach one another through this network only. */
   static async build(scope: Scope): Promise<{ network: CuttableNetwork; deployment: Deployment }> {
     const network = new CuttableNetwork();
-    scope.after(async () => network.#close());
+    atEnd(scope, async () => network.#close());
     const deployment = await Deployment.prepare(scope, {
       peersOf: (i, all) =>
         all.indices.map((j) => `127.0.0.1:${i === j ? all.peerPort(i) : network.#portOf(i, j)}`),

@@ -13,10 +13,8 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,8 +24,10 @@ import { fileURLToPath } from 'node:url';
 import { type AgentAnswer, askStatus } from '../../src/doors/cli/up/agent-http.ts';
 import type { Status } from '../../src/doors/view.ts';
 import { type Contents, contentsOf, differences, digestOf, socketOf } from './digest.ts';
-import { freeBasePort } from './free-ports.ts';
+import { type FileSizes, fileSizesUnder } from './file-sizes.ts';
+import { type ClaimedPorts, claimPorts } from './free-ports.ts';
 import { isAlive, pidsUnder, signal, until } from './processes.ts';
+import { atEnd, type Scope } from './scope.ts';
 
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** `test/system/threads-*.test.ts`: the same tests with threads that serve clients. */
@@ -54,26 +54,17 @@ export interface DeploymentOptions {
   readonly peersOf?: (index: number, deployment: Deployment) => readonly string[];
 }
 
-export interface Scope {
-  after(fn: () => Promise<void>): void;
-}
-
-export interface FileSizes {
-  readonly logBytes: number;
-  readonly snapshotBytes: number;
-}
-
 export class Deployment {
   readonly dir: string;
-  readonly basePort: number;
   readonly nodes: number;
   readonly #options: DeploymentOptions;
+  readonly #ports: ClaimedPorts;
   readonly #agents = new Map<number, ChildProcess>();
   #up: ChildProcess | null = null;
   #output = '';
 
-  private constructor(basePort: number, options: DeploymentOptions) {
-    this.basePort = basePort;
+  private constructor(ports: ClaimedPorts, options: DeploymentOptions) {
+    this.#ports = ports;
     this.nodes = options.nodes ?? 3;
     // As for `up` itself: the server to run, when it is not to be the one on PATH.
     const server = options.server ?? process.env['ALTHING_SERVER'];
@@ -83,8 +74,8 @@ export class Deployment {
 
   /** Nothing runs yet. */
   static async prepare(scope: Scope, options: DeploymentOptions = {}): Promise<Deployment> {
-    const deployment = new Deployment(await freeBasePort(options.nodes ?? 3), options);
-    scope.after(() => deployment.close());
+    const deployment = new Deployment(await claimPorts(options.nodes ?? 3), options);
+    atEnd(scope, () => deployment.close());
     return deployment;
   }
 
@@ -102,6 +93,10 @@ export class Deployment {
     deployment.startAll();
     await deployment.ready();
     return deployment;
+  }
+
+  get basePort(): number {
+    return this.#ports.base;
   }
 
   get indices(): number[] {
@@ -344,14 +339,7 @@ export class Deployment {
   }
 
   fileSizes(i: number): FileSizes {
-    let logBytes = 0;
-    let snapshotBytes = 0;
-    for (const path of filesUnder(this.nodeDir(i))) {
-      const name = path.slice(path.lastIndexOf('/') + 1);
-      if (/^log-\d+/.test(name)) logBytes += sizeOf(path);
-      else if (/snapshot/.test(name)) snapshotBytes += sizeOf(path);
-    }
-    return { logBytes, snapshotBytes };
+    return fileSizesUnder(this.nodeDir(i));
   }
 
   /** Ends everything, removes the directory, and fails when something was left. */
@@ -362,6 +350,7 @@ export class Deployment {
     while (pidsUnder(this.dir).length > 0 && performance.now() < deadline) await sleep(50);
     const left = pidsUnder(this.dir);
     for (const pid of left) signal(pid, 'SIGKILL');
+    this.#ports.release();
     const keep = process.env['KEEP_SYSTEM_DIRS'];
     if (keep === undefined) rmSync(this.dir, { recursive: true, force: true });
     assert.deepEqual(left, [], `processes left under ${this.dir}`);
@@ -379,19 +368,4 @@ async function ended(child: ChildProcess, how: NodeJS.Signals): Promise<string> 
   if (isAlive(pid)) await gone;
   clearTimeout(late);
   return outcome();
-}
-
-function filesUnder(dir: string): string[] {
-  try {
-    return readdirSync(dir, { withFileTypes: true }).flatMap((entry) => {
-      const path = join(dir, entry.name);
-      return entry.isDirectory() ? filesUnder(path) : [path];
-    });
-  } catch {
-    return [];
-  }
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -2,23 +2,20 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Deployment } from './deployment.ts';
 import { until } from './processes.ts';
+import { fileScope } from './scope.ts';
 import { Wire } from './wire.ts';
 
 const NAMED_MS = 15_000;
 
 let deployment: Deployment;
-const scope: (() => Promise<void>)[] = [];
+const scope = fileScope();
 
 before(async () => {
-  deployment = await Deployment.prepare({ after: (fn) => void scope.unshift(fn) });
-});
-
-after(async () => {
-  for (const fn of scope) await fn();
+  deployment = await Deployment.prepare(scope);
 });
 
 /** A write that all nodes agree on, and proof that they serve. */

@@ -4,13 +4,14 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
-import { Deployment, type Scope } from './deployment.ts';
+import { before, type TestContext, test } from 'node:test';
+import { Deployment } from './deployment.ts';
 import { ALLOWED } from './equality-allowed.ts';
 import { SESSIONS } from './equality-sessions.ts';
 import { VALUES } from './equality-values.ts';
 import { figures } from './figures.ts';
 import { until } from './processes.ts';
+import { atEnd, fileScope, type Scope } from './scope.ts';
 import { encode, Wire } from './wire.ts';
 
 interface Step {
@@ -99,9 +100,7 @@ async function bareServer(scope: Scope, deployment: Deployment): Promise<number>
     stdio: 'ignore',
     cwd: dir,
   });
-  scope.after(async () => {
-    child.kill('SIGKILL');
-  });
+  atEnd(scope, async () => child.kill('SIGKILL'));
   await until('the bare server', 10_000, async () => {
     const wire = new Wire(port);
     const pong = await wire.call('PING').catch(() => null);
@@ -114,21 +113,16 @@ async function bareServer(scope: Scope, deployment: Deployment): Promise<number>
 let deployment: Deployment;
 let bare: number;
 let doors: [name: string, port: number][];
-const scope: (() => Promise<void>)[] = [];
+const scope = fileScope();
 
 before(async () => {
-  const collect: Scope = { after: (fn) => void scope.unshift(fn) };
-  deployment = await Deployment.agents(collect);
-  bare = await bareServer(collect, deployment);
+  deployment = await Deployment.agents(scope);
+  bare = await bareServer(scope, deployment);
   const leader = await deployment.leader();
   doors = [
     ['the leader', deployment.port(leader)],
     ['a follower', deployment.port((leader + 1) % 3)],
   ];
-});
-
-after(async () => {
-  for (const fn of scope) await fn();
 });
 
 async function forEachDoor(t: TestContext, fn: (port: number) => Promise<void>): Promise<void> {

@@ -15,7 +15,7 @@ const GAP_MS_MAX = 15_000;
 
 test(`the leader is killed ${KILLS} times: writes go on, every acknowledged one is there`, async (t) => {
   const deployment = await Deployment.up(t);
-  const writer = new Writer(deployment.ports, 'w');
+  const writer = new Writer(t, deployment.ports, 'w');
   writer.start();
   const gaps: { what: string; ms: number }[] = [];
   for (let n = 0; n < KILLS; n++) {

@@ -6,6 +6,7 @@ import { CuttableNetwork } from './cuttable-network.ts';
 import type { Deployment } from './deployment.ts';
 import { figures, IS_FULL, median } from './figures.ts';
 import { until } from './processes.ts';
+import { Beside, type Scope } from './scope.ts';
 import { Failure, Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';
 
@@ -21,22 +22,24 @@ interface Read {
 }
 
 /** Reads one counter through one node, over and over; whatever is no answer is passed over. */
-async function keepReading(port: number, isOn: () => boolean): Promise<Read[]> {
-  const reads: Read[] = [];
-  let wire = new Wire(port);
-  while (isOn()) {
-    const sentAt = performance.now();
-    const reply = await wire.call('GET', 'counter').catch(() => null);
-    if (typeof reply === 'string')
-      reads.push({ sentAt, at: performance.now(), value: Number(reply) });
-    else if (!(reply instanceof Failure)) {
-      wire.close();
-      wire = new Wire(port);
+function keepReading(scope: Scope, port: number): Beside<Read[]> {
+  return new Beside(scope, async (isOn) => {
+    const reads: Read[] = [];
+    let wire = new Wire(port);
+    while (isOn()) {
+      const sentAt = performance.now();
+      const reply = await wire.call('GET', 'counter').catch(() => null);
+      if (typeof reply === 'string')
+        reads.push({ sentAt, at: performance.now(), value: Number(reply) });
+      else if (!(reply instanceof Failure)) {
+        wire.close();
+        wire = new Wire(port);
+      }
+      await sleep(2);
     }
-    await sleep(2);
-  }
-  wire.close();
-  return reads;
+    wire.close();
+    return reads;
+  });
 }
 
 /** Writes 1, 2, 3, … through `port`; tells when each was acknowledged. */
@@ -72,8 +75,7 @@ test('a leader that is cut off answers no read with what was since overwritten',
   let counter = 1;
   for (let round = 0; round < ROUNDS; round++) {
     const old = await deployment.leader();
-    let isOn = true;
-    const readers = Array.from({ length: 4 }, () => keepReading(deployment.port(old), () => isOn));
+    const readers = Array.from({ length: 4 }, () => keepReading(t, deployment.port(old)));
     await countUp(deployment.port(old), counter, 100);
     counter += 1_000_000;
     const cutAt = performance.now();
@@ -82,10 +84,10 @@ test('a leader that is cut off answers no read with what was since overwritten',
     successionMs.push(Math.round(performance.now() - cutAt));
     const acknowledged = [...(await countUp(deployment.port(next), counter, 1_500))];
     counter += 1_000_000;
-    isOn = false;
+    const done = readers.map((reader) => reader.stop());
     const healedAt = performance.now();
     network.heal();
-    const reads = (await Promise.all(readers)).flat();
+    const reads = (await Promise.all(done)).flat();
     const alone = reads.filter(({ sentAt, at }) => sentAt > cutAt + ON_ITS_WAY_MS && at < healedAt);
     assert.equal(alone.length, 0, 'a leader that nobody hears cannot know that it still leads');
     readsBefore += reads.filter(({ sentAt }) => sentAt < cutAt).length;
@@ -111,8 +113,7 @@ for (const [name, cut] of [
 ] as [string, (network: CuttableNetwork, leader: number, other: number) => void][]) {
   test(`a leader that cannot ${name} the others is replaced, and nothing is lost`, async (t) => {
     const { network, deployment } = await CuttableNetwork.build(t);
-    const writer = new Writer(deployment.ports, 'w');
-    t.after(() => writer.stop());
+    const writer = new Writer(t, deployment.ports, 'w');
     writer.start();
     await sleep(300);
     const leader = await deployment.leader();

@@ -3,12 +3,13 @@
  * in RedisRaft, tried on us. No node differs from another, and nothing comes back.
  */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Deployment } from './deployment.ts';
 import { contentsOf } from './digest.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { signal } from './processes.ts';
+import { fileScope } from './scope.ts';
 import { Failure, Wire } from './wire.ts';
 
 const SETS = 100;
@@ -16,14 +17,10 @@ const KEYS = 400;
 const ROUNDS = IS_FULL ? 10 : 1;
 
 let deployment: Deployment;
-const scope: (() => Promise<void>)[] = [];
+const scope = fileScope();
 
 before(async () => {
-  deployment = await Deployment.agents({ after: (fn) => void scope.unshift(fn) });
-});
-
-after(async () => {
-  for (const fn of scope) await fn();
+  deployment = await Deployment.agents(scope);
 });
 
 async function leaderWire(): Promise<Wire> {

@@ -3,6 +3,7 @@
  * own, and its reply must be that token, in its turn, wherever the connection went meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atEnd, type Scope } from './scope.ts';
 import { Failure, type Value, Wire } from './wire.ts';
 
 const CALL_MS = 8_000;
@@ -34,8 +35,9 @@ export class TokenClients {
   #isOn = false;
   #lanes: Promise<unknown> = Promise.resolve();
 
-  constructor(ports: readonly number[], lanesPerPort: number) {
+  constructor(scope: Scope, ports: readonly number[], lanesPerPort: number) {
     this.#ports = ports;
+    atEnd(scope, () => this.stop());
     this.counters = ports.flatMap((port) =>
       Array.from({ length: lanesPerPort }, (_, n) => ({
         key: `count:${port}:${n}`,

@@ -6,10 +6,14 @@
  * read was sent must be seen by it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from './processes.ts';
+import { atEnd, type Scope } from './scope.ts';
 import { Failure, type Value, Wire } from './wire.ts';
 
 /** A client that waits longer than any failover that is promised. */
 const CALL_MS = 8_000;
+/** For as many as a test asks for, on a loaded machine. */
+const REACHED_MS = 30_000;
 const RETRY_MS = 15;
 const PAUSE_MS = 2;
 /** Every so many acknowledgements one is read back elsewhere. */
@@ -32,9 +36,10 @@ export class Writer {
   #lanes: Promise<unknown> = Promise.resolve();
   readonly #wires = new Set<Wire>();
 
-  constructor(ports: readonly number[], prefix: string) {
+  constructor(scope: Scope, ports: readonly number[], prefix: string) {
     this.#ports = ports;
     this.#prefix = prefix;
+    atEnd(scope, () => this.stop());
   }
 
   start(lanesPerPort = 2): void {
@@ -53,6 +58,12 @@ export class Writer {
     }, 500);
     await this.#lanes;
     clearTimeout(late);
+  }
+
+  /** So many writes were acknowledged; fewer than that would say little. */
+  async reaches(count: number): Promise<void> {
+    const reached = (): boolean => this.acknowledged.length >= count;
+    await until(`${count} acknowledged`, REACHED_MS, reached);
   }
 
   /** From `sinceMs` to the first acknowledgement of a write that was sent after it. */
