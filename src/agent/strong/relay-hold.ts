@@ -1,6 +1,6 @@
 /** The hold of the present reign, as the relay uses it. */
 import type { Hold as RelayHold } from '../../core/lanes/ports.ts';
-import { parseRole } from '../../core/psync/role.ts';
+import { fedPrimaryOffset, parseRole } from '../../core/psync/role.ts';
 import { type Reply, ReplyError, ReplyReader } from '../../core/resp/reply-reader.ts';
 import type { ReplOffset } from '../../core/scalars.ts';
 import { fenceOf } from './barrier.ts';
@@ -31,6 +31,8 @@ export function relayHold(present: () => HoldOfReign | null): RelayHold {
 
 /** Null when it is no fence: another must be asked. */
 function laneFence(answer: Buffer): ReplOffset | null {
+  const usual = fedPrimaryOffset(answer);
+  if (usual !== null) return usual;
   const replies: Reply[] = [];
   try {
     new ReplyReader(REPLY_BYTES_MAX).push(answer, (reply) => replies.push(reply));

@@ -46,6 +46,38 @@ export function parseRole(reply: Reply): Role {
   return parsePrimary(fields) ?? parseReplica(fields) ?? { kind: 'unreadable', text: 'no role' };
 }
 
+/** How every primary's answer begins; the offset follows. */
+const PRIMARY_HEAD: readonly number[] = [...'*3\r\n$6\r\nmaster\r\n:'].map((c) => c.charCodeAt(0));
+/** More digits than these may be no safe integer. */
+const OFFSET_DIGITS_MAX = 15;
+const CR = 13;
+const STAR = 0x2a;
+const ZERO = 0x30;
+
+/**
+ * The offset of a primary that has replicas, from one whole answer in RESP2 or RESP3, and null for
+ * every other answer: `parseRole` then says what it is. For fences, of which there are thousands a
+ * second: a tenth of what reading all of the answer costs.
+ */
+export function fedPrimaryOffset(answer: Uint8Array): ReplOffset | null {
+  let at = 0;
+  for (const byte of PRIMARY_HEAD) {
+    if (answer[at] !== byte) return null;
+    at += 1;
+  }
+  const from = at;
+  let offset = 0;
+  for (let digit = answer[at]; digit !== CR; digit = answer[at]) {
+    if (digit === undefined || digit < ZERO || digit > ZERO + 9) return null;
+    offset = offset * 10 + digit - ZERO;
+    at += 1;
+  }
+  // Behind CR and LF the list of replicas begins, with its length.
+  const count = answer[at + 3] ?? 0;
+  const isFed = answer[at + 2] === STAR && count > ZERO && count <= ZERO + 9;
+  return isFed && at > from && at - from <= OFFSET_DIGITS_MAX ? replOffset(offset) : null;
+}
+
 function parsePrimary(fields: readonly Reply[]): Role | null {
   const [word, at, list] = fields;
   const offset = parseOffset(at);
