@@ -1,5 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
+import { NOTHING_AGREED } from '../core/control/state.ts';
 import { founded } from '../core/raft/configuration.ts';
 import { type NodeId, nodeId } from '../core/scalars.ts';
 import { Agent } from './agent.ts';
@@ -7,7 +8,9 @@ import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
 import type { NodeConfig } from './config.ts';
 import type { Journal } from './journal.ts';
+import type { Membership } from './membership.ts';
 import type { DataGroup } from './shard/data-group.ts';
+import { votersKnown } from './voters-known.ts';
 
 const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((name) => nodeId(`${name}@00000001`)) as [
   NodeId,
@@ -52,17 +55,21 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
     serverState: { pid: 1, lastDown: null, diverged: null },
     identity: { now: { deployment: 'x', charter: { members: ['a', 'b', 'c'].map(node) } } },
     membership: { id: A, up: members, hello, problems: [], voters: [A, B, C] },
-    refusedPeers: () => [],
+    dataLeader: A,
+    mesh: { peers: () => [] },
+    assembly: { state: NOTHING_AGREED, group: null, leader: null, leaderlessMs: 0, waits: '' },
     route: { leaderlessMs: 0 },
   } as unknown as Agent;
 }
 
-test('who votes is said by the log once it is open', () => {
-  const config = { relayThreads: 0 } as NodeConfig;
-  const agent = new Agent(config, JOURNAL);
-  deepEqual(agent.voters, [], 'before it is known who it is');
-  agent.group = groupOf();
-  deepEqual(agent.voters, [A, B, D]);
+test('who votes is said by the log once it is open, and by what was decided where it is not in it', () => {
+  const self = { id: A, founders: [A, B, C] } as unknown as Membership;
+  deepEqual(votersKnown(null, NOTHING_AGREED, self), [A, B, C], 'as founded');
+  deepEqual(votersKnown(groupOf(), NOTHING_AGREED, self), [A, B, D]);
+  const decided = { ...NOTHING_AGREED, data: { decision: 1, voters: [B, D], isSettled: true } };
+  deepEqual(votersKnown(groupOf(), decided, self), [A, B, D], 'the log of a member');
+  const spare = { id: C, founders: [A, B, C] } as unknown as Membership;
+  deepEqual(votersKnown(groupOf(), decided, spare), [B, D]);
 });
 
 test('a planned stop hands over while the log has other voters, whatever the charter says', async () => {

@@ -6,16 +6,13 @@ import { parseSources } from '../../src/io/discovery/specification.ts';
 import { systemPorts } from '../../src/io/discovery/system.ts';
 import { Deployment } from './deployment.ts';
 import { until } from './processes.ts';
+import { atEnd } from './scope.ts';
 
 const PATIENCE_MS = 10_000;
 const LIMITS = { lookEveryMs: 60, backoffMsMin: 60, backoffMsMax: 100, learnedKeepMs: 500 };
 
 test('all nodes are found from one, and one that has died is forgotten', async (t) => {
-  const scope: (() => Promise<void>)[] = [];
-  t.after(async () => {
-    for (const fn of scope) await fn();
-  });
-  const deployment = await Deployment.agents({ after: (fn) => void scope.unshift(fn) });
+  const deployment = await Deployment.agents(t);
   const discoveryOf = (name: string): Discovery => {
     const parsed = parseSources(`127.0.0.1:${deployment.peerPort(0)}`, 7379);
     assert.ok(parsed.ok);
@@ -31,7 +28,7 @@ test('all nodes are found from one, and one that has died is forgotten', async (
       },
       limits: LIMITS,
     });
-    scope.unshift(() => discovery.stop());
+    atEnd(t, () => discovery.stop());
     discovery.start();
     return discovery;
   };

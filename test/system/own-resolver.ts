@@ -10,8 +10,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Scope } from './deployment.ts';
 import { signal, until } from './processes.ts';
+import { atEnd, type Scope } from './scope.ts';
 
 const START_MS = 5_000;
 
@@ -53,7 +53,7 @@ export class OwnResolver {
     this.#inside = spawn('unshare', words, { stdio: ['ignore', 'pipe', 'inherit'] });
     const { stdout } = this.#inside;
     if (stdout !== null) createInterface(stdout).on('line', (line) => (this.#lastLine = line));
-    scope.after(() => this.#close());
+    atEnd(scope, () => this.#close());
   }
 
   /** What the program said last. */

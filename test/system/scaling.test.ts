@@ -89,7 +89,7 @@ async function assertKept(
 
 test('3 -> 5 -> 1 -> 3 under a writer: nothing acknowledged is lost', async (t) => {
   const deployment = await begin(t);
-  const writer = new Writer(deployment.ports.slice(0, 3), 'w');
+  const writer = new Writer(t, deployment.ports.slice(0, 3), 'w');
   writer.start();
   await joinAll(deployment);
   assert.equal((await holders(deployment, ALL, 3)).length, 3);
@@ -115,7 +115,7 @@ test('3 -> 5 -> 1 -> 3 under a writer: nothing acknowledged is lost', async (t) 
 
 test('a leader is removed by order, a member moves, and who was removed comes back only anew', async (t) => {
   const deployment = await begin(t);
-  const writer = new Writer([deployment.port(1), deployment.port(2)], 'w');
+  const writer = new Writer(t, [deployment.port(1), deployment.port(2)], 'w');
   deployment.startNode(3, ['--join']);
   await serving(deployment, [0, 1, 2, 3]);
   if ((await deployment.leader()) !== 0) await deployment.switchover(0);
@@ -159,7 +159,7 @@ test('four of five without a disk are stopped at once: the fifth has it all', as
   await joinAll(deployment);
   await send(deployment, 0, 'PATCH', '/spec', { replicas: 4 });
   await holders(deployment, ALL, 5);
-  const writer = new Writer([deployment.port(4)], 'w');
+  const writer = new Writer(t, [deployment.port(4)], 'w');
   writer.start();
   const begun = performance.now();
   const exits = await Promise.all([0, 1, 2, 3].map((i) => deployment.stopNode(i)));
