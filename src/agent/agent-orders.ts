@@ -52,6 +52,8 @@ export class AgentOrders implements Orders {
     const { state } = this.#agent.assembly;
     const meant = state.members.filter(({ node }) => node === name || nameOf(node) === name);
     const [member, another] = meant;
+    if (state.members.length === 0)
+      return refused('STARTING', 'this node has not heard yet who is a member: ask again');
     if (member === undefined) {
       const names = state.members.map(({ node }) => nameOf(node)).join(', ');
       return refused('NO_SUCH_NODE', `${name} is no member; members are ${names}`);

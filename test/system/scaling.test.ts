@@ -44,14 +44,19 @@ function serving(deployment: Deployment, nodes: readonly number[]): Promise<unkn
   });
 }
 
+/** A node that has just come says 503 until it has heard what was agreed on. */
 async function send(deployment: Deployment, i: number, method: string, path: string, body: object) {
-  const answer = await fetch(`http://127.0.0.1:${deployment.httpPort(i)}${path}`, {
-    method,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(30_000),
+  await until(`${method} ${path} taken`, STEP_MS, async () => {
+    const answer = await fetch(`http://127.0.0.1:${deployment.httpPort(i)}${path}`, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(30_000),
+    });
+    if (answer.status === 503) return false;
+    assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.text()}`);
+    return true;
   });
-  assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.clone().text()}`);
 }
 
 async function assembly(deployment: Deployment, i: number): Promise<AssemblyView> {
