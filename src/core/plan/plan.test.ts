@@ -115,6 +115,8 @@ class World {
     ok(change.node !== this.dataLeader || change.kind !== 'remove', 'a leader removes itself');
     if (change.kind === 'promote' && !this.up.has(change.node)) return;
     const after = changed(this.data, change, data.decision);
+    const fewest = Math.min(this.data.voters.length, data.voters.length);
+    ok(after.voters.length >= fewest, 'fewer copies on the way than at either end');
     if (this.hasMajority(after)) this.data = after;
   }
 
