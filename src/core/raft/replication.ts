@@ -107,6 +107,8 @@ export function onAppendReply(s: State, leader: Leader, peer: Peer, reply: Appen
   peer.isHeard = true;
   peer.silentTicks = 0;
   peer.round = Math.max(peer.round, Math.min(reply.round, leader.rounds.last));
+  // Before the commit: whoever waits for both would otherwise ask for the round once more.
+  confirmRounds(s, leader);
   if (reply.ok) {
     assert(reply.index <= s.trail.last.index, 'no peer has more committed than its leader has');
     peer.acknowledged(reply.index, s.trail.base.index);
@@ -115,7 +117,6 @@ export function onAppendReply(s: State, leader: Leader, peer: Peer, reply: Appen
   } else {
     onRejected(s, peer, reply);
   }
-  confirmRounds(s, leader);
   sendAppends(s, leader, peer);
 }
 
