@@ -1,4 +1,4 @@
-/** Who counts for the data: by the own log where this node is in that group, else as decided. */
+/** Who counts for the data: by the own log if this node is in that group, else as was decided. */
 import type { ControlState } from '../core/control/state.ts';
 import { isMember } from '../core/raft/configuration.ts';
 import type { NodeId } from '../core/scalars.ts';

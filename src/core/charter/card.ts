@@ -9,4 +9,9 @@ export interface Card extends CharterMember {
   readonly phase: Phase;
   /** Null exactly when the phase is empty. */
   readonly charter: Charter | null;
+  /**
+   * The directories with which it would found now, its own included, sorted; absent when it founds
+   * none. Of an empty phase only, and the one thing here that is not durable.
+   */
+  readonly sees?: readonly string[];
 }

@@ -4,6 +4,16 @@
  * empty -> signed -> member, or empty -> joined. A directory signs at most one charter, ever, and
  * says so only when that is durable. A node is a member once every member of its charter is known
  * to have signed it: two charters with a directory in common can therefore not both get members.
+ * Where `nodesExpected` exceeds half of all nodes that may run before founding, any two sets of so
+ * many have one in common: a charter of more than expected is as safe as one of exactly so many.
+ *
+ * To sign at first sight would be safe, and stuck whenever more nodes than expected start together:
+ * a has seen b and c when d sees c and b. So each says whom it sees, and the first of a set signs
+ * when all of it have said that they see just this set; the rest signs what was signed. While
+ * nobody goes, views only grow, and then no second set is ever signed: a node that said both S and
+ * T had S before T, so S is part of T; who signed S had it as its view, and says nothing after it,
+ * so it never said T, without which nobody signs T.
+ *
  * An empty node that sees a deployment of its name joins it, and never founds: it takes over that
  * charter, which gives it no vote. So does a wiped directory, which comes back under another id: it
  * has forgotten what the old one promised, and may not vote in its place.
@@ -45,7 +55,7 @@ export type FoundingOutput =
 export interface FoundingOptions {
   readonly name: string;
   readonly self: CharterMember;
-  /** How many nodes found this deployment, this one included; null: it never founds, and joins. */
+  /** The fewest that found this deployment, this one included; null: it never founds, and joins. */
   readonly nodesExpected: number | null;
   /** What the identity file holds; null in an empty directory. */
   readonly saved: { readonly phase: Phase; readonly charter: Charter } | null;
@@ -83,6 +93,8 @@ export class Founding {
   readonly #visible = new Map<string, Card>();
   /** Directories that are known to have signed this text. A signature is never taken back. */
   readonly #signatures = new Map<string, string>();
+  /** As it was told last. */
+  #sees = '';
   #problems: readonly FoundingProblem[] = [];
 
   constructor(options: FoundingOptions) {
@@ -97,9 +109,11 @@ export class Founding {
     this.#charter = this.#phase === 'empty' ? null : (options.saved?.charter ?? null);
   }
 
-  /** What may be said to peers: durable. */
+  /** What may be said to peers: durable, but for what it sees. */
   get card(): Card {
-    return { ...this.#self, phase: this.#phase, charter: this.#charter };
+    const card = { ...this.#self, phase: this.#phase, charter: this.#charter };
+    const sees = this.#whomItSees();
+    return sees === null ? card : { ...card, sees };
   }
 
   get problems(): readonly FoundingProblem[] {
@@ -126,6 +140,7 @@ export class Founding {
         return unreachable(event);
     }
     this.#proceed(outputs);
+    this.#tellWhomItSees(outputs);
     this.#notice(outputs);
     return outputs;
   }
@@ -154,6 +169,29 @@ export class Founding {
     if (this.#phase === 'joined') outputs.push({ kind: 'becameJoined', charter: this.#charter });
   }
 
+  #tellWhomItSees(outputs: FoundingOutput[]): void {
+    const sees = this.#whomItSees()?.join() ?? '';
+    if (sees === this.#sees) return;
+    this.#sees = sees;
+    if (sees !== '') outputs.push({ kind: 'announce' });
+  }
+
+  /** While it signs it goes on to say whom it signs with. */
+  #whomItSees(): readonly string[] | null {
+    if (this.#phase !== 'empty' || this.#nodesExpected === null) return null;
+    if (this.#saving?.phase === 'joined') return null;
+    return directoriesOf(this.#saving?.charter.members ?? this.#founders());
+  }
+
+  /** With whom this node would found now: itself alone while there are too few, or too many. */
+  #founders(): readonly CharterMember[] {
+    const found = [...this.#visible.values()].filter(({ sees }) => sees !== undefined);
+    const all = [this.#self, ...found];
+    const isSet = new Set(all.map(({ node }) => node)).size === all.length;
+    const fits = all.length >= (this.#nodesExpected ?? 1) && all.length <= CHARTER_MEMBERS_MAX;
+    return isSet && fits ? all : [this.#self];
+  }
+
   #proceed(outputs: FoundingOutput[]): void {
     if (this.#saving !== null) return;
     const next = this.#phase === 'empty' ? this.#leaveEmpty() : this.#leaveSigned();
@@ -175,11 +213,27 @@ export class Founding {
       return { phase: 'joined', charter: first };
     }
 
-    const names = new Set(cards.map((card) => card.node));
-    if (names.size !== cards.length || cards.length + 1 !== this.#nodesExpected) return null;
-    const charter = charterOf(this.#name, [this.#self, ...cards]);
-    const allAgree = cards.every((c) => c.charter === null || isSameCharter(c.charter, charter));
-    return allAgree ? { phase: 'signed', charter } : null;
+    const charter = this.#charterToSign(cards);
+    return charter === null ? null : { phase: 'signed', charter };
+  }
+
+  #charterToSign(cards: readonly Card[]): Charter | null {
+    const expected = this.#nodesExpected;
+    if (expected === null) return null;
+    const first = cards.find(({ phase }) => phase === 'signed')?.charter ?? null;
+    if (first !== null) {
+      const here = new Set(directoriesOf([this.#self, ...cards]));
+      const isOurs = memberNamed(first, this.#self.node)?.directory === this.#self.directory;
+      const isWhole = first.members.every(({ directory }) => here.has(directory));
+      const isOne = cards.every((c) => c.charter === null || isSameCharter(c.charter, first));
+      return isOurs && isWhole && isOne && first.members.length >= expected ? first : null;
+    }
+    const founders = this.#founders();
+    if (founders.length < expected) return null;
+    const set = directoriesOf(founders).join();
+    const others = cards.filter(({ sees }) => sees !== undefined);
+    const allSeeIt = others.every(({ sees }) => sees?.join() === set);
+    return allSeeIt ? charterOf(this.#name, founders) : null;
   }
 
   #leaveSigned(): { phase: Phase; charter: Charter } | null {
@@ -205,4 +259,8 @@ export class Founding {
     this.#problems = problems;
     outputs.push({ kind: 'problems', problems });
   }
+}
+
+function directoriesOf(members: readonly CharterMember[]): string[] {
+  return members.map(({ directory }) => directory).sort();
 }

@@ -1,6 +1,6 @@
 /** What stands in the way of a founding or of a full vote, in words. */
 import type { Card } from './card.ts';
-import { type Charter, isSameCharter, memberNamed } from './charter.ts';
+import { CHARTER_MEMBERS_MAX, type Charter, isSameCharter, memberNamed } from './charter.ts';
 
 export type FoundingProblemCode =
   | 'DIRECTORY_OF_ANOTHER'
@@ -56,13 +56,13 @@ function whyEmpty(
   }
   if (charter !== undefined) return whyOut(self, charter);
   if (nodesExpected === null) return [];
-  if (cards.length + 1 > nodesExpected) {
-    const names = [self, ...cards].map((card) => card.node).sort();
+  const count = 1 + cards.filter(({ sees }) => sees !== undefined).length;
+  if (count > CHARTER_MEMBERS_MAX) {
     return [
       {
         code: 'TOO_MANY_NODES',
-        text: `${names.length} nodes are here (${names.join(', ')}), ${nodesExpected} are expected`,
-        todo: 'give every node the same complete list of peers',
+        text: `${count} nodes would found a deployment, ${CHARTER_MEMBERS_MAX} can`,
+        todo: 'stop some of them, and start them again when it is founded: they join',
       },
     ];
   }

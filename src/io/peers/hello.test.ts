@@ -56,6 +56,7 @@ test('judgeHello gives back what was said', () => {
   ]);
   for (const theirs of [
     hello(2),
+    hello(2, { sees: [directory(2), directory(3)] }),
     hello(2, { phase: 'signed', charter, rdbVersion: 11 }),
     hello(2, { phase: 'member', charter, deployment: 'ab'.repeat(16) }),
     hello(2, { phase: 'joined', charter, directory: directory(9) }),
@@ -133,6 +134,8 @@ test('judgeHello: a hello that is incomplete or contradicts itself is malformed'
     { phase: 'member', charter: { ...charter, name: 'other' } },
     { peerAddress: 'h'.repeat(5000) },
     { rdbVersion: 'eleven' },
+    { sees: 'everybody' },
+    { sees: ['nobody'] },
   ];
   for (const change of bad) equal(codeWith(change), 'MALFORMED', JSON.stringify(change));
 });

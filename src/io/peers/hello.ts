@@ -7,6 +7,7 @@
 import { assert } from '../../assert.ts';
 import type { Card, Phase } from '../../core/charter/card.ts';
 import {
+  CHARTER_MEMBERS_MAX,
   isDirectoryId,
   isName,
   memberNamed,
@@ -268,13 +269,20 @@ function parseCard(
 ): Card | null {
   const { phase } = fields;
   if (!isPhase(phase)) return null;
-  if (phase === 'empty')
-    return fields['charter'] === null ? { node, directory, phase, charter: null } : null;
+  if (phase === 'empty') {
+    const { charter, sees } = fields;
+    if (charter !== null || (sees !== undefined && !isDirectories(sees))) return null;
+    return { node, directory, phase, charter, ...(sees === undefined ? {} : { sees }) };
+  }
   const charter = parseCharter(fields['charter']);
   if (charter === null || charter.name !== name) return null;
   const own = memberNamed(charter, node);
   if ((own?.directory === directory) === (phase === 'joined')) return null;
   return { node, directory, phase, charter };
+}
+
+function isDirectories(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length <= CHARTER_MEMBERS_MAX && value.every(isDirectoryId);
 }
 
 function isRuns(value: unknown): value is string[] {
