@@ -22,7 +22,7 @@ import {
 } from './server-bed.ts';
 
 const BACKLOG_BYTES = 1 << 20;
-const PATIENCE_MS = 8_000;
+const PATIENCE_MS = 30_000;
 
 /** Connections that were made, in order. */
 class Callers implements Listening {
