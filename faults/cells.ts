@@ -36,11 +36,23 @@ export const CELLS: Readonly<Record<string, Cell>> = {
     kinds: ['kill', 'pause', 'partition'],
     logLimit: '32kb',
   },
+  member: {
+    means: 'nodes are removed, lose their disk, and are more or fewer copies',
+    kinds: ['member-wipe', 'member-remove', 'scale'],
+  },
+  'member-storm': {
+    means: 'the same while nodes are killed, paused and cut off, and compaction never rests',
+    kinds: [
+      ...(['member-wipe', 'member-remove', 'scale', 'scale'] as const),
+      ...(['kill', 'pause', 'partition', 'island'] as const),
+    ],
+    logLimit: '32kb',
+  },
   all: {
     means: 'everything together',
     kinds: [
       ...(['kill', 'kill', 'pause', 'pause', 'partition', 'partition', 'island'] as const),
-      ...(['clock', 'restart-storm'] as const),
+      ...(['clock', 'restart-storm', 'scale'] as const),
       ...DISKS,
     ],
     logLimit: '32kb',

@@ -33,7 +33,7 @@ function open(question: DoorQuestion): void {
 async function post(question: DoorQuestion): Promise<void> {
   try {
     const reply = await fetch(`http://127.0.0.1:${question.port}${question.path ?? '/'}`, {
-      method: 'POST',
+      method: question.path === '/spec' ? 'PATCH' : 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(question.body ?? {}),
       signal: AbortSignal.timeout(POST_MS),

@@ -70,7 +70,8 @@ export class LiveNode {
     return this.#door.status(PORTS.http);
   }
 
-  post(path: string, body: unknown): Promise<PostAnswer> {
+  /** Of its own HTTP door. */
+  order(path: string, body: unknown): Promise<PostAnswer> {
     return this.#door.post(PORTS.http, path, body);
   }
 

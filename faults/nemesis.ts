@@ -4,8 +4,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from '../sim/time.ts';
+import type { AgentAnswer } from '../src/doors/cli/up/agent-http.ts';
 import type { Hosts } from './hosts.ts';
 import type { LiveNode } from './live-node.ts';
+import { MemberFaults } from './member-faults.ts';
 import type { NodeShim } from './node-shim.ts';
 import { type Cut, cutsOf, majorityOf, startingWith } from './partitions.ts';
 import { type Fault, type FaultKind, type Strike, type Target, wordsFor } from './plan.ts';
@@ -31,6 +33,8 @@ export interface NemesisOptions {
   readonly hosts: Hosts;
   /** Who leads, as far as somebody knows. */
   readonly leader: () => number | null;
+  /** What every node said of itself last. */
+  readonly answers: () => readonly AgentAnswer[];
   readonly now: () => number;
   readonly onFinding: (words: string) => void;
 }
@@ -44,8 +48,14 @@ const DRIFT_PPM = 1_000;
 const EXCUSED_MS = 3_000;
 
 /** What an isolated leader is asked: each of these must not be done, or not be said to be done. */
-const FORBIDDEN_ORDERS: readonly (readonly [path: string, what: string])[] = [
-  ['/switchover', 'a hand-over'],
+const FORBIDDEN_ORDERS: readonly (readonly [
+  path: string,
+  what: string,
+  body: (other: string) => object,
+])[] = [
+  ['/switchover', 'a hand-over', (to) => ({ to })],
+  ['/spec', 'another spec', () => ({ replicas: 0 })],
+  ['/remove', 'the removal of another', (node) => ({ node })],
 ];
 
 export class Nemesis {
@@ -56,10 +66,12 @@ export class Nemesis {
   readonly #cuts = new Map<Band, readonly Cut[]>();
   readonly #paused = new Map<number, Band>();
   readonly #running = new Set<Promise<void>>();
+  readonly #members: MemberFaults;
   #isOver = false;
 
   constructor(options: NemesisOptions) {
     this.#options = options;
+    this.#members = new MemberFaults(options);
   }
 
   /** Resolves when the last strike has been struck; `heal` ends those that last. */
@@ -79,6 +91,7 @@ export class Nemesis {
   /** Everything is as it should be again, once the strikes under way are through. */
   async heal(): Promise<void> {
     this.#isOver = true;
+    this.#members.end();
     await Promise.all(this.#running);
     for (const node of this.#options.nodes) {
       node.resume();
@@ -86,6 +99,7 @@ export class Nemesis {
     }
     this.#cuts.clear();
     await this.#options.hosts.setCuts([]);
+    await this.#members.heal();
   }
 
   async #strike({ forMs, fault }: Strike): Promise<void> {
@@ -113,9 +127,30 @@ export class Nemesis {
         return this.#losePower(fault, forMs);
       case 'disk-slow':
         return this.#slowDisks(fault, forMs);
+      case 'member-wipe':
+      case 'member-remove':
+      case 'scale':
+        return this.#reshape(fault, forMs);
       default:
         return this.#spoilDisk(fault, forMs);
     }
+  }
+
+  async #reshape(
+    fault: Fault & { kind: 'member-wipe' | 'member-remove' | 'scale' },
+    forMs: number,
+  ): Promise<void> {
+    const members = this.#members;
+    const node = fault.kind === 'scale' ? null : this.#node(fault.on);
+    let band: Band | null = null;
+    const began = (): void => {
+      band = this.#begin(fault, node === null ? this.#options.nodes : [node]);
+    };
+    if (fault.kind === 'scale') await members.scale(fault.replicas, forMs, began);
+    else if (node === null) return;
+    else if (fault.kind === 'member-wipe') await members.wipe(node, began);
+    else await members.remove(node, forMs, began);
+    if (band !== null) this.#end(band);
   }
 
   async #kill(fault: Fault & { kind: 'kill' }, forMs: number): Promise<void> {
@@ -171,9 +206,9 @@ export class Nemesis {
     await sleep(100);
     const node = nodes[leader] as LiveNode;
     while (this.#isIsland(leader, others)) {
-      for (const [path, what] of FORBIDDEN_ORDERS) {
-        const to = nodes[others[0] as number] as LiveNode;
-        const answer = await node.post(path, { to: to.name });
+      for (const [path, what, body] of FORBIDDEN_ORDERS) {
+        const other = nodes[others[0] as number] as LiveNode;
+        const answer = await node.order(path, body(other.name));
         if (answer.code === 200 && this.#isIsland(leader, others))
           onFinding(`${node.name} is cut off and says yes to ${what}: ${answer.text.trim()}`);
       }

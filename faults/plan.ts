@@ -43,7 +43,9 @@ export type Fault =
       /** Syncs take so long before the power goes: there is more to lose. */
       readonly syncMs: number;
     }
-  | { readonly kind: 'restart-storm'; readonly victims: readonly number[]; readonly gapMs: number };
+  | { readonly kind: 'restart-storm'; readonly victims: readonly number[]; readonly gapMs: number }
+  | { readonly kind: 'member-wipe' | 'member-remove'; readonly on: Target }
+  | { readonly kind: 'scale'; readonly replicas: number };
 
 export type FaultKind = Fault['kind'];
 
@@ -74,6 +76,9 @@ const LASTS_MS: Readonly<Record<FaultKind, readonly [least: number, most: number
   'disk-failing': [200, 3_000],
   'disk-unsynced': [0, 3_000],
   'restart-storm': [4_000, 10_000],
+  'member-wipe': [0, 0],
+  'member-remove': [1_000, 5_000],
+  scale: [500, 5_000],
 };
 
 export function planOf(
@@ -130,6 +135,11 @@ function draw(kind: FaultKind, chance: Chance, nodes: number): Fault {
       const victims = Array.from({ length: STORM_VICTIMS }, () => chance.below(nodes));
       return { kind, victims, gapMs: chance.between(400, 3_000) };
     }
+    case 'member-wipe':
+    case 'member-remove':
+      return { kind, on };
+    case 'scale':
+      return { kind, replicas: chance.below(nodes - 1) };
   }
 }
 
@@ -154,6 +164,8 @@ export function wordsFor(fault: Fault): string {
       return `clock ${fault.how} ${fault.byMs} ms`;
     case 'disk-slow':
       return `disk-slow ${fault.byMs} ms`;
+    case 'scale':
+      return `scale to ${fault.replicas} replicas`;
     default:
       return fault.kind;
   }

@@ -26,6 +26,9 @@ export const COLORS: Readonly<Record<FaultKind, string>> = {
   'disk-failing': '#3d2b1f',
   'disk-unsynced': '#c08457',
   'restart-storm': '#e07a9b',
+  'member-wipe': '#2b2d42',
+  'member-remove': '#7a5195',
+  scale: '#6a994e',
 };
 const OUTCOMES = { ok: '#4c9f70', fail: '#b8bcc4', unknown: '#e8871e' } as const;
 const LEADER = '#3066be';
