@@ -52,13 +52,13 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
     serverState: { pid: 1, lastDown: null, diverged: null },
     identity: { now: { deployment: 'x', charter: { members: ['a', 'b', 'c'].map(node) } } },
     membership: { id: A, up: members, hello, problems: [], voters: [A, B, C] },
-    refusedPeers: () => [],
+    discovery: { status: () => [] },
     route: { leaderlessMs: 0 },
   } as unknown as Agent;
 }
 
 test('who votes is said by the log once it is open', () => {
-  const config = { relayThreads: 0 } as NodeConfig;
+  const config = { relayThreads: 0, discover: [] as const } as unknown as NodeConfig;
   const agent = new Agent(config, JOURNAL);
   deepEqual(agent.voters, [], 'before it is known who it is');
   agent.group = groupOf();
@@ -67,7 +67,10 @@ test('who votes is said by the log once it is open', () => {
 
 test('a planned stop hands over while the log has other voters, whatever the charter says', async () => {
   for (const isSoleVoter of [true, false]) {
-    const agent = new Agent({ relayThreads: 0 } as NodeConfig, JOURNAL);
+    const agent = new Agent(
+      { relayThreads: 0, discover: [] as const } as unknown as NodeConfig,
+      JOURNAL,
+    );
     const handedOver: (NodeId | null)[] = [];
     const group = groupOf(handedOver);
     agent.group = { ...group, raft: { ...group.raft, isSoleVoter } } as unknown as DataGroup;
