@@ -40,6 +40,7 @@ export class AgentView implements View {
       control: this.#control(),
       spec: this.#spec(),
       members: membersSeen(agent),
+      discovery: agent.discovery.status(),
       problems: problemsSeen(agent),
     };
   }

@@ -58,6 +58,7 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
     dataLeader: A,
     mesh: { peers: () => [] },
     assembly: { state: NOTHING_AGREED, group: null, leader: null, leaderlessMs: 0, waits: '' },
+    discovery: { status: () => [] },
     route: { leaderlessMs: 0 },
   } as unknown as Agent;
 }
@@ -74,7 +75,10 @@ test('who votes is said by the log once it is open, and by what was decided wher
 
 test('a planned stop hands over while the log has other voters, whatever the charter says', async () => {
   for (const isSoleVoter of [true, false]) {
-    const agent = new Agent({ relayThreads: 0 } as NodeConfig, JOURNAL);
+    const agent = new Agent(
+      { relayThreads: 0, discover: [] as const } as unknown as NodeConfig,
+      JOURNAL,
+    );
     const handedOver: (NodeId | null)[] = [];
     const group = groupOf(handedOver);
     agent.group = { ...group, raft: { ...group.raft, isSoleVoter } } as unknown as DataGroup;

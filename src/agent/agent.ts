@@ -26,7 +26,8 @@ import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
 import { openDataGroup } from './open-data-group.ts';
-import { findOwnAddress, reachableHost } from './own-address.ts';
+import { reachableHost } from './own-address.ts';
+import { OwnDiscovery } from './own-discovery.ts';
 import { OwnIdentity } from './own-identity.ts';
 import type { OwnServer } from './own-server.ts';
 import { RelayRoute } from './relay-route.ts';
@@ -43,8 +44,7 @@ export class Agent {
   group: DataGroup | null = null;
   readonly clients: ClientDoors;
   readonly route: RelayRoute;
-  /** This node's entry of `peers`. */
-  #ownAddress: string | null = null;
+  readonly discovery: OwnDiscovery;
   #identity: OwnIdentity | null = null;
   #membership: Membership | null = null;
   #mesh: Mesh | null = null;
@@ -79,6 +79,7 @@ export class Agent {
       acceptFailed: (error) => journal.warn('clients.acceptFailed', { error }),
       fatal: (error) => this.onFatal(error),
     });
+    this.discovery = new OwnDiscovery(config, journal, this);
     this.route = new RelayRoute(this.clients, () => this.membership.id);
   }
 
@@ -159,7 +160,7 @@ export class Agent {
       config.node,
     );
     const { now } = this.#identity;
-    this.#ownAddress = await findOwnAddress(config.peers, config.ports.peers, config.announce);
+    await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
     ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
       config,
@@ -185,7 +186,7 @@ export class Agent {
         (ms) => journal.warn('agent.stalled', { ms }),
       );
       this.membership.start();
-      this.#addresses.setCandidates(config.peers);
+      this.discovery.follow((all) => this.#addresses.setCandidates(all));
     }
     journal.info('agent.started', {
       directory: now.directory,
@@ -207,6 +208,7 @@ export class Agent {
     await this.clients.stop();
     await this.#http?.stop();
     await this.#mesh?.stop();
+    await this.discovery.stop();
     await this.#server?.end();
     await this.#feedListener?.stop();
     await this.#assembly?.close();
@@ -237,8 +239,8 @@ export class Agent {
     const { config, journal } = this;
     return new Membership({
       identity,
-      introduction: {
-        leaseReads: this.config.leaseReads,
+      introduction: () => ({
+        leaseReads: config.leaseReads,
         name: config.name,
         clientAddress: this.clientAddress,
         httpAddress: this.#announced(config.bind.http, config.ports.http),
@@ -246,18 +248,16 @@ export class Agent {
         serverVersion: this.serverVersion,
         zone: config.zone,
         ephemeral: config.ephemeral,
-      },
-      nodesExpected: config.joinsOnly ? null : this.#countNodes(),
+      }),
+      nodesExpected: this.discovery.nodesExpected,
       journal,
-      announce: () => {
-        this.#mesh?.announce();
-        this.#peersChanged();
-      },
+      announce: () => this.announce(),
       joined: () => {
         this.#openGroups().catch((error: Error) => this.onFatal(error));
       },
-      peerFound: (peer) => {
+      peerFound: (peer, hello) => {
         this.#peersChanged();
+        this.discovery.learn(hello);
         this.group?.peerFound(peer);
         this.#assembly?.peerFound(peer);
       },
@@ -277,14 +277,15 @@ export class Agent {
     if (clients.watch !== null) clients.know(membership.hello, this.mesh.addressesUp());
   }
 
-  #countNodes(): number {
-    const { size } = new Set(this.config.peers);
-    return this.#ownAddress === null ? size + 1 : size;
+  /** What this node says of itself is another. */
+  announce(): void {
+    this.#mesh?.announce();
+    this.#peersChanged();
   }
 
   /** Where others reach what listens on `bind`. */
   #announced(bind: string, port: number): string {
-    return `${this.config.announce ?? reachableHost(bind, this.#ownAddress)}:${port}`;
+    return `${this.config.announce ?? reachableHost(bind, this.discovery.ownAddress)}:${port}`;
   }
 
   #buildMesh(): Mesh {

@@ -1,9 +1,11 @@
 /** The shape of each setting: text from a flag, a variable or a file to a checked value. */
 import { z } from 'zod';
+import { CHARTER_MEMBERS_MAX } from '../core/charter/charter.ts';
 import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN } from '../core/control/spec.ts';
 import { parseBytes } from '../doors/bytes.ts';
 import { parseDuration } from '../doors/durations.ts';
 import { parseHost } from '../io/discovery/address.ts';
+import { parseSources } from '../io/discovery/specification.ts';
 import { LIMITS } from './limits.ts';
 
 /** Smaller, every few commands would start a snapshot. */
@@ -45,6 +47,26 @@ const peers = z
   .union([z.string().transform((s) => s.split(',')), z.array(z.string())])
   .pipe(z.array(address).min(1).max(PEERS_MAX));
 
+/** Any port does: this is about what is written. */
+const ANY_PORT = 1;
+
+const discover = z
+  .union([z.string().transform((s) => [s]), z.array(z.string())])
+  .refine((lines) => parseSources(lines, ANY_PORT).ok);
+
+/** Said in its own words: a list of sources goes wrong in many ways. */
+function aboutSources(given: unknown): { readonly text: string; readonly todo: string } | null {
+  const lines = z.union([z.string(), z.array(z.string())]).safeParse(given);
+  if (!lines.success) return null;
+  const parsed = parseSources(lines.data, ANY_PORT);
+  return parsed.ok ? null : { text: parsed.text, todo: parsed.todo };
+}
+
+const expect = text
+  .refine((s) => /^\d{1,2}$/.test(s))
+  .transform(Number)
+  .refine((n) => n >= 1 && n <= CHARTER_MEMBERS_MAX);
+
 const logLimit = text
   .transform((s) => parseBytes(s))
   .refine((n) => n !== null)
@@ -67,8 +89,16 @@ const relayThreads = text
   .transform((s) => (s === 'auto' ? s : Number(s)))
   .refine((n) => n === 'auto' || n <= LIMITS.relayThreadsMax);
 
-function shape<T extends z.ZodType>(schema: T, isNot: string, todo: string) {
-  return { schema, isNot, todo };
+/** What is wrong with a value, better than `isNot` says it; null: it cannot be told. */
+type Explain = (given: unknown) => { readonly text: string; readonly todo: string } | null;
+
+function shape<T extends z.ZodType>(
+  schema: T,
+  isNot: string,
+  todo: string,
+  explain: Explain = () => null,
+) {
+  return { schema, isNot, todo, explain };
 }
 
 const NAME = 'start with a letter or digit, then letters, digits, ".", "_", "-", at most 63';
@@ -84,6 +114,8 @@ export const SHAPES = {
     'not a list of addresses',
     `give host:port,host:port,… (IPv6 in brackets), at most ${PEERS_MAX}`,
   ),
+  discover: shape(discover, 'no list of sources', 'give text, or a list of it', aboutSources),
+  expect: shape(expect, 'not a number of nodes', `give 1 to ${CHARTER_MEMBERS_MAX}`),
   port: shape(port, 'not a port', PORT),
   'peer-port': shape(port, 'not a port', PORT),
   'http-port': shape(port, 'not a port', PORT),

@@ -114,10 +114,11 @@ class Gathering implements Gathered {
   }
 
   #take(key: SettingKey, given: unknown, place: Place, relativeTo: string): void {
-    const { schema, isNot, todo } = SHAPES[key];
+    const { schema, isNot, todo, explain } = SHAPES[key];
     const parsed = schema.safeParse(given);
     if (!parsed.success) {
-      this.issues.push({ ...place, text: `${quoted(given)} is ${isNot}`, todo });
+      const said = explain(given) ?? { text: `${quoted(given)} is ${isNot}`, todo };
+      this.issues.push({ ...place, ...said });
       return;
     }
     const isPath =

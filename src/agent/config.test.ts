@@ -3,7 +3,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { sourceLabel } from '../io/discovery/specification.ts';
 import { loadConfig, type NodeConfig } from './config.ts';
+import { nodesExpected } from './config-discovery.ts';
 import { formatIssue, nearestName } from './config-issue.ts';
 import type { ConfigInput } from './config-sources.ts';
 
@@ -70,6 +72,8 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     ports: { client: 6379, peers: 7379, http: 8379 },
     announce: null,
     peers: PEERS.split(','),
+    discover: [],
+    expect: null,
     secret: null,
     password: null,
     serverPath: null,
@@ -129,6 +133,32 @@ test('loadConfig: ALTHING_CONFIG names the file, and its other keys may come fro
   equal(loaded({ config: 'env.yaml' }).name, 'from-file');
 });
 
+test('loadConfig: sources from flags, a variable or the file; peers beside them, or nothing', () => {
+  const base = { dir: '/data', secretFile };
+  const labels = (...args: Parameters<typeof load>) => loaded(...args).discover.map(sourceLabel);
+  const flags = { discover: ['orders; srv:_peers._tcp.b', '10.0.0.1'], peerPort: '7400' };
+  deepEqual(labels(flags, {}, base), ['static', 'dns:orders:7400', 'srv:_peers._tcp.b']);
+  deepEqual(labels({}, { ALTHING_DISCOVER: 'a,b' }, base), ['dns:a:7379', 'dns:b:7379']);
+  const config = file('discover.yaml', 'discover:\n  - a\n  - srv:b\nexpect: 5\n');
+  deepEqual(labels({ config }, {}, base), ['dns:a:7379', 'srv:b']);
+  equal(loaded({ config }, {}, base).expect, 5);
+  deepEqual(loaded({ discover: ['a'], secretFile }).peers.length, 3);
+  const alone = loaded({}, {}, base);
+  deepEqual([alone.peers, alone.discover, alone.expect], [[], [], null]);
+  const six = { secretFile, discover: ['fd00::1,[fd00::2]:7400'] };
+  equal(loaded(six, {}, { dir: '/data' }).bind.peers, '::');
+  equal(loaded({ ...six, discover: ['fd00::1', 'a'] }, {}, { dir: '/d' }).bind.peers, '0.0.0.0');
+});
+
+test('nodesExpected: as given, else three where nodes are looked for, else all that are listed', () => {
+  const { discover } = loaded({ discover: ['a'], secretFile });
+  equal(nodesExpected(null, [], 1), 1);
+  equal(nodesExpected(null, [], 4), 4);
+  equal(nodesExpected(null, discover, 1), 3);
+  equal(nodesExpected(null, discover, 5), 5);
+  equal(nodesExpected(2, discover, 5), 2);
+});
+
 test('loadConfig: a credential opens what it protects, and only that', () => {
   const secret = { secretFile };
   const password = { passwordFile };
@@ -146,7 +176,43 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
   const both = { secretFile, passwordFile };
   const cases: [name: string, args: Parameters<typeof load>, want: RegExp][] = [
     ['no directory', [{ dir: undefined }], /^--dir \(rule\): is missing/],
-    ['no peers', [{ peers: undefined }], /^--peers \(rule\): is missing/],
+    [
+      'nowhere to join',
+      [{ peers: undefined, join: true }],
+      /^--join \(rule\): has nowhere to look for a deployment; give --discover, or --peers/,
+    ],
+    [
+      'a source that is none',
+      [{ ...both, discover: ['orders', 'srv:a:1'] }],
+      /^--discover \(flag\): "srv:a:1" has a port, which comes from the SRV records; leave/,
+    ],
+    [
+      'an overruled source that is none',
+      [{ ...both, discover: ['orders'] }, { ALTHING_DISCOVER: 'a:b:c' }],
+      /^ALTHING_DISCOVER \(environment\): "a:b:c" is neither an address nor a source; give HOST/,
+    ],
+    ['a source of numbers', [{}, {}, { discover: [7] }], /^--discover .*\[7\] is no list of sour/],
+    [
+      'a far source, no secret',
+      [{ discover: ['orders'] }],
+      /^--discover \(flag\): dns:orders:7379 may be on other machines.*--secret-file/,
+    ],
+    [
+      'pods, and no pod',
+      [{ ...both, discover: ['kubernetes:app=orders'] }],
+      /^--discover \(flag\): kubernetes works in a pod only: KUBERNETES_SERVICE_HOST is not set/,
+    ],
+    [
+      'a pod without its account',
+      [{ ...both, discover: ['kubernetes:app=a'] }, { KUBERNETES_SERVICE_HOST: '10.0.0.1' }],
+      /^--discover \(flag\): .* there is no \/var\/run\/secrets\/.*\/token; set automount/,
+    ],
+    ['nobody expected', [{ expect: '0' }], /^--expect \(flag\): "0" is not a number of nodes; gi/],
+    [
+      'half of the peers expected',
+      [{ peers: `${PEERS},127.0.0.1:7004`, expect: '2' }],
+      /^--expect \(flag\): 2 of 4 listed peers could found .* others; give more than half: 3 at/,
+    ],
     ['a peer without port', [{ peers: 'a' }], /^--peers \(flag\): "a" is not a list of addr/],
     ['a bare IPv6 peer', [{ peers: '::1:7000' }], /not a list of addresses.*brackets/],
     ['a peer named twice', [{ peers: '127.0.0.1:1,127.0.0.1:1' }], /names an address twice/],

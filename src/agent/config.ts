@@ -7,6 +7,9 @@
 import { FORGET_AFTER_MS_DEFAULT } from '../core/control/spec.ts';
 import { isLoopback } from '../doors/access.ts';
 import type { SettingKey } from '../doors/cli/start-options.ts';
+import { addressText } from '../io/discovery/address.ts';
+import type { SourceSpec } from '../io/discovery/specification.ts';
+import { farSource, refusedSources, sourcesOf } from './config-discovery.ts';
 import type { ConfigIssue } from './config-issue.ts';
 import { parseAddress, type SettingValues } from './config-schema.ts';
 import { readPassword, readSecret, type SecretResult } from './config-secret.ts';
@@ -24,6 +27,10 @@ export interface NodeConfig {
   readonly announce: string | null;
   /** `host:port` of every node, this one perhaps included, IPv6 in brackets. */
   readonly peers: readonly string[];
+  /** Where nodes are looked for beside `peers`, for ever. */
+  readonly discover: readonly SourceSpec[];
+  /** The fewest nodes that found a deployment; null: not said. */
+  readonly expect: number | null;
   readonly secret: Buffer | null;
   readonly password: string | null;
   readonly serverPath: string | null;
@@ -67,13 +74,15 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     peers: values['peer-port'] ?? PORTS_DEFAULT.peers,
     http: values['http-port'] ?? PORTS_DEFAULT.http,
   };
-  const bind = bindAddresses(values, { secret, password });
+  const discover = sourcesOf(values, ports.peers);
+  const bind = bindAddresses(values, discover, { secret, password });
   const issues = [
     ...gathered.issues,
     ...credentials.issues,
     ...missing(gathered),
     ...refusedPorts(ports),
-    ...refusedExposure(gathered, credentials),
+    ...refusedSources(gathered, discover, input.environment),
+    ...refusedExposure(gathered, discover, credentials),
     ...refusedThreads(gathered, input),
   ];
   if (issues.length > 0) return { ok: false, issues };
@@ -85,6 +94,8 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ports,
     announce: values.announce ?? null,
     peers: values.peers ?? [],
+    discover,
+    expect: values.expect ?? null,
     secret,
     password,
     serverPath: values['server-path'] ?? null,
@@ -168,10 +179,14 @@ function readCredentials({ values, places }: Gathered): Credentials {
 
 function bindAddresses(
   values: SettingValues,
+  discover: readonly SourceSpec[],
   { secret, password }: Pick<Credentials, 'secret' | 'password'>,
 ): NodeConfig['bind'] {
   const hosts = (values.peers ?? []).map((peer) => parseAddress(peer)?.host ?? '');
-  const isIPv6 = hosts.length > 0 && hosts.every((host) => host.startsWith('['));
+  const isOpen = discover.some(({ kind }) => kind !== 'static');
+  for (const spec of discover)
+    if (spec.kind === 'static') hosts.push(...spec.addresses.map(addressText));
+  const isIPv6 = !isOpen && hosts.length > 0 && hosts.every((host) => host.startsWith('['));
   const [loopback, all] = isIPv6 ? ['::1', '::'] : ['127.0.0.1', '0.0.0.0'];
   const given = values.bind?.replace(/^\[|\]$/g, '');
   const forClients = given ?? (password === null ? loopback : all);
@@ -191,13 +206,6 @@ function missing({ values, issues }: Gathered): ConfigIssue[] {
       source: 'rule',
       text: 'is missing',
       todo: 'give the directory that holds the data of this node',
-    });
-  if (values.peers === undefined && !isRefused('--peers', 'ALTHING_PEERS', 'peers'))
-    found.push({
-      path: '--peers',
-      source: 'rule',
-      text: 'is missing',
-      todo: 'give the peer address of every node, this one included: host:port,host:port,…',
     });
   if (new Set(values.peers).size < (values.peers?.length ?? 0))
     found.push({
@@ -224,6 +232,7 @@ function refusedPorts(ports: NodeConfig['ports']): ConfigIssue[] {
 /** What would be open to the network with nothing that protects it. */
 function refusedExposure(
   { values, places }: Gathered,
+  discover: readonly SourceSpec[],
   { isSecretGiven, isPasswordGiven }: Credentials,
 ): ConfigIssue[] {
   const found: ConfigIssue[] = [];
@@ -232,6 +241,13 @@ function refusedExposure(
     found.push({
       ...(places.get('peers') ?? BY_RULE),
       text: `${far[0]} is not on loopback, and without a secret peers listen on loopback only`,
+      todo: 'give every node the same --secret-file (openssl rand -hex 32)',
+    });
+  const source = farSource(discover);
+  if (source !== null && !isSecretGiven)
+    found.push({
+      ...(places.get('discover') ?? BY_RULE),
+      text: `${source} may be on other machines, and without a secret peers listen on loopback only`,
       todo: 'give every node the same --secret-file (openssl rand -hex 32)',
     });
   const bind = values.bind;
@@ -253,10 +269,10 @@ function refusedExposure(
 }
 
 /** What is allowed, and probably not meant. */
-function doubts({ bind, peers, secret, password }: NodeConfig): string[] {
+function doubts({ bind, peers, discover, secret, password }: NodeConfig): string[] {
   const found: string[] = [];
   const isFar = peers.some((peer) => !isLoopback(parseAddress(peer)?.host ?? ''));
-  if (isFar && isLoopback(bind.peers))
+  if ((isFar || farSource(discover) !== null) && isLoopback(bind.peers))
     found.push(`peers are on other machines, but this node listens on ${bind.peers} only`);
   if (secret === null) found.push(`no secret: other nodes can connect from this machine only`);
   if (password === null) found.push('no password: clients can connect from this machine only');

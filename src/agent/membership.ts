@@ -12,7 +12,7 @@ import type { Identity } from '../io/storage/identity.ts';
 import type { Journal } from './journal.ts';
 import type { OwnIdentity } from './own-identity.ts';
 
-/** What a hello says beside the card: it does not change while the process runs. */
+/** What a hello says beside the card. */
 export type Introduction = Pick<
   Hello,
   | 'name'
@@ -27,7 +27,8 @@ export type Introduction = Pick<
 
 export interface MembershipOptions {
   readonly identity: OwnIdentity;
-  readonly introduction: Introduction;
+  /** As it is now: where this node is reached may be found out late. */
+  readonly introduction: () => Introduction;
   /** Null: it only joins. */
   readonly nodesExpected: number | null;
   readonly journal: Journal;
@@ -35,7 +36,7 @@ export interface MembershipOptions {
   readonly announce: () => void;
   /** Called once: this node belongs to a deployment. */
   readonly joined: () => void;
-  readonly peerFound: (peer: NodeId) => void;
+  readonly peerFound: (peer: NodeId, hello: Hello) => void;
   readonly peerLost: (peer: NodeId) => void;
   /** Whether the deployment has taken this directory out for good. */
   readonly isRemoved: (peer: NodeId) => boolean;
@@ -52,7 +53,7 @@ export class Membership {
     const { identity, introduction, nodesExpected } = options;
     const { node, directory } = identity.now;
     const founding = {
-      name: introduction.name,
+      name: introduction().name,
       self: { node, directory },
       nodesExpected,
       saved: savedOf(identity.now),
@@ -90,7 +91,8 @@ export class Membership {
   get hello(): Hello {
     const { identity, introduction } = this.#o;
     const { deployment, incarnation } = identity.now;
-    return { ...this.#founding.card, ...introduction, ...identity.runs, deployment, incarnation };
+    const card = this.#founding.card;
+    return { ...card, ...introduction(), ...identity.runs, deployment, incarnation };
   }
 
   start(): void {
@@ -117,7 +119,7 @@ export class Membership {
     const isNew = !this.#up.has(peer);
     this.#up.set(peer, hello);
     this.#carryOut(this.#founding.step({ kind: 'peerSeen', card: hello }));
-    if (isNew) this.#o.peerFound(peer);
+    if (isNew) this.#o.peerFound(peer, hello);
   }
 
   gone(peer: NodeId): void {

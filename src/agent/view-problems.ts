@@ -37,15 +37,22 @@ function removed({ config }: Agent): Problem[] {
   ];
 }
 
-function notFounded({ config, membership, route }: Agent): Problem[] {
+function notFounded({ config, membership, route, discovery }: Agent): Problem[] {
   if (route.leaderlessMs < LEADERLESS_MS_MAX) return [];
+  const places = discovery.places.join(', ') || 'nowhere but here';
+  const { nodesExpected } = discovery;
+  const failing = discovery.status().flatMap(({ lastError }) => lastError?.text ?? []);
   return [
     {
       code: 'NOT_FOUNDED',
-      text: `this node belongs to no deployment yet; it sees ${membership.up.size} other nodes`,
+      text: [
+        `this node belongs to no deployment yet; it sees ${membership.up.size} other nodes`,
+        ...(nodesExpected === null ? [] : [`${nodesExpected} nodes or more begin one`]),
+        ...failing,
+      ].join('; '),
       todo: config.joinsOnly
-        ? `give an address of a node of ${config.name}: at ${config.peers.join(', ')} is none`
-        : `all nodes must see one another once, to begin: ${config.peers.join(', ')}`,
+        ? `give an address of a node of ${config.name}: at ${places} is none`
+        : `as many must see one another once, to begin; they are looked for at ${places}`,
     },
   ];
 }

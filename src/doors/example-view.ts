@@ -23,6 +23,15 @@ export const EXAMPLE_STATUS: Status = {
     { node: 'b', role: 'follower', address: '127.0.0.1:6380', lagBytes: 120 },
     { node: 'c', role: 'unreachable', address: '127.0.0.1:6381', lagBytes: null },
   ],
+  discovery: [
+    {
+      source: 'dns:shop:7379',
+      addresses: ['10.0.0.1:7379', '10.0.0.2:7379'],
+      lastAnswer: { msAgo: 62_000, addresses: 2 },
+      lastError: { msAgo: 1_400, text: 'shop: the name server does not answer' },
+      nextTryInMs: 900,
+    },
+  ],
   problems: [],
 };
 

@@ -67,7 +67,22 @@ export interface Status {
   /** What is wanted of the deployment; null while that is not agreed on. */
   readonly spec: SpecView | null;
   readonly members: readonly Member[];
+  /** Where this node looks for others, beside the typed list of peers. */
+  readonly discovery: readonly SourceView[];
   readonly problems: readonly Problem[];
+}
+
+/** A source of addresses, as it was written, and how it fares. */
+export interface SourceView {
+  readonly source: string;
+  /** `host:port` each: of its last answer, and of earlier ones still kept. */
+  readonly addresses: readonly string[];
+  /** Null: it has never answered. */
+  readonly lastAnswer: { readonly msAgo: number; readonly addresses: number } | null;
+  /** Null when the last look was well. */
+  readonly lastError: { readonly msAgo: number; readonly text: string } | null;
+  /** Null while it is looking, or watching, or has nothing more to ask. */
+  readonly nextTryInMs: number | null;
 }
 
 export interface SpecView {

@@ -9,6 +9,8 @@ export type SettingKey =
   | 'node'
   | 'dir'
   | 'peers'
+  | 'discover'
+  | 'expect'
   | 'port'
   | 'peer-port'
   | 'http-port'
@@ -36,6 +38,8 @@ export interface StartSetting {
   readonly help: string;
   /** Its value may be left out. */
   readonly isOption?: boolean;
+  /** It may be given several times. */
+  readonly isList?: boolean;
 }
 
 function setting(
@@ -63,7 +67,22 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('name', 'NAME', 'name of the deployment (default: althing)'),
   setting('node', 'NAME', 'name of this node (default: HOSTNAME-PEERPORT)'),
   setting('dir', 'DIR', 'data directory of this node; required'),
-  setting('peers', 'LIST', 'peer addresses of every node, host:port,…; required'),
+  setting('peers', 'LIST', 'peer addresses of every node, host:port,… (default: this one alone)'),
+  {
+    ...setting(
+      'discover',
+      'SOURCES',
+      'where nodes are found, several with ";": HOST[:PORT], a DNS NAME[:PORT], srv:NAME, ' +
+        'kubernetes:[NAMESPACE:]SELECTOR[:PORT]',
+    ),
+    isList: true,
+  },
+  setting(
+    'expect',
+    'N',
+    'nodes that found it, more than half of all that may start before ' +
+      '(default: 3 with --discover, else all peers)',
+  ),
   setting('port', 'PORT', 'port for clients (default: 6379)'),
   setting('peer-port', 'PORT', 'port for the other nodes (default: 7379)'),
   setting('http-port', 'PORT', 'port for HTTP (default: 8379)'),
@@ -84,9 +103,11 @@ export const START_SETTINGS: readonly StartSetting[] = [
 
 /** Adds every flag of `althing start`. Values stay text: agent/config.ts checks them. */
 export function addStartOptions(command: Command): Command {
-  for (const { flag, placeholder, help, environment, isOption } of START_SETTINGS) {
+  for (const { flag, placeholder, help, environment, isOption, isList } of START_SETTINGS) {
     const value = isOption ? `[${placeholder}]` : `<${placeholder}>`;
-    command.addOption(new Option(`${flag} ${value}`, `${help} [${environment}]`));
+    const option = new Option(`${flag} ${value}`, `${help} [${environment}]`);
+    if (isList) option.argParser((given: string, all: string[] = []) => [...all, given]);
+    command.addOption(option);
   }
   return command.addOption(
     new Option('--config <FILE>', 'YAML file with the same keys [ALTHING_CONFIG]'),

@@ -1,6 +1,6 @@
 /** The status as one screen of text. Pure: the same status, the same lines. */
 import { formatBytes } from '../bytes.ts';
-import type { Member, Status } from '../view.ts';
+import type { Member, SourceView, Status } from '../view.ts';
 import { type Cell, table } from './table.ts';
 import { type Ink, painter, printable } from './terminal.ts';
 
@@ -50,6 +50,9 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
     ...(relayThreads > 0 ? [`clients    served by ${relayThreads} threads`] : []),
     `spec       ${specText(status)}`,
     `decides    ${controlText(status)}`,
+    ...status.discovery.map(
+      (source, i) => `${i === 0 ? 'looks at' : ''.padEnd(8)}   ${sourceText(source)}`,
+    ),
     `log        ${formatBytes(log.bytes)}`,
     `snapshot   ${taken}`,
     '',
@@ -68,6 +71,15 @@ function controlText({ control }: Status): string {
   const { leader, role, voters } = control;
   const who = leader === null ? 'nobody' : leader;
   return `${who}, this node as ${role}; ${voters.join(', ') || 'nobody'} vote`;
+}
+
+function sourceText({ source, addresses, lastAnswer, lastError, nextTryInMs }: SourceView): string {
+  const seconds = (ms: number) => `${Math.round(ms / 1000)} s`;
+  const answered =
+    lastAnswer === null ? 'no answer yet' : `answered ${seconds(lastAnswer.msAgo)} ago`;
+  const error = lastError === null ? '' : `; ${printable(lastError.text)}`;
+  const next = nextTryInMs === null ? '' : `; again in ${seconds(nextTryInMs)}`;
+  return `${source}: ${addresses.length} addresses, ${answered}${error}${next}`;
 }
 
 function memberRow(member: Member, self: string, paint: ReturnType<typeof painter>): Cell[] {

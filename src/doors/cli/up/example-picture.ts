@@ -23,6 +23,7 @@ export function exampleStatus(node: string, changes: Partial<Status> = {}): Stat
       { node: 'node2', role: 'leader', address: '127.0.0.1:6380', lagBytes: 0 },
       { node: 'node3', role: 'follower', address: '127.0.0.1:6381', lagBytes: null },
     ],
+    discovery: [],
     problems: [],
     ...changes,
   };
