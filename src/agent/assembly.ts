@@ -134,7 +134,11 @@ export class Assembly {
   isRemoved(node: NodeId): boolean {
     const group = this.#group;
     if (group === null || !group.state.removed.includes(node)) return false;
-    return !isMember(group.raft.configuration, node);
+    // Its vote may still be needed until both removals are committed.
+    return [group.raft, this.#o.data()?.raft ?? null].every((raft) => {
+      const agreed = raft?.configurationAt(raft.committed) ?? null;
+      return agreed === null ? raft === null : !isMember(agreed, node);
+    });
   }
 
   /** Once this node belongs to a deployment. Rejects with an error that names the file. */
@@ -302,7 +306,9 @@ export class Assembly {
       goneMs: (node) => sightings.goneMs(node),
       control: this.#group?.raft.configuration ?? { voters: [], learners: [], decision: 0 },
       data:
-        leading === null || configuration === null ? null : { leader: leading.node, configuration },
+        leading === null || configuration === null
+          ? null
+          : { leader: leading.node, configuration, carriedOut: leading.report.carriedOut },
     };
   }
 
@@ -316,6 +322,7 @@ export class Assembly {
       leader: raft?.leader ?? null,
       // The newest, once it is committed: what was before it says nothing any more.
       configuration: agreed !== null && agreed === raft?.configuration ? agreed : null,
+      carriedOut: this.#dataMembers.carriedOut,
       waits: this.#dataMembers.waits,
       controlLeader: this.#group?.raft.leader ?? null,
       up: [...peers.keys()],
@@ -327,7 +334,8 @@ export class Assembly {
   /** What others should know at once. */
   #urgent(): string {
     const raft = this.#o.data()?.raft;
-    return `${raft?.role === 'leader'} ${raft?.leader ?? ''} ${this.#isLeaving}`;
+    const { carriedOut } = this.#dataMembers;
+    return `${raft?.role === 'leader'} ${raft?.leader ?? ''} ${carriedOut} ${this.#isLeaving}`;
   }
 
   #report(): void {

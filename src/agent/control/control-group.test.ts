@@ -232,7 +232,11 @@ class TrialAssembly {
       nodes,
       goneMs: () => 0,
       control: this.nodes.get(id)?.running.raft.configuration ?? this.data,
-      data: { leader: this.dataLeader, configuration: this.data },
+      data: {
+        leader: this.dataLeader,
+        configuration: this.data,
+        carriedOut: this.nodes.get(this.dataLeader)?.data?.carriedOut ?? null,
+      },
     };
   }
 

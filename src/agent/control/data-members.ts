@@ -39,6 +39,8 @@ export class DataMembers {
   /** Refusals in a row: another step is tried after each. */
   #refusals = 0;
   #waits = '';
+  /** The decision for which nothing was left to do at the last look. */
+  #carriedOut: number | null = null;
 
   constructor(options: DataMembersOptions) {
     this.#o = options;
@@ -49,12 +51,21 @@ export class DataMembers {
     return this.#o.data()?.isLeader === true ? this.#waits : '';
   }
 
+  /** The decision that this leader has read and carried out; null while it is at work, or follows. */
+  get carriedOut(): number | null {
+    const isAsDecided = this.#o.data()?.isLeader === true && !this.#isActing;
+    return isAsDecided ? this.#carriedOut : null;
+  }
+
   tick(): void {
     this.#ticks += 1;
     if (this.#quietTicks > 0) this.#quietTicks -= 1;
     if (this.#isActing || this.#ticks % STEP_TICKS !== 0) return;
     const lead = this.#o.data();
-    if (lead?.isLeader !== true) return;
+    if (lead?.isLeader !== true) {
+      this.#carriedOut = null;
+      return;
+    }
     const { spec, data } = this.#o.state();
     const { configuration } = lead;
     if (spec === null || configuration.decision > data.decision) return;
@@ -65,6 +76,7 @@ export class DataMembers {
       isHeard: (node) => lead.isHeard(node),
     });
     const step = steps[this.#refusals % Math.max(1, steps.length)];
+    this.#carriedOut = step === undefined ? data.decision : null;
     if (step === undefined) this.#rest();
     else this.#take(lead, step, data.decision);
   }

@@ -15,6 +15,8 @@ export interface Report {
   readonly leader: NodeId | null;
   /** What is committed there; null where this node does not lead. */
   readonly configuration: Configuration | null;
+  /** The decision that was read there and needs no further step; null: none, or it does not lead. */
+  readonly carriedOut: number | null;
   /** Why the data group is not as it was decided yet, in words; empty when it is. */
   readonly waits: string;
   /** Of the control group, as far as this node knows. */
@@ -33,12 +35,23 @@ const ADDRESS_CHARS_MAX = 300;
 /** Null for what is no report. */
 export function reportFrom(body: unknown): Report | null {
   if (typeof body !== 'object' || body === null) return null;
-  const { term, leader, configuration, waits, controlLeader, up, addresses, isLeaving } =
-    body as Record<string, unknown>;
+  const {
+    term,
+    leader,
+    configuration,
+    carriedOut = null,
+    waits,
+    controlLeader,
+    up,
+    addresses,
+    isLeaving,
+  } = body as Record<string, unknown>;
   if (typeof term !== 'number' || !Number.isSafeInteger(term) || term < 0) return null;
   if (!isNodeOrNull(leader) || !isNodeOrNull(controlLeader)) return null;
   const members = configuration === null ? null : configurationFrom(configuration);
   if (configuration !== null && members === null) return null;
+  if (carriedOut !== null && (typeof carriedOut !== 'number' || !Number.isSafeInteger(carriedOut)))
+    return null;
   if (typeof waits !== 'string' || typeof isLeaving !== 'boolean') return null;
   if (!isList(up) || !up.every(isNode)) return null;
   if (!isList(addresses) || !addresses.every(isAddress)) return null;
@@ -46,6 +59,7 @@ export function reportFrom(body: unknown): Report | null {
     term,
     leader,
     configuration: members,
+    carriedOut,
     waits: waits.slice(0, WAITS_CHARS_MAX),
     controlLeader,
     up,

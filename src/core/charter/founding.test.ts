@@ -198,6 +198,18 @@ test('Founding: an empty directory whose own id has signed is a rolled back one'
   deepEqual(codes(founding), ['DIRECTORY_ROLLED_BACK']);
 });
 
+test('Founding: who signed alone joins those of its set that founded without it', () => {
+  const saved = { phase: 'signed', charter: charter('a', 'b', 'c') } as const;
+  const { founding } = begin('a', 3, saved);
+  const founded = charter('b', 'c', 'd');
+  deepEqual(kinds(see(founding, card('b', 'signed', founded))), ['problems']);
+  const [save] = see(founding, card('b', 'member', founded));
+  equal(save?.kind === 'save' && save.phase, 'joined');
+  const stranger = begin('a', 3, saved).founding;
+  see(stranger, card('x', 'member', charter('x', 'y', 'z')));
+  equal(stranger.card.phase, 'signed', 'nobody of its set is in it: the set may yet be whole');
+});
+
 test('Founding: sets that do not fit are CHARTER_STUCK for both sides', () => {
   const all = charter('a', 'b', 'c');
   const { founding } = begin('a', 3, { phase: 'signed', charter: all });

@@ -249,7 +249,22 @@ export class Founding {
       ({ directory }) =>
         directory === this.#self.directory || this.#signatures.get(directory) === text,
     );
-    return isFounded || allSigned ? { phase: 'member', charter } : null;
+    if (isFounded || allSigned) return { phase: 'member', charter };
+    const other = this.#foundedWithout(charter);
+    return other === null ? null : { phase: 'joined', charter: other };
+  }
+
+  /**
+   * A deployment that began with somebody of `charter`: who is in it has signed that one and no
+   * other, ever, so `charter` will never have all its signatures. Nobody can have voted in it.
+   */
+  #foundedWithout(charter: Charter): Charter | null {
+    const ours = new Set(directoriesOf(charter.members));
+    for (const { phase, charter: other } of this.#visible.values()) {
+      if (phase !== 'member' || other === null || isSameCharter(other, charter)) continue;
+      if (other.members.some(({ directory }) => ours.has(directory))) return other;
+    }
+    return null;
   }
 
   #notice(outputs: FoundingOutput[]): void {

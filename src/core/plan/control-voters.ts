@@ -34,7 +34,8 @@ export function nextControlStep(state: ControlState, seen: Observation): Control
   if (other !== undefined) return change('remove', other, `${nameOf(other)} is no member any more`);
   if (gone.includes(self)) {
     const heir = control.voters.find((node) => node !== self && nodes.has(node));
-    if (heir === undefined) return null;
+    // Somebody must be promoted first, or nobody could ever decide anything again.
+    if (heir === undefined) return voterStep(state, seen);
     return { kind: 'handOver', to: heir, why: `${nameOf(self)} is no member any more` };
   }
   const isComing = (node: NodeId) => nodes.has(node) && !isMember(control, node);

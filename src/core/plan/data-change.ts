@@ -2,9 +2,9 @@
  * From the data group's configuration to the one that was decided, one change at a time: what its
  * leader does next (holes H10: by that decision, or a later one).
  *
- * Whoever comes learns and votes before anybody goes: there are never fewer copies on the way than
- * at either end. Of those that go, the ones that nobody hears go first, since they count in every
- * majority; and the leader last, who hands over to somebody that stays.
+ * Voters that nobody hears go first, since they count in every majority. Then whoever comes learns
+ * and votes before anybody else goes: there are never fewer living copies on the way than at either
+ * end. The leader goes last, and hands over to somebody that stays.
  */
 import { isMember } from '../raft/configuration.ts';
 import type { Configuration, MemberChange } from '../raft/protocol.ts';
@@ -29,10 +29,14 @@ export function nextDataSteps(input: DataChangeInput): DataStep[] {
   const { configuration, wanted, isHeard } = input;
   const { voters, learners } = configuration;
   const coming = wanted.filter((node) => !voters.includes(node)).toSorted(byHearing(isHeard, true));
-  if (coming.length > 0)
-    return coming.map((node) =>
-      step(isMember(configuration, node) ? 'promote' : 'addLearner', node),
-    );
+  if (coming.length > 0) {
+    // No living copy goes with them, and each counts in every majority on the way.
+    const dead = voters.filter((node) => !wanted.includes(node) && !isHeard(node));
+    return [
+      ...dead.filter((node) => node !== input.self).map((node) => step('remove', node)),
+      ...coming.map((node) => step(isMember(configuration, node) ? 'promote' : 'addLearner', node)),
+    ];
+  }
   const going = [
     ...learners.filter((node) => !wanted.includes(node)),
     ...voters.filter((node) => !wanted.includes(node)).toSorted(byHearing(isHeard, false)),

@@ -1,4 +1,5 @@
 /** Who should hold the data: the spec's number of voters, of those that stay. */
+import { shortened } from '../control/shapes.ts';
 import { activeMembers, type ControlState, nameOf } from '../control/state.ts';
 import type { NodeId } from '../scalars.ts';
 import { choose } from './choose.ts';
@@ -35,7 +36,7 @@ export function nextDataDecision(state: ControlState, seen: Observation): DataDe
     ...coming.map((node) => `${nameOf(node)} takes a place`),
     `the spec wants ${spec.replicas + 1} of ${stay.length} nodes`,
   ];
-  return { voters, why: reasons.join('; ') };
+  return { voters, why: shortened(reasons.join('; ')) };
 }
 
 /** The leader first, then who holds the data, then who is there; an heir before other spares. */

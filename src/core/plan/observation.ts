@@ -15,6 +15,8 @@ export interface DataSeen {
   readonly leader: NodeId;
   /** The newest that is committed. */
   readonly configuration: Configuration;
+  /** The decision that its leader has read and has nothing left to do for; null: it is at work. */
+  readonly carriedOut: number | null;
 }
 
 export interface Observation {

@@ -24,6 +24,9 @@ import { isDataSettled } from './data-change.ts';
 import { nextDataDecision } from './data-voters.ts';
 import type { Observation } from './observation.ts';
 
+/** A node that is merely restarted, or whose connection broke, is back by then. */
+const SUCCESSION_MS = 5_000;
+
 export type Action =
   | { readonly kind: 'propose'; readonly command: Command; readonly why: string }
   | ControlStep;
@@ -60,8 +63,7 @@ function meetings(state: ControlState, seen: Observation): Action[] {
     const known = memberOf(state, node);
     if (known !== null && isSameFacts(known.facts, facts)) continue;
     if (known === null && (isLeaving || state.removed.includes(node))) continue;
-    if (known === null && namesakes(state, node).some((each) => seen.nodes.has(each.node)))
-      continue;
+    if (known === null && isNameTaken(state, seen, node)) continue;
     const why = known === null ? 'it asks to join' : 'it says something else of itself now';
     const command = { kind: 'meet', atMs: seen.nowMs, node, facts } as const;
     actions.push({ kind: 'propose', command, why: `${nameOf(node)}: ${why}` });
@@ -74,7 +76,8 @@ function dismissals(state: ControlState, seen: Observation): Action[] {
   const gone = activeMembers(state).filter(({ node }) => !seen.nodes.has(node));
   for (const { node } of gone) {
     const heir = namesakes(state, node).find((each) => seen.nodes.has(each.node));
-    if (heir !== undefined)
+    const isLong = seen.goneMs(node) >= SUCCESSION_MS && canDoWithout(state, seen);
+    if (heir !== undefined && isLong)
       return [dismissal(seen, node, 'successor', `${heir.node} has its name and is there`)];
     const { forgetAfterMs } = state.spec ?? { forgetAfterMs: null };
     if (forgetAfterMs === null || seen.goneMs(node) < forgetAfterMs) continue;
@@ -103,17 +106,18 @@ function decisions(state: ControlState, seen: Observation): Action[] {
     const command: Command = { kind: 'decide', atMs, basis: data.decision, voters, why };
     return [{ kind: 'propose', command, why }];
   }
-  const configuration = seen.data?.configuration;
-  if (data.isSettled || configuration === undefined) return [];
-  if (!isDataSettled(configuration, data.voters)) return [];
+  if (data.isSettled || seen.data === null || seen.data.carriedOut !== data.decision) return [];
+  if (!isDataSettled(seen.data.configuration, data.voters)) return [];
   const command: Command = { kind: 'settle', atMs, decision: data.decision };
   return [{ kind: 'propose', command, why: 'the data group is as it was decided' }];
 }
 
 /** Data group first: whoever leaves votes there until its removal is committed (holes H10). */
 function forgettings(state: ControlState, seen: Observation): Action[] {
-  const { data } = seen;
-  if (data === null) return [];
+  const { data, control } = seen;
+  // What its leader said before it had read this decision proves nothing: it may still add somebody.
+  if (data === null || data.carriedOut !== state.data.decision) return [];
+  if (!activeMembers(state).some(({ node }) => control.voters.includes(node))) return [];
   return state.members
     .filter(({ node, leaving }) => leaving !== null && !state.data.voters.includes(node))
     .filter(({ node }) => !isMember(data.configuration, node))
@@ -122,6 +126,14 @@ function forgettings(state: ControlState, seen: Observation): Action[] {
       command: { kind: 'forget', atMs: seen.nowMs, node },
       why: `${nameOf(node)} has left the data group`,
     }));
+}
+
+/** By a member that is there, or by another newcomer: of two the one whose id comes first is met. */
+function isNameTaken(state: ControlState, { nodes }: Observation, node: NodeId): boolean {
+  if (namesakes(state, node).some((each) => nodes.has(each.node))) return true;
+  return [...nodes.keys()].some(
+    (each) => each < node && nameOf(each) === nameOf(node) && memberOf(state, each) === null,
+  );
 }
 
 /** Members of the same name with another directory. */
