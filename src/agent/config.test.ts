@@ -195,7 +195,7 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
     [
       'a far source, no secret',
       [{ discover: ['orders'] }],
-      /^--discover \(flag\): dns:orders:7379 may be on other machines.*--secret-file/,
+      /^--discover \(flag\): dns:orders:7379 may be elsewhere.*--secret-file/,
     ],
     [
       'pods, and no pod',

@@ -247,7 +247,7 @@ function refusedExposure(
   if (source !== null && !isSecretGiven)
     found.push({
       ...(places.get('discover') ?? BY_RULE),
-      text: `${source} may be on other machines, and without a secret peers listen on loopback only`,
+      text: `${source} may be elsewhere, and without a secret peers listen on loopback only`,
       todo: 'give every node the same --secret-file (openssl rand -hex 32)',
     });
   const bind = values.bind;
