@@ -55,7 +55,7 @@ export class OwnDiscovery {
     });
   }
 
-  /** Resolves when the own address is known, as far as it can be soon. */
+  /** Resolves when the own address is known, as far as it can be soon. Rejects for our bugs. */
   async start(): Promise<void> {
     const { peers, ports, announce } = this.#config;
     this.#discovery?.start();

@@ -56,6 +56,23 @@ export class OwnResolver {
     atEnd(scope, () => this.#close());
   }
 
+  /** Arguments of nsenter for a further program in there. */
+  get entering(): string[] {
+    return ['-t', String(this.#inside.pid), '-m', '-n'];
+  }
+
+  /** The body that is answered in there, empty when none is. */
+  async get(url: string): Promise<string> {
+    const words = [...this.entering, 'curl', '-sS', '--max-time', '2', url];
+    const child = spawn('nsenter', words, { stdio: ['ignore', 'pipe', 'ignore'] });
+    let body = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    const [code] = (await once(child, 'close')) as [number | null];
+    return code === 0 ? body : '';
+  }
+
   /** What the program said last. */
   get lastLine(): string {
     return this.#lastLine;
@@ -65,7 +82,6 @@ export class OwnResolver {
   async serve(hosts: readonly string[], flags: readonly string[] = []): Promise<void> {
     this.rewrite(hosts);
     await this.endServer();
-    const enter = ['-t', String(this.#inside.pid), '-m', '-n'];
     const settings = ['--keep-in-foreground', '--log-facility=-', '--pid-file', '--user=root'];
     const reading = ['--no-resolv', '--no-hosts', `--addn-hosts=${join(this.#dir, 'hosts')}`];
     // It knows all names there are: what it does not know does not exist.
@@ -78,7 +94,7 @@ export class OwnResolver {
     const program = process.env['ALTHING_TEST_DNSMASQ'] ?? '';
     const child = spawn(
       'nsenter',
-      [...enter, program, ...settings, ...reading, ...listening, ...flags],
+      [...this.entering, program, ...settings, ...reading, ...listening, ...flags],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     this.#dnsmasq = child;
