@@ -13,7 +13,6 @@ import { RAFT_LIMITS } from '../core/raft/options.ts';
 import type { Message } from '../core/raft/protocol.ts';
 import type { NodeId } from '../core/scalars.ts';
 import type { OrderResult } from '../doors/orders.ts';
-import type { Hello } from '../io/peers/hello.ts';
 import type { Mesh } from '../io/peers/mesh.ts';
 import type { Disk } from '../io/storage/ports.ts';
 import type { AddressBook } from './address-book.ts';
@@ -30,6 +29,7 @@ import { type Journal, timeForPeopleMs } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import type { Membership } from './membership.ts';
 import { monotonicMs } from './monotonic.ts';
+import { nodeSeen } from './node-seen.ts';
 import { journalNotice } from './notice-journal.ts';
 import { openControlGroup } from './open-control-group.ts';
 import type { OwnIdentity } from './own-identity.ts';
@@ -292,9 +292,9 @@ export class Assembly {
   #observe(): Observation {
     const { membership, data } = this.#o;
     const { id, sightings } = { id: this.id, sightings: this.#sightings };
-    const nodes = new Map<NodeId, NodeSeen>([[id, seen(membership.hello, this.#isLeaving)]]);
+    const nodes = new Map<NodeId, NodeSeen>([[id, nodeSeen(membership.hello, this.#isLeaving)]]);
     for (const [node, hello] of membership.peersIn)
-      nodes.set(node, seen(hello, sightings.of(node)?.isLeaving ?? false));
+      nodes.set(node, nodeSeen(hello, sightings.of(node)?.isLeaving ?? false));
     sightings.look(nodes.keys());
     if (data() !== null) sightings.reported(id, this.#ownReport());
     const leading = sightings.dataLeader();
@@ -392,13 +392,4 @@ export class Assembly {
     else if (this.#group === null) answer(refused('STARTING', 'this node is still starting'));
     else this.#group.propose(command, answer);
   }
-}
-
-function seen(hello: Hello, isLeaving: boolean): NodeSeen {
-  const { peerAddress, clientAddress, httpAddress, serverVersion } = hello;
-  const { zone = '', ephemeral = false } = hello;
-  return {
-    facts: { peerAddress, clientAddress, httpAddress, zone, serverVersion, ephemeral },
-    isLeaving,
-  };
 }

@@ -51,7 +51,7 @@ export class DataMembers {
     return this.#o.data()?.isLeader === true ? this.#waits : '';
   }
 
-  /** The decision that this leader has read and carried out; null while it is at work, or follows. */
+  /** The decision that this leader has carried out; null while it is at work, or follows. */
   get carriedOut(): number | null {
     const isAsDecided = this.#o.data()?.isLeader === true && !this.#isActing;
     return isAsDecided ? this.#carriedOut : null;

@@ -15,7 +15,7 @@ export interface Report {
   readonly leader: NodeId | null;
   /** What is committed there; null where this node does not lead. */
   readonly configuration: Configuration | null;
-  /** The decision that was read there and needs no further step; null: none, or it does not lead. */
+  /** The decision that was read there and needs no step any more; null: none, or no leader. */
   readonly carriedOut: number | null;
   /** Why the data group is not as it was decided yet, in words; empty when it is. */
   readonly waits: string;

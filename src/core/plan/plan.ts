@@ -115,7 +115,7 @@ function decisions(state: ControlState, seen: Observation): Action[] {
 /** Data group first: whoever leaves votes there until its removal is committed (holes H10). */
 function forgettings(state: ControlState, seen: Observation): Action[] {
   const { data, control } = seen;
-  // What its leader said before it had read this decision proves nothing: it may still add somebody.
+  // What its leader said before it read this decision proves nothing: it may still add somebody.
   if (data === null || data.carriedOut !== state.data.decision) return [];
   if (!activeMembers(state).some(({ node }) => control.voters.includes(node))) return [];
   return state.members
@@ -128,7 +128,7 @@ function forgettings(state: ControlState, seen: Observation): Action[] {
     }));
 }
 
-/** By a member that is there, or by another newcomer: of two the one whose id comes first is met. */
+/** By a member that is there, or another newcomer: of two the one whose id comes first is met. */
 function isNameTaken(state: ControlState, { nodes }: Observation, node: NodeId): boolean {
   if (namesakes(state, node).some((each) => nodes.has(each.node))) return true;
   return [...nodes.keys()].some(
