@@ -31,6 +31,13 @@ async function begin(t: TestContext, flags: readonly string[] = []): Promise<Dep
   return deployment;
 }
 
+/** Ends with the test, however that ends. */
+function writerOn(t: TestContext, ports: readonly number[]): Writer {
+  const writer = new Writer(ports, 'w');
+  t.after(() => writer.stop());
+  return writer;
+}
+
 async function joinAll(deployment: Deployment): Promise<void> {
   deployment.startNode(3, ['--join']);
   deployment.startNode(4);
@@ -89,7 +96,7 @@ async function assertKept(
 
 test('3 -> 5 -> 1 -> 3 under a writer: nothing acknowledged is lost', async (t) => {
   const deployment = await begin(t);
-  const writer = new Writer(deployment.ports.slice(0, 3), 'w');
+  const writer = writerOn(t, deployment.ports.slice(0, 3));
   writer.start();
   await joinAll(deployment);
   assert.equal((await holders(deployment, ALL, 3)).length, 3);
@@ -115,7 +122,7 @@ test('3 -> 5 -> 1 -> 3 under a writer: nothing acknowledged is lost', async (t) 
 
 test('a leader is removed by order, a member moves, and who was removed comes back only anew', async (t) => {
   const deployment = await begin(t);
-  const writer = new Writer([deployment.port(1), deployment.port(2)], 'w');
+  const writer = writerOn(t, [deployment.port(1), deployment.port(2)]);
   deployment.startNode(3, ['--join']);
   await serving(deployment, [0, 1, 2, 3]);
   if ((await deployment.leader()) !== 0) await deployment.switchover(0);
@@ -159,7 +166,7 @@ test('four of five without a disk are stopped at once: the fifth has it all', as
   await joinAll(deployment);
   await send(deployment, 0, 'PATCH', '/spec', { replicas: 4 });
   await holders(deployment, ALL, 5);
-  const writer = new Writer([deployment.port(4)], 'w');
+  const writer = writerOn(t, [deployment.port(4)]);
   writer.start();
   const begun = performance.now();
   const exits = await Promise.all([0, 1, 2, 3].map((i) => deployment.stopNode(i)));
