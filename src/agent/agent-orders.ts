@@ -44,33 +44,12 @@ export class AgentOrders implements Orders {
     });
   }
 
-  async changeSpec(change: SpecChange, ifVersion: number | null): Promise<OrderResult> {
+  changeSpec(change: SpecChange, ifVersion: number | null): Promise<OrderResult> {
     return this.#agent.assembly.order({ kind: 'spec', atMs: timeForPeopleMs(), change, ifVersion });
   }
 
-  async removeNode(name: string): Promise<OrderResult> {
-    const { state } = this.#agent.assembly;
-    const meant = state.members.filter(({ node }) => node === name || nameOf(node) === name);
-    const [member, another] = meant;
-    if (state.members.length === 0)
-      return refused('STARTING', 'this node has not heard yet who is a member: ask again');
-    if (member === undefined) {
-      const names = state.members.map(({ node }) => nameOf(node)).join(', ');
-      return refused('NO_SUCH_NODE', `${name} is no member; members are ${names}`);
-    }
-    if (another !== undefined) {
-      const ids = meant.map(({ node }) => node).join(', ');
-      return refused('AMBIGUOUS', `${name} may be any of ${ids}: give the whole of it`);
-    }
-    const { node } = member;
-    const why = 'somebody asked for it';
-    return this.#agent.assembly.order({
-      kind: 'dismiss',
-      atMs: timeForPeopleMs(),
-      node,
-      by: 'order',
-      why,
-    });
+  removeNode(name: string): Promise<OrderResult> {
+    return this.#agent.assembly.order({ kind: 'remove', name });
   }
 
   announceSnapshot(snapshot: SnapshotMeta): void {

@@ -4,8 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, commandFrom } from '../core/control/command.ts';
-import { type ControlState, memberOf, NOTHING_AGREED, nameOf } from '../core/control/state.ts';
+import { type ControlState, memberOf, NOTHING_AGREED } from '../core/control/state.ts';
 import type { NodeSeen, Observation } from '../core/plan/observation.ts';
 import { isMember } from '../core/raft/configuration.ts';
 import { FETCH_LIMITS, type TransferMessage } from '../core/raft/fetch.ts';
@@ -16,7 +15,6 @@ import type { OrderResult } from '../doors/orders.ts';
 import type { Mesh } from '../io/peers/mesh.ts';
 import type { Disk } from '../io/storage/ports.ts';
 import type { AddressBook } from './address-book.ts';
-import { Asks, refused } from './asks.ts';
 import type { NodeConfig } from './config.ts';
 import { CONTROL_GROUP, ControlGroup } from './control/control-group.ts';
 import { ControlLoop } from './control/control-loop.ts';
@@ -24,6 +22,7 @@ import { DataMembers } from './control/data-members.ts';
 import type { OpenedControl } from './control/open-control.ts';
 import { type Report, reportFrom } from './control/report.ts';
 import { Sightings } from './control/sightings.ts';
+import { ControlOrders } from './control-orders.ts';
 import { dataLeadOf } from './data-lead.ts';
 import { type Journal, timeForPeopleMs } from './journal.ts';
 import { LIMITS } from './limits.ts';
@@ -34,14 +33,9 @@ import { journalNotice } from './notice-journal.ts';
 import { openControlGroup } from './open-control-group.ts';
 import type { OwnIdentity } from './own-identity.ts';
 import type { DataGroup } from './shard/data-group.ts';
+import type { Wanted } from './wanted.ts';
 
-/** The leader proposes at once, and a majority needs a moment. */
-const ORDER_MS_MAX = 8_000;
-/** A new leader is elected within this, or nobody can decide anything. */
-const LEADER_MS_MAX = 4_000;
 const LOOK_AGAIN_MS = 50;
-/** What a peer may ask of the control leader. */
-const ORDERS: ReadonlySet<string> = new Set(['spec', 'dismiss']);
 
 export interface AssemblyOptions {
   readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs'>;
@@ -63,7 +57,7 @@ export interface AssemblyOptions {
 export class Assembly {
   readonly #o: AssemblyOptions;
   readonly #sightings = new Sightings(monotonicMs);
-  readonly #asks: Asks;
+  readonly #orders: ControlOrders;
   readonly #dataMembers: DataMembers;
   #files: OpenedControl | null = null;
   #group: ControlGroup | null = null;
@@ -78,7 +72,12 @@ export class Assembly {
 
   constructor(options: AssemblyOptions) {
     this.#o = options;
-    this.#asks = new Asks((to, topic, body) => options.mesh.note(to, topic, body));
+    this.#orders = new ControlOrders({
+      id: this.id,
+      note: (to, topic, body) => options.mesh.note(to, topic, body),
+      group: () => this.#group,
+      leader: () => this.leader,
+    });
     this.#dataMembers = new DataMembers({
       id: this.id,
       data: () => dataLeadOf(options.data(), this.id),
@@ -215,34 +214,16 @@ export class Assembly {
   }
 
   noted(from: NodeId, topic: string, fields: Readonly<Record<string, unknown>>): void {
-    if (topic === 'order') this.#ordered(from, fields);
-    else if (topic === 'order.done') this.#asks.answered(fields);
-    else if (topic === 'report') {
-      const report = reportFrom(fields);
-      if (report === null) return;
-      this.#sightings.reported(from, report);
-      this.#o.addresses.setTold(from, report.addresses);
-    }
+    this.#orders.noted(from, topic, fields);
+    const report = topic === 'report' ? reportFrom(fields) : null;
+    if (report === null) return;
+    this.#sightings.reported(from, report);
+    this.#o.addresses.setTold(from, report.addresses);
   }
 
-  /** Passes a command on to the control leader, wherever it is, and tells what came of it. */
-  async order(command: Command): Promise<OrderResult> {
-    const leader = await this.#someLeader();
-    const group = this.#group;
-    if (leader === null || group === null)
-      return refused(
-        'NO_LEADER',
-        'no majority of the nodes can be reached: nothing can be decided',
-      );
-    if (leader === this.id) return new Promise((resolve) => group.propose(command, resolve));
-    const late = `${nameOf(leader)} leads the control group and did not answer`;
-    return this.#asks.ask({
-      to: leader,
-      topic: 'order',
-      body: { command },
-      msMax: ORDER_MS_MAX,
-      late,
-    });
+  /** Passes it on to the control leader, wherever that is, and tells what came of it. */
+  order(wanted: Wanted): Promise<OrderResult> {
+    return this.#orders.order(wanted);
   }
 
   /** Leaves the deployment, as far as that goes within the bound; for good only for others. */
@@ -374,22 +355,5 @@ export class Assembly {
     const groups = [this.#group?.raft, this.#o.data()?.raft];
     if (memberOf(this.state, this.id) !== null) return true;
     return groups.some((raft) => raft !== undefined && isMember(raft.configuration, this.id));
-  }
-
-  async #someLeader(): Promise<NodeId | null> {
-    const deadlineMs = monotonicMs() + LEADER_MS_MAX;
-    while (this.leader === null && monotonicMs() < deadlineMs) await sleep(LOOK_AGAIN_MS);
-    return this.leader;
-  }
-
-  #ordered(from: NodeId, fields: Readonly<Record<string, unknown>>): void {
-    const { mesh } = this.#o;
-    const command = commandFrom(fields['command']);
-    const answer = (result: OrderResult): void =>
-      mesh.note(from, 'order.done', { request: fields['request'], ...result });
-    if (command === null || !ORDERS.has(command.kind))
-      answer(refused('NO_SUCH_ORDER', 'that is no order: do both nodes run the same version?'));
-    else if (this.#group === null) answer(refused('STARTING', 'this node is still starting'));
-    else this.#group.propose(command, answer);
   }
 }
