@@ -59,7 +59,7 @@ class MemoryWatch {
   }
 }
 
-/** A short command on every port in turn, until it is stopped; the slowest answer in milliseconds. */
+/** A short command on every port in turn; yields the slowest answer in milliseconds. */
 function probe(scope: Scope, ports: readonly number[]): Beside<number> {
   return new Beside(scope, async (isOn) => {
     const wires = ports.map((port) => new Wire(port));
