@@ -198,8 +198,8 @@ type Child = ChildProcessByStdio<null, Readable, Readable>;
 
 /** One process without children of its own, which ends with this one. */
 function spawnBounded(args: readonly string[], cwd: string): Child {
-  // A test runner inside a test runner would not run anything.
-  const { NODE_TEST_CONTEXT: _, ...rest } = process.env;
+  // A test runner inside a test runner would not run anything; nobody comes back to compiled copies.
+  const { NODE_TEST_CONTEXT: _, NODE_COMPILE_CACHE: __, ...rest } = process.env;
   const env = { ...rest, ALTHING_SABOTAGE_RUNNER: `${process.pid}` };
   const all = ['--import', join(ROOT, 'sabotage', 'bounded.ts'), ...args];
   const child = spawn(process.execPath, all, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });

@@ -56,15 +56,16 @@ function planOf(args: readonly string[]): Plan | string {
 
 /**
  * System tests wait more than they compute, and unit tests only compute: side by side they fill the
- * cores. Of the system tests one runs at a time: each is a whole deployment.
+ * cores, a lane for each. A full run measures: one system test at a time, and nothing beside it.
  */
 function lanesOf({ unit, system, full }: Plan): Queue[][] {
   const queue = (paths: readonly string[], fileMs: number): Queue =>
     paths.map((path) => ({ path, fileMs }));
+  if (full) return [[queue(system, FULL_FILE_MS)]];
+  const waiting = queue(system, SYSTEM_FILE_MS);
   const computing = queue(unit, UNIT_FILE_MS);
-  const waiting = queue(system, full ? FULL_FILE_MS : SYSTEM_FILE_MS);
   const others = availableParallelism() - 1;
-  return [[waiting, computing], ...Array.from({ length: others }, () => [computing])];
+  return [[waiting, computing], ...Array.from({ length: others }, () => [computing, waiting])];
 }
 
 /** Runs one of the project's tools with its output kept back unless it fails. */

@@ -41,6 +41,8 @@ async function outcomeOf(body: string, fileMs = 30_000, beside = ''): Promise<Ou
     writeFileSync(join(cwd, 'beside.test.mjs'), `${header}${beside}\n`);
     const environment = { ...process.env };
     delete environment['NODE_TEST_CONTEXT'];
+    // Nobody comes back to what is planted.
+    delete environment['NODE_COMPILE_CACHE'];
     writeFileSync(join(cwd, 'driver.mjs'), DRIVER);
     const { stdout } = await promisify(execFile)(
       process.execPath,

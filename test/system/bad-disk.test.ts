@@ -74,9 +74,8 @@ async function refusesToStart(i: number, path: string, code: RegExp, damage: () 
   deployment.startNode(i);
   const exit = await until('the end of the node', NAMED_MS, () => deployment.exitOf(i));
   assert.notEqual(exit, 0, 'it ended with an error');
-  const log = deployment.log(i).slice(from);
-  assert.match(log, code);
-  assert.ok(log.includes(path), `the log names ${path}: ${log.slice(-1_500)}`);
+  deployment.assertLogged(i, code, from);
+  deployment.assertLogged(i, new RegExp(path), from);
   await write(`beside:${code.source}`);
   copyFileSync(join(deployment.dir, 'kept'), path);
   rmSync(kept, { force: true });
@@ -94,7 +93,7 @@ test('a torn last record is cut off, and nothing is missing', async () => {
   const from = deployment.log(i).length;
   deployment.startNode(i);
   await deployment.ready();
-  assert.match(deployment.log(i).slice(from), /tornTailCut/);
+  deployment.assertLogged(i, /tornTailCut/, from);
   await write('after the tear');
   await allIsThere();
 });
@@ -185,7 +184,7 @@ test('a full disk ends the leader by name; the others go on, and it comes back',
       },
     );
     assert.notEqual(exit, 0);
-    assert.match(small.log(i) + small.output, /DISK_FULL/);
+    small.assertLogged(i, /DISK_FULL/);
     await until('another leader', 20_000, async () => (await small.leader()) !== i);
     await sleep(500);
     await writer.stop();

@@ -170,7 +170,7 @@ test('a directory of one node started as another is refused', async (t) => {
   deployment.startNode(2, ['--node', 'node9']);
   const exit = await until('its end', NAMED_MS, () => deployment.exitOf(2));
   assert.notEqual(exit, 0);
-  assert.match(deployment.log(2).slice(from), /node9.*node3|node3.*node9/s);
+  deployment.assertLogged(2, /node9.*node3|node3.*node9/s, from);
 });
 
 test('a server program that is missing, too old or none at all is named', async (t) => {
@@ -198,8 +198,7 @@ test('a server program that is missing, too old or none at all is named', async 
     const from = deployment.log(2).length;
     deployment.startNode(2, ['--server', path]);
     assert.notEqual(await until('its end', NAMED_MS, () => deployment.exitOf(2)), 0);
-    const log = deployment.log(2).slice(from);
-    assert.ok(log.includes(code) && log.includes(path), `${code} and ${path} in: ${log}`);
+    for (const word of [code, path]) deployment.assertLogged(2, new RegExp(word), from);
     const wire = new Wire(deployment.port(0));
     assert.equal(await wire.must('SET', 'server', code), 'OK');
     wire.close();
@@ -226,6 +225,6 @@ test('settings that cannot be are refused with their key before anything starts'
     const from = deployment.log(2).length;
     deployment.startNode(2, flags);
     assert.equal(await until('its end', NAMED_MS, () => deployment.exitOf(2)), 2);
-    assert.match(deployment.log(2).slice(from), words);
+    deployment.assertLogged(2, words, from);
   }
 });

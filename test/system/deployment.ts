@@ -39,6 +39,8 @@ const LEVEL_MS = 60_000;
 const STOP_MS = 20_000;
 /** What dies with its parent needs a moment on a loaded machine. */
 const GONE_MS = 6_000;
+const LOG_SHOWN_CHARACTERS = 4_000;
+
 export interface DeploymentOptions {
   readonly nodes?: number;
   /** Further flags of `up` or of every agent. */
@@ -231,6 +233,13 @@ export class Deployment {
     } catch {
       return '';
     }
+  }
+
+  /** That it said so, from this character of its log on; tells the end of it otherwise. */
+  assertLogged(i: number, pattern: RegExp, from = 0): void {
+    const log = this.log(i).slice(from);
+    const end = log.slice(-LOG_SHOWN_CHARACTERS);
+    assert.ok(pattern.test(log), `node${i + 1} did not log ${pattern} but, at the end:\n${end}`);
   }
 
   ask(i: number): Promise<AgentAnswer> {

@@ -56,7 +56,7 @@ test('H9: a second agent on the directory of one that runs is refused, and distu
   second.startNode(0, ['--dir', deployment.nodeDir(i), '--node', `node${i + 1}`]);
   const exit = await until('its end', NAMED_MS, () => second.exitOf(0));
   assert.notEqual(exit, 0);
-  assert.match(second.log(0), /DIRECTORY_LOCKED/);
+  second.assertLogged(0, /DIRECTORY_LOCKED/);
   assert.equal(await deployment.agentPid(i), pid);
   await write('beside a second agent');
 });
@@ -112,7 +112,7 @@ test('H9: an identity without its log is damage, and the node says which', async
     const from = deployment.log(i).length;
     deployment.startNode(i);
     assert.notEqual(await until('its end', NAMED_MS, () => deployment.exitOf(i)), 0);
-    assert.ok(deployment.log(i).slice(from).includes(code), deployment.log(i).slice(from));
+    deployment.assertLogged(i, new RegExp(code), from);
     await write(`beside ${code}`);
     mkdirSync(data, { recursive: true });
     for (const name of readdirSync(aside)) renameSync(join(aside, name), join(data, name));

@@ -1,15 +1,22 @@
 /** The power goes out: every process dies at once, in the middle of writes. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
 import { Deployment } from './deployment.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { isAlive, signal } from './processes.ts';
+import { fileScope } from './scope.ts';
 import { missingAt, Writer } from './writer.ts';
 
 const ROUNDS = IS_FULL ? 10 : 1;
 
+let deployment: Deployment;
+const scope = fileScope();
+
+before(async () => {
+  deployment = await Deployment.agents(scope);
+});
+
 test('all six processes are killed in the middle of writes: every acknowledged one is there', async (t) => {
-  const deployment = await Deployment.agents(t);
   const acknowledged: string[] = [];
   const startMs: number[] = [];
   let unknown = 0;
@@ -50,7 +57,6 @@ test('all six processes are killed in the middle of writes: every acknowledged o
 });
 
 test('what was written, expired and deleted stays so when all nodes start again', async (t) => {
-  const deployment = await Deployment.agents(t);
   const writer = new Writer(t, deployment.ports, 'w');
   writer.start();
   await writer.reaches(100);

@@ -18,6 +18,7 @@ import { Writer } from './writer.ts';
 
 const ROUNDS = IS_FULL ? 12 : 3;
 const CLOSED_MS = 5_000;
+const BOUND_TOLD_MS = 60_000;
 
 let deployment: Deployment;
 const scope = fileScope();
@@ -201,7 +202,7 @@ test('H3: a follower whose server cannot do what was agreed on is loaded anew, a
   around.close();
   await nextServer(i, server);
   await deployment.assertIdentical();
-  assert.match(deployment.log(i), /server\.diverged/);
+  deployment.assertLogged(i, /server\.diverged/);
   wire.close();
 });
 
@@ -271,20 +272,22 @@ test('H6: a script that never ends is ended by SCRIPT KILL of another client, an
 });
 
 test('H7: a transaction above the bound ends the reign by name, and nothing of it is anywhere', async () => {
-  const wire = await leaderWire();
   const script = `
     local text = string.rep('x', 100 * 1024 * 1024)
     for i = 1, 3 do redis.call('SET', 'huge:' .. i, text) end`;
-  const leader = await deployment.leader();
-  wire.command('EVAL', script, 0);
-  await wire.closed(60_000);
-  assert.equal(wire.unread, 0);
-  await deployment.ready();
-  const other = await leaderWire();
-  assert.equal(await other.must('EXISTS', 'huge:1', 'huge:2', 'huge:3'), 0);
-  await deployment.assertIdentical();
-  assert.match(deployment.log(leader), /unit/i);
-  other.close();
+  // On a machine that is slow to make so much the reign may end before, for another reason.
+  await until('the bound told', BOUND_TOLD_MS, async () => {
+    const wire = await leaderWire();
+    wire.command('EVAL', script, 0);
+    await wire.closed(60_000);
+    assert.equal(wire.unread, 0);
+    await deployment.ready();
+    const other = await leaderWire();
+    assert.equal(await other.must('EXISTS', 'huge:1', 'huge:2', 'huge:3'), 0);
+    other.close();
+    await deployment.assertIdentical();
+    return deployment.indices.some((i) => /UNIT_TOO_LARGE/.test(deployment.log(i)));
+  });
 });
 
 test('18, 30: while all nodes start again, no read is empty or old', async () => {

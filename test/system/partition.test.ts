@@ -1,12 +1,12 @@
 /** A network that is cut in silence: two nodes may believe that they lead, but only one answers. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CuttableNetwork } from './cuttable-network.ts';
 import type { Deployment } from './deployment.ts';
 import { figures, IS_FULL, median } from './figures.ts';
 import { until } from './processes.ts';
-import { Beside, type Scope } from './scope.ts';
+import { Beside, fileScope, type Scope } from './scope.ts';
 import { Failure, Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';
 
@@ -14,6 +14,16 @@ const ROUNDS = IS_FULL ? 20 : 2;
 /** What had left the others when the network was cut. */
 const ON_ITS_WAY_MS = 20;
 const SUCCESSION_MS = 15_000;
+
+let network: CuttableNetwork;
+let deployment: Deployment;
+const scope = fileScope();
+
+before(async () => {
+  ({ network, deployment } = await CuttableNetwork.build(scope));
+});
+
+afterEach(() => network.heal());
 
 interface Read {
   readonly sentAt: number;
@@ -56,7 +66,7 @@ async function countUp(port: number, from: number, ms: number): Promise<Map<numb
   return acknowledged;
 }
 
-async function nextLeader(deployment: Deployment, old: number): Promise<number> {
+async function nextLeader(old: number): Promise<number> {
   const { term } = await deployment.status(old);
   const [next = 0] = await until('another leader', SUCCESSION_MS, async () => {
     for (const i of deployment.indices.filter((each) => each !== old)) {
@@ -69,7 +79,6 @@ async function nextLeader(deployment: Deployment, old: number): Promise<number> 
 }
 
 test('a leader that is cut off answers no read with what was since overwritten', async (t) => {
-  const { network, deployment } = await CuttableNetwork.build(t);
   const successionMs: number[] = [];
   let readsBefore = 0;
   let counter = 1;
@@ -80,7 +89,7 @@ test('a leader that is cut off answers no read with what was since overwritten',
     counter += 1_000_000;
     const cutAt = performance.now();
     network.isolate(old);
-    const next = await nextLeader(deployment, old);
+    const next = await nextLeader(old);
     successionMs.push(Math.round(performance.now() - cutAt));
     const acknowledged = [...(await countUp(deployment.port(next), counter, 1_500))];
     counter += 1_000_000;
@@ -108,17 +117,16 @@ test('a leader that is cut off answers no read with what was since overwritten',
 });
 
 for (const [name, cut] of [
-  ['speak to', (network, leader, other) => network.cut(leader, other)],
-  ['hear', (network, leader, other) => network.cut(other, leader)],
-] as [string, (network: CuttableNetwork, leader: number, other: number) => void][]) {
+  ['speak to', (leader, other) => network.cut(leader, other)],
+  ['hear', (leader, other) => network.cut(other, leader)],
+] as [string, (leader: number, other: number) => void][]) {
   test(`a leader that cannot ${name} the others is replaced, and nothing is lost`, async (t) => {
-    const { network, deployment } = await CuttableNetwork.build(t);
-    const writer = new Writer(t, deployment.ports, 'w');
+    const writer = new Writer(t, deployment.ports, name);
     writer.start();
     await sleep(300);
     const leader = await deployment.leader();
     const cutAt = performance.now();
-    for (const other of deployment.indices) if (other !== leader) cut(network, leader, other);
+    for (const other of deployment.indices) if (other !== leader) cut(leader, other);
     const gapMs = await writer.gapAfter(cutAt, SUCCESSION_MS);
     await sleep(1_000);
     network.heal();

@@ -109,7 +109,7 @@ test('a leader whose disk stalls hands over, and is back when the disk is', { sk
   shims[leader]?.control.slowDisk(0);
   await sleep(500);
   await writer.stop();
-  assert.match(deployment.log(leader), /disk\.stalled/);
+  deployment.assertLogged(leader, /disk\.stalled/);
   figures('stalled-disk', { tookMs, gapMs, longestGapMs: writer.longestGapMs });
   written.push(...writer.acknowledged);
   await allIsThere();

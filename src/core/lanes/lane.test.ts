@@ -136,6 +136,42 @@ describe('a lane', () => {
     }
   });
 
+  test('gives nothing away of a push, or of what is no reply, however it is cut', () => {
+    for (const stray of ['>2\r\n+message\r\n+x\r\n', '!', '*1', '$-'])
+      for (let cut = 1; cut <= stray.length; cut++) {
+        const { lane, given } = laneOf();
+        lane.request(a, GET, 2);
+        lane.takeBatch(1);
+        const first = lane.push(Buffer.from(`+1\r\n${stray.slice(0, cut)}`));
+        lane.giveUnfenced();
+        const last = first ?? lane.push(Buffer.from(`${stray.slice(cut)}+2\r\n${ROLE}`));
+        match(last ?? '', /a push|no reply/);
+        lane.giveUnfenced();
+        equal(given.map(({ text }) => text).join(''), first === null ? '+1\r\n' : '', stray);
+      }
+  });
+
+  test('gives a reply away whole, however it is cut and whenever that is', () => {
+    const reply = '*2\r\n$3\r\nabc\r\n:12\r\n';
+    for (let cut = 1; cut < reply.length; cut++) {
+      const { lane, given } = laneOf();
+      lane.request(a, GET, 1);
+      lane.request(b, GET, 1);
+      lane.takeBatch(1);
+      for (const piece of [reply.slice(0, cut), reply.slice(cut), '+2\r\n']) {
+        equal(lane.push(Buffer.from(piece)), null);
+        lane.giveUnfenced();
+      }
+      const toldTo = (name: string): string =>
+        given.flatMap(({ to, text }) => (to === name ? [text] : [])).join('');
+      deepEqual([toldTo('a'), toldTo('b')], [reply, '+2\r\n'], `cut at ${cut}`);
+      equal(
+        given.reduce((sum, { replies }) => sum + replies, 0),
+        2,
+      );
+    }
+  });
+
   test('knows everybody who is owed something, read or not, sent or not', () => {
     const { lane } = laneOf();
     const c = { name: 'c' };

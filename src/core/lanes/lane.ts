@@ -10,7 +10,7 @@
  *
  * Invariant: replies are given to sessions in the order of their commands, each once. A reply that
  * nobody is owed, a push, or bytes that are no reply mean that nothing is known of the lane any
- * more: `push` says so, and nothing that comes later is given to anybody.
+ * more: `push` says so, and neither the first byte of it nor what comes later is given to anybody.
  */
 import { assert } from '../../assert.ts';
 import { ReplyCounter } from '../resp/reply-counter.ts';
@@ -58,6 +58,8 @@ export class Lane<S extends object> {
   #slices: Slice<S>[] = [];
   #sliceBytes = 0;
   #fence: Buffer[] = [];
+  /** Of what may yet be no reply: its beginning, given away when it is known for one. */
+  #beginning: Buffer[] = [];
   /** Of the chunk being read: what its last fence says, and how many slices came before it. */
   #lastFence: Buffer | null = null;
   #lastTicket = 0;
@@ -144,13 +146,14 @@ export class Lane<S extends object> {
         this.#owed -= 1;
         this.#counts[this.#passed] = left;
         if (left > 0) continue;
-        this.#add(owner, chunk.subarray(from, counter.end), replies);
+        this.#addRead(owner, chunk.subarray(from, counter.end), replies);
         from = counter.end;
         replies = 0;
         this.#pass();
       }
     }
-    if (from < chunk.length && !this.#keepRest(chunk.subarray(from), replies))
+    if (counter.begun === 'push') return 'a push on a lane';
+    if (from < chunk.length && !this.#keepRest(chunk, from, replies))
       return 'a reply that nobody is owed';
     if (this.#fencedSlices > 0) this.#giveFenced();
     if (!this.#isFenced || this.#sliceBytes > UNFENCED_BYTES_MAX) this.giveUnfenced();
@@ -163,13 +166,24 @@ export class Lane<S extends object> {
   }
 
   /** The rest of a chunk: whole replies to one session, and perhaps the beginning of one. */
-  #keepRest(rest: Buffer, replies: number): boolean {
+  #keepRest(chunk: Buffer, from: number, replies: number): boolean {
     const owner = this.#owners[this.#passed];
     if (owner === undefined) return false;
-    // A fence is kept beyond the chunk, which is much larger.
-    if (owner === null) this.#fence.push(Buffer.from(rest));
-    else this.#add(owner, rest, replies);
+    if (owner === null) {
+      // A fence is kept beyond the chunk, which is much larger.
+      this.#fence.push(Buffer.from(chunk.subarray(from)));
+      return true;
+    }
+    const to = this.#counter.begun === 'unclear' ? this.#counter.end : chunk.length;
+    if (from < to) this.#addRead(owner, chunk.subarray(from, to), replies);
+    if (to < chunk.length) this.#beginning.push(Buffer.from(chunk.subarray(to)));
     return true;
+  }
+
+  #addRead(session: S, bytes: Buffer, replies: number): void {
+    for (const piece of this.#beginning) this.#add(session, piece, 0);
+    this.#beginning = [];
+    this.#add(session, bytes, replies);
   }
 
   #add(session: S, bytes: Buffer, replies: number): void {

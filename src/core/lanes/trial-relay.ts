@@ -168,9 +168,15 @@ export class TrialRelay {
   disturb(at: number, bytes: string): void {
     const lane = this.lanes[at % Math.max(1, this.lanes.length)];
     if (lane === undefined || lane.greetings > 0) return;
-    // A reply of the wrong client cannot be told from a right one: only one too many can.
-    const isOwed = lane.lane.owed > 0 || lane.connection.output !== '';
-    if (!isOwed || bytes[0] === '>' || bytes[0] === '!') lane.connection.output += bytes;
+    if (bytes[0] === '>' || bytes[0] === '!') {
+      lane.connection.output += bytes;
+      return;
+    }
+    // A reply of the wrong client cannot be told from a right one: only one that is read while
+    // nobody is owed any.
+    if (lane.lane.owed > 0 || lane.connection.output !== '') return;
+    lane.connection.output += bytes;
+    this.readLane(at, bytes.length);
   }
 
   endLane(at: number): void {

@@ -56,6 +56,8 @@ export class ReplyCounter {
   #wanted = 0;
   #type = 0;
   #isTypeKnown = false;
+  /** The first line of what has begun tells that it is a value. */
+  #isClear = false;
   /** Shape of the value whose first line is being read, 0 = the next byte is a type. */
   #shape = 0;
   #number = 0;
@@ -69,6 +71,16 @@ export class ReplyCounter {
   /** Whether a reply has begun that has not ended: its bytes so far are after `end`. */
   get isInside(): boolean {
     return this.#wanted > 0;
+  }
+
+  /**
+   * What has begun and not ended. `unclear`: so far it may be no reply at all, and turn out to be
+   * malformed with the next byte; so much is at most a number long.
+   */
+  get begun(): 'nothing' | 'unclear' | 'reply' | 'push' {
+    if (this.#wanted === 0) return 'nothing';
+    if (this.#type === PUSH) return 'push';
+    return this.#isClear ? 'reply' : 'unclear';
   }
 
   /** As new: for another stream. */
@@ -146,6 +158,7 @@ export class ReplyCounter {
     if (this.#wanted === 0) {
       this.#wanted = 1;
       this.#isTypeKnown = false;
+      this.#isClear = this.#shape === LINE;
     }
     // With one value wanted and no other begun, this is the reply itself or an attribute of it.
     if (!this.#isTypeKnown && this.#wanted === 1) {
@@ -181,6 +194,7 @@ export class ReplyCounter {
     const shape = this.#shape;
     this.#shape = 0;
     if (this.#digits === 0) this.#isMalformed = true;
+    this.#isClear = true;
     // `$-1` and `*-1` are null: a value of its own.
     if (this.#isNegative) this.#wanted -= 1;
     else if (shape === BULK) this.#skip = this.#number + 2;
