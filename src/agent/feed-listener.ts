@@ -99,7 +99,15 @@ function wireOf(socket: Socket, primary: AsPrimary): FeedWire {
     full: (replid, offset, rdbBytes) => {
       if (!socket.destroyed) socket.write(primary.replace(replid, offset, rdbBytes));
     },
-    write: (bytes) => (socket.destroyed ? true : socket.write(bytes)),
+    write: (bytes) => {
+      if (socket.destroyed) return true;
+      // At the end of this turn, in one write: the leader waits for this node's log, not for this.
+      if (socket.writableCorked === 0) {
+        socket.cork();
+        setImmediate(() => socket.uncork());
+      }
+      return socket.write(bytes);
+    },
     close: () => socket.destroy(),
   };
 }
