@@ -227,6 +227,7 @@ export class Assembly {
     const deadlineMs = monotonicMs() + LIMITS.leaveMsMax;
     this.#isLeaving = true;
     this.#report();
+    let told = '';
     while (monotonicMs() < deadlineMs && this.#isIn()) {
       if (memberOf(this.state, this.id)?.leaving === null) {
         const why = 'it is stopped and keeps no data';
@@ -237,7 +238,8 @@ export class Assembly {
           by: 'itself',
           why,
         });
-        this.#o.journal.info('assembly.leaving', { ...result });
+        if (result.text !== told) this.#o.journal.info('assembly.leaving', { ...result });
+        told = result.text;
         if (!result.ok && result.code === 'LAST_NODE') return;
       }
       await sleep(LOOK_AGAIN_MS);
