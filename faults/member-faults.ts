@@ -20,6 +20,7 @@ export interface MemberFaultsOptions {
 const LOOK_MS = 200;
 /** Other faults may hold it up; without them it takes a second or two. */
 const WHOLE_MS = 60_000;
+const RESTORED_MS = 5_000;
 const AGAIN_MS = 500;
 
 export class MemberFaults {
@@ -80,9 +81,13 @@ export class MemberFaults {
   }
 
   async #alone(run: () => Promise<void>): Promise<void> {
-    if (this.#isUnderWay || this.#isOver || !this.isWhole) return;
+    if (this.#isUnderWay || this.#isOver) return;
     this.#isUnderWay = true;
     try {
+      // An order of an island that nobody could answer may have come to pass after it.
+      if (!this.isWhole) await this.#restore();
+      await this.#tryFor(RESTORED_MS, async () => this.isWhole);
+      if (this.#isOver || !this.isWhole) return;
       await run();
       // What begins before that is a fault upon a fault.
       await this.#tryFor(WHOLE_MS, async () => this.isWhole);

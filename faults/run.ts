@@ -281,7 +281,11 @@ export class Run {
     if (misses.length > 0)
       this.#find('liveness', `${misses.length} final reads were not answered: ${misses[0]}`);
     const remaining: string[] = [];
-    for (const queue of QUEUES) remaining.push(...(await this.#newClient().list(queue)));
+    for (const queue of QUEUES)
+      await this.#newClient()
+        .list(queue)
+        .then((elements) => remaining.push(...elements))
+        .catch((error: Error) => this.#find('liveness', error.message));
     for (const client of this.#clients) client.abort();
     return this.#book.queue.verdict(remaining);
   }

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -36,10 +44,21 @@ function leave(path: string, nodes: readonly string[], alsoThere: readonly strin
   writeFileSync(join(path, 'up.json'), JSON.stringify({ nodes }));
 }
 
-test('another number of nodes than the directory holds is refused', (t) => {
+test('fewer nodes than the directory holds are refused', (t) => {
   const path = place(t);
   leave(path, THREE);
   assert.throws(() => openStateDirectory(path, ['node1'], false), /holds a deployment of 3 nodes/);
+});
+
+test('more nodes than the directory holds are added to it, but none that somebody else made', (t) => {
+  const [path, other] = [place(t), place(t)];
+  const four = [...THREE, 'node4'];
+  leave(path, THREE);
+  openStateDirectory(path, four, false);
+  assert.deepEqual(JSON.parse(readFileSync(join(path, 'up.json'), 'utf8')), { nodes: four });
+  assert.equal(existsSync(join(path, 'node1', 'data')), true);
+  leave(other, THREE, ['node4']);
+  assert.throws(() => openStateDirectory(other, four, false), /did not make it/);
 });
 
 test('--fresh deletes what an earlier `up` made, and nothing else', (t) => {

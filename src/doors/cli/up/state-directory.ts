@@ -98,24 +98,24 @@ function isAlive(pid: number | null): boolean {
   }
 }
 
-/** The nodes of a running deployment are its membership: another number is another deployment. */
+/** More nodes than before join the others; fewer would leave some out that count. */
 function record(path: string, nodes: readonly string[]): void {
-  const before = readRecord(path);
-  if (before && before.nodes.length !== nodes.length) {
+  const known = readRecord(path)?.nodes ?? [];
+  if (known.length > nodes.length) {
     throw new UpError(
-      `${path} holds a deployment of ${before.nodes.length} nodes; ` +
-        `give --nodes ${before.nodes.length} to continue with it, or --fresh to delete it`,
+      `${path} holds a deployment of ${known.length} nodes; ` +
+        `give --nodes ${known.length} or more to continue with it, or --fresh to delete it`,
     );
   }
-  if (!before) {
-    const taken = nodes.find((node) => existsSync(join(path, node)));
-    if (taken) {
-      throw new UpError(
-        `${join(path, taken)} exists and \`althing up\` did not make it; give another --dir`,
-      );
-    }
-    writeFileSync(join(path, 'up.json'), `${JSON.stringify({ nodes } satisfies Record)}\n`);
+  const added = nodes.filter((node) => !known.includes(node));
+  const taken = added.find((node) => existsSync(join(path, node)));
+  if (taken) {
+    throw new UpError(
+      `${join(path, taken)} exists and \`althing up\` did not make it; give another --dir`,
+    );
   }
+  if (added.length > 0)
+    writeFileSync(join(path, 'up.json'), `${JSON.stringify({ nodes } satisfies Record)}\n`);
 }
 
 function removeNodes(path: string): void {
