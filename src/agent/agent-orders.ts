@@ -4,7 +4,7 @@ import type { SpecChange } from '../core/control/spec.ts';
 import { nameOf } from '../core/control/state.ts';
 import { configurationFrom } from '../core/raft/configuration.ts';
 import type { SnapshotMeta } from '../core/raft/protocol.ts';
-import { logIndex, type NodeId, term } from '../core/scalars.ts';
+import { isCount, logIndex, type NodeId, term } from '../core/scalars.ts';
 import type { OrderResult, Orders } from '../doors/orders.ts';
 import type { Agent } from './agent.ts';
 import { Asks, refused } from './asks.ts';
@@ -124,8 +124,4 @@ export class AgentOrders implements Orders {
       bytes,
     });
   }
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

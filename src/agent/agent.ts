@@ -25,7 +25,7 @@ import type { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
-import { openDataGroup } from './open-data-group.ts';
+import { openDataGroup } from './open-groups.ts';
 import { reachableHost } from './own-address.ts';
 import { OwnDiscovery } from './own-discovery.ts';
 import { OwnIdentity } from './own-identity.ts';
@@ -370,14 +370,10 @@ export class Agent {
     if (this.group !== null || this.#isStopping) return;
     const { config, identity, membership, server, mesh, route, clients, journal } = this;
     const fatal = (error: Error) => this.onFatal(error);
-    const files = await openDataGroup({
-      disk: this.#disk,
-      directory: `${config.dir}/data0`,
-      identity,
-      logLimitBytes: config.logLimitBytes,
-      journal,
-      onFailure: fatal,
-    });
+    const disk = this.#disk;
+    const directory = `${config.dir}/data0`;
+    const open = { disk, directory, identity, journal, onFailure: fatal };
+    const files = await openDataGroup(open, config.logLimitBytes);
     this.#opened = files.opened;
     const announceSnapshot = this.orders.announceSnapshot.bind(this.orders);
     const { historyId } = identity;

@@ -30,7 +30,7 @@ import type { Membership } from './membership.ts';
 import { monotonicMs } from './monotonic.ts';
 import { nodeSeen } from './node-seen.ts';
 import { journalNotice } from './notice-journal.ts';
-import { openControlGroup } from './open-control-group.ts';
+import { openControlGroup } from './open-groups.ts';
 import type { OwnIdentity } from './own-identity.ts';
 import type { DataGroup } from './shard/data-group.ts';
 import type { Wanted } from './wanted.ts';
@@ -273,8 +273,9 @@ export class Assembly {
   }
 
   #observe(): Observation {
+    const { id } = this;
     const { membership, data } = this.#o;
-    const { id, sightings } = { id: this.id, sightings: this.#sightings };
+    const sightings = this.#sightings;
     const nodes = new Map<NodeId, NodeSeen>([[id, nodeSeen(membership.hello, this.#isLeaving)]]);
     for (const [node, hello] of membership.peersIn)
       nodes.set(node, nodeSeen(hello, sightings.of(node)?.isLeaving ?? false));

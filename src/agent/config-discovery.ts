@@ -1,5 +1,6 @@
 /** Where a node looks for others, and how many it needs to begin: settings that hang together. */
 import { existsSync } from 'node:fs';
+import { majority } from '../core/raft/quorum.ts';
 import { isLoopback } from '../doors/access.ts';
 import { kubernetesPlace } from '../io/discovery/kubernetes-api.ts';
 import { parseSources, type SourceSpec, sourceLabel } from '../io/discovery/specification.ts';
@@ -71,7 +72,7 @@ function tooFewExpected(
     {
       ...place,
       text: `${expect} of ${listed} listed peers could found a deployment, and so could the others`,
-      todo: `give more than half: ${Math.floor(listed / 2) + 1} at least`,
+      todo: `give more than half: ${majority(listed)} at least`,
     },
   ];
 }

@@ -1,5 +1,6 @@
 /** Whatever is wrong as this node sees it, in words: what it is, and what to do about it. */
 import { activeMembers, nameOf } from '../core/control/state.ts';
+import { majority } from '../core/raft/quorum.ts';
 import type { Problem } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 
@@ -62,7 +63,7 @@ function leaderless({ group, membership, voters, dataLeader, route }: Agent): Pr
   if (group === null || dataLeader !== null || forMs < LEADERLESS_MS_MAX) return [];
   const { up, id } = membership;
   const seen = voters.filter((voter) => voter === id || up.has(voter)).length;
-  const needed = Math.floor(voters.length / 2) + 1;
+  const needed = majority(voters.length);
   return [
     {
       code: seen < needed ? 'NO_QUORUM' : 'NO_LEADER',

@@ -19,22 +19,23 @@ export type NodeId = Name<'NodeId'>;
 /** A Raft group of a deployment. The data group of shard 0 is `data0`. */
 export type GroupId = Name<'GroupId'>;
 
-function count(n: number): boolean {
-  return Number.isSafeInteger(n) && n >= 0;
+/** Of a value from a disk or a peer. */
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 export function term(n: number): Term {
-  assert(count(n), 'a term is a safe integer, at least 0');
+  assert(isCount(n), 'a term is a safe integer, at least 0');
   return n as Term;
 }
 
 export function logIndex(n: number): LogIndex {
-  assert(count(n), 'a log index is a safe integer, at least 0');
+  assert(isCount(n), 'a log index is a safe integer, at least 0');
   return n as LogIndex;
 }
 
 export function replOffset(n: number): ReplOffset {
-  assert(count(n), 'a replication offset is a safe integer, at least 0');
+  assert(isCount(n), 'a replication offset is a safe integer, at least 0');
   return n as ReplOffset;
 }
 
@@ -48,6 +49,11 @@ export function nodeId(text: string): NodeId {
 
 export function isNodeId(text: string): text is NodeId {
   return NODE_ID.test(text);
+}
+
+/** In the order in which nodes stand wherever it must be the same on all of them. */
+export function sorted(ids: readonly NodeId[]): NodeId[] {
+  return ids.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 export function groupId(text: string): GroupId {

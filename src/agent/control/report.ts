@@ -2,7 +2,6 @@
  * What every node tells its peers of itself about once a second: the control leader sees by it, and
  * whoever is in no configuration learns who leads. Best effort; checked like all from the network.
  */
-
 import { NODES_MAX } from '../../core/control/state.ts';
 import { configurationFrom } from '../../core/raft/configuration.ts';
 import type { Configuration } from '../../core/raft/protocol.ts';

@@ -6,7 +6,7 @@
  */
 import { decodeConfiguration } from '../../core/raft/configuration.ts';
 import type { ConfigurationAt, Entry, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
-import { logIndex, type ReplOffset, replOffset, term } from '../../core/scalars.ts';
+import { isCount, logIndex, type ReplOffset, replOffset, term } from '../../core/scalars.ts';
 import { decodeEntry } from './entry.ts';
 import { type ReignMark, type StreamBase, StreamIndex } from './stream-index.ts';
 
@@ -23,7 +23,6 @@ export interface SnapshotNote {
 /** Null when it is not what this version writes. */
 export function readSnapshotNote(extra: Readonly<Record<string, unknown>>): SnapshotNote | null {
   const { offset, lastOffset, reigns, serverVersion } = extra;
-  const isCount = (value: unknown): value is number => Number.isSafeInteger(value);
   if (!isCount(offset) || !isCount(lastOffset) || !Array.isArray(reigns)) return null;
   if (typeof serverVersion !== 'string') return null;
   const marks: ReignMark[] = [];

@@ -4,9 +4,10 @@
  * error, since it may have been planned on an earlier one.
  */
 import { unreachable } from '../../assert.ts';
-import type { NodeId } from '../scalars.ts';
+import { type NodeId, sorted } from '../scalars.ts';
 import type { Command } from './command.ts';
 import { shortened } from './shapes.ts';
+import type { Spec } from './spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -43,12 +44,13 @@ const UNSEEN: MemberFacts = {
 
 export function apply(state: ControlState, index: number, command: Command): Applied {
   if (command.kind === 'found') return found(state, index, command);
-  if (state.spec === null) return refuse(state, 'NOT_FOUNDED', 'nothing is agreed on yet');
+  const { spec } = state;
+  if (spec === null) return refuse(state, 'NOT_FOUNDED', 'nothing is agreed on yet');
   switch (command.kind) {
     case 'meet':
       return meet(state, index, command);
     case 'spec':
-      return changeSpec(state, index, command);
+      return changeSpec(state, spec, index, command);
     case 'decide':
       return decide(state, index, command);
     case 'settle':
@@ -100,10 +102,13 @@ function meet(state: ControlState, index: number, command: Of<'meet'>): Applied 
   );
 }
 
-function changeSpec(state: ControlState, index: number, command: Of<'spec'>): Applied {
-  const { change, ifVersion, atMs } = command;
-  const { spec, specVersion } = state;
-  if (spec === null) return refuse(state, 'NOT_FOUNDED', 'nothing is agreed on yet');
+function changeSpec(
+  state: ControlState,
+  spec: Spec,
+  index: number,
+  { change, ifVersion, atMs }: Of<'spec'>,
+): Applied {
+  const { specVersion } = state;
   if (ifVersion !== null && ifVersion !== specVersion)
     return refuse(
       state,
@@ -216,10 +221,6 @@ function ended(state: ControlState, index: number, outcome: string, atMs: number
 function withMember(state: ControlState, member: ControlMember): ControlMember[] {
   const others = state.members.filter(({ node }) => node !== member.node);
   return [...others, member].sort((a, b) => (a.node < b.node ? -1 : 1));
-}
-
-function sorted(nodes: readonly NodeId[]): NodeId[] {
-  return [...nodes].sort((a, b) => (a < b ? -1 : 1));
 }
 
 function listOf(nodes: readonly NodeId[]): string {

@@ -8,8 +8,16 @@
  */
 import { assert } from '../../assert.ts';
 import { asBuffer } from '../bytes.ts';
-import type { NodeId } from '../scalars.ts';
-import { isCount, isFacts, isNodeIds, isText, isWord, WHY_CHARS_MAX } from './shapes.ts';
+import { isCount, type NodeId } from '../scalars.ts';
+import {
+  isFacts,
+  isLeavingBy,
+  isNodeIds,
+  isText,
+  isWord,
+  jsonOf,
+  WHY_CHARS_MAX,
+} from './shapes.ts';
 import { parseSpec, parseSpecChange, type Spec, type SpecChange } from './spec.ts';
 import type { LeavingBy, MemberFacts } from './state.ts';
 
@@ -48,7 +56,6 @@ export const COMMAND_KIND = 4;
 const VERSION = 1;
 /** A command names nodes and says why; of NODES_MAX nodes that is some 20 KiB. */
 export const COMMAND_BYTES_MAX = 64 * 1024;
-const LEAVING_BY: readonly unknown[] = ['order', 'itself', 'absence', 'successor'];
 
 export function encodeCommand(command: Command): Buffer {
   const bytes = Buffer.concat([
@@ -64,7 +71,7 @@ export function encodeCommand(command: Command): Buffer {
 export function decodeCommand(payload: Uint8Array): Command | null {
   if (payload[0] !== COMMAND_KIND || payload[1] !== VERSION) return null;
   if (payload.length > COMMAND_BYTES_MAX) return null;
-  return commandFrom(jsonOf(asBuffer(payload).toString('utf8', 2)));
+  return commandFrom(jsonOf(asBuffer(payload), 2));
 }
 
 /** From whatever somebody sent; null for what is no command. */
@@ -101,7 +108,7 @@ export function commandFrom(value: unknown): Command | null {
     }
     case 'dismiss': {
       const { node, by, why } = fields;
-      if (!isWord(node) || !LEAVING_BY.includes(by) || !isText(why, WHY_CHARS_MAX)) return null;
+      if (!isWord(node) || !isLeavingBy(by) || !isText(why, WHY_CHARS_MAX)) return null;
       return { kind, atMs, node, by: by as LeavingBy, why };
     }
     case 'forget': {
@@ -110,13 +117,5 @@ export function commandFrom(value: unknown): Command | null {
     }
     default:
       return null;
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

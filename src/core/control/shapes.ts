@@ -1,15 +1,12 @@
 /** The shapes that commands and states are made of, as questions about a value from the disk. */
 import { isNodeId, type NodeId } from '../scalars.ts';
-import { type MemberFacts, NODES_MAX } from './state.ts';
+import { type LeavingBy, type MemberFacts, NODES_MAX } from './state.ts';
 
 /** A host name and a port; a server's version. */
 const FACT_CHARS_MAX = 300;
 /** A reason in words. */
 export const WHY_CHARS_MAX = 500;
-
-export function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
+const LEAVING_BY: readonly unknown[] = ['order', 'itself', 'absence', 'successor'];
 
 export function isText(value: unknown, charsMax: number): value is string {
   return typeof value === 'string' && value.length <= charsMax;
@@ -31,6 +28,19 @@ export function isFacts(value: unknown): value is MemberFacts {
   const texts = ['peerAddress', 'clientAddress', 'httpAddress', 'zone', 'serverVersion'];
   const areTexts = texts.every((name) => isText(facts[name], FACT_CHARS_MAX));
   return areTexts && typeof facts['ephemeral'] === 'boolean';
+}
+
+export function isLeavingBy(value: unknown): value is LeavingBy {
+  return LEAVING_BY.includes(value);
+}
+
+/** Undefined for what is no JSON. */
+export function jsonOf(bytes: Buffer, from: number): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8', from));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Cut to what a reason may have. */

@@ -8,7 +8,16 @@
  */
 import { assert } from '../../assert.ts';
 import { asBuffer } from '../bytes.ts';
-import { isCount, isFacts, isNodeIds, isText, isWord, WHY_CHARS_MAX } from './shapes.ts';
+import { isCount } from '../scalars.ts';
+import {
+  isFacts,
+  isLeavingBy,
+  isNodeIds,
+  isText,
+  isWord,
+  jsonOf,
+  WHY_CHARS_MAX,
+} from './shapes.ts';
 import { parseSpec } from './spec.ts';
 import {
   type ControlMember,
@@ -24,7 +33,6 @@ const VERSION = 1;
 /** NODES_MAX members with their facts, and the history. */
 export const STATE_BYTES_MAX = 4 * 1024 * 1024;
 const KINDS: readonly unknown[] = ['found', 'join', 'spec', 'data', 'leave'];
-const LEAVING_BY: readonly unknown[] = ['order', 'itself', 'absence', 'successor'];
 
 export function encodeState(state: ControlState): Buffer {
   const bytes = Buffer.concat([Buffer.of(VERSION), Buffer.from(JSON.stringify(state))]);
@@ -35,7 +43,7 @@ export function encodeState(state: ControlState): Buffer {
 /** Null for what is no state of this version. */
 export function decodeState(bytes: Uint8Array): ControlState | null {
   if (bytes[0] !== VERSION || bytes.length > STATE_BYTES_MAX) return null;
-  const fields = recordOf(jsonOf(asBuffer(bytes).toString('utf8', 1)));
+  const fields = recordOf(jsonOf(asBuffer(bytes), 1));
   if (fields === null) return null;
   const { specVersion, removed } = fields;
   const spec = fields['spec'] === null ? null : parseSpec(fields['spec']);
@@ -59,7 +67,7 @@ function memberFrom(value: unknown): ControlMember | null {
 
 function leavingFrom(value: unknown): Leaving | null {
   const { by, why, since } = recordOf(value) ?? {};
-  if (!LEAVING_BY.includes(by) || !isText(why, WHY_CHARS_MAX) || !isCount(since)) return null;
+  if (!isLeavingBy(by) || !isText(why, WHY_CHARS_MAX) || !isCount(since)) return null;
   return { by: by as Leaving['by'], why, since };
 }
 
@@ -91,12 +99,4 @@ function listOf<T>(value: unknown, max: number, from: (each: unknown) => T | nul
     items.push(item);
   }
   return items;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -5,7 +5,7 @@
  * away, such that zones stay even; then by id, so that the choice is the same wherever it is made.
  */
 import type { ControlMember } from '../control/state.ts';
-import type { NodeId } from '../scalars.ts';
+import { type NodeId, sorted } from '../scalars.ts';
 
 export interface Choice {
   readonly candidates: readonly ControlMember[];
@@ -28,7 +28,7 @@ export function choose(choice: Choice): NodeId[] {
     if (next === null) break;
     chosen.push(next);
   }
-  return chosen.map(({ node }) => node).sort((a, b) => (a < b ? -1 : 1));
+  return sorted(chosen.map(({ node }) => node));
 }
 
 function leastWanted(chosen: readonly ControlMember[], { rankOf }: Choice): ControlMember {

@@ -11,7 +11,7 @@
  */
 import { assert, unreachable } from '../../assert.ts';
 import { asBuffer, readUint64, writeUint64 } from '../bytes.ts';
-import { isNodeId, type NodeId } from '../scalars.ts';
+import { isNodeId, type NodeId, sorted } from '../scalars.ts';
 import type { Configuration, MemberChange } from './protocol.ts';
 
 export const CONFIGURATION_KIND = 3;
@@ -87,10 +87,6 @@ export function configurationFrom(value: unknown): Configuration | null {
   if (!isIds(voters) || !isIds(learners) || typeof decision !== 'number') return null;
   const configuration = { voters: sorted(voters), learners: sorted(learners), decision };
   return isWhole(configuration) ? configuration : null;
-}
-
-export function sorted(ids: readonly NodeId[]): NodeId[] {
-  return ids.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 /** Nobody twice, somebody who votes, and a number that is one. */

@@ -2,8 +2,8 @@
  * Whom a leader feeds: voters and learners of the configuration in force, copies, and for a while
  * those that were just removed, so that they have it in their own logs and stay quiet.
  */
-import { type LogIndex, logIndex, type NodeId } from '../scalars.ts';
-import { isMember, sorted } from './configuration.ts';
+import { type LogIndex, logIndex, type NodeId, sorted } from '../scalars.ts';
+import { isMember } from './configuration.ts';
 import { Peer, type Standing } from './progress.ts';
 import type { Leader, State } from './state.ts';
 

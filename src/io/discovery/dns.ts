@@ -23,16 +23,9 @@ export function dnsSource(
   ports: Needs,
   limits: DiscoveryLimits,
 ): Source {
-  return {
-    label,
-    everyMs: limits.lookEveryMs,
-    keepMs: limits.dnsKeepMs,
-    async *look(signal) {
-      const { clock } = ports;
-      const bound = { clock, msMax: limits.lookMsMax, signal };
-      yield answer(name, await within(placesOf(ports, name, port), bound));
-    },
-  };
+  return nameSource(label, ports, limits, async () =>
+    answer(name, await placesOf(ports, name, port)),
+  );
 }
 
 /** Priorities and weights say whom a client should prefer; here every target is a place to ask. */
@@ -42,14 +35,22 @@ export function srvSource(
   ports: Needs,
   limits: DiscoveryLimits,
 ): Source {
+  return nameSource(label, ports, limits, () => targetsOf(ports, name, limits.targetsMax));
+}
+
+/** Looks a name up, within its bound, again and again. */
+function nameSource(
+  label: string,
+  { clock }: Needs,
+  limits: DiscoveryLimits,
+  ask: () => Promise<Answer>,
+): Source {
   return {
     label,
     everyMs: limits.lookEveryMs,
     keepMs: limits.dnsKeepMs,
     async *look(signal) {
-      const { clock } = ports;
-      const bound = { clock, msMax: limits.lookMsMax, signal };
-      yield await within(targetsOf(ports, name, limits.targetsMax), bound);
+      yield await within(ask(), { clock, msMax: limits.lookMsMax, signal });
     },
   };
 }

@@ -14,7 +14,7 @@ import {
   nodeIdOf,
   parseCharter,
 } from '../../core/charter/charter.ts';
-import type { NodeId } from '../../core/scalars.ts';
+import { isCount, type NodeId } from '../../core/scalars.ts';
 import { FRAME_KIND, type Frame, frameOf, parseJson } from './codec.ts';
 import { ProtocolError } from './frame-reader.ts';
 
@@ -292,10 +292,6 @@ function isRuns(value: unknown): value is string[] {
 
 function isPhase(value: unknown): value is Phase {
   return value === 'empty' || value === 'signed' || value === 'member' || value === 'joined';
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isText(value: unknown): value is string {

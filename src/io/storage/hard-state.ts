@@ -10,7 +10,6 @@
  * The mark says up to where which segment was synced. Records carry the same evidence about those
  * before them; the mark carries it about the last one, once the log has been quiet for a moment.
  */
-
 import { asBuffer, readUint64, writeUint64 } from '../../core/bytes.ts';
 import type { HardState } from '../../core/raft/protocol.ts';
 import { isNodeId, type NodeId, term } from '../../core/scalars.ts';

@@ -5,9 +5,9 @@
  *
  * Invariant: a directory id is made once, with the directory, and never changes.
  */
-
 import { asBuffer } from '../../core/bytes.ts';
 import { type Charter, isDirectoryId, isName, parseCharter } from '../../core/charter/charter.ts';
+import { isCount } from '../../core/scalars.ts';
 import { StorageError } from './errors.ts';
 import type { Disk, DiskDone } from './ports.ts';
 import { createFile, readFile } from './whole-file.ts';
@@ -167,10 +167,6 @@ function parsePeers(value: unknown): Record<string, PeerIdentity> | null {
     peers[node] = { directory, incarnation, ...(run === undefined ? {} : { run }) };
   }
   return peers;
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isTexts(value: unknown): value is string[] {

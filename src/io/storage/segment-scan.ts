@@ -5,7 +5,6 @@
  * explained in `segment.ts`; whether a tear may be cut is for `recovery.ts` to decide, which also
  * knows the durable mark and whether this is the last segment.
  */
-
 import { asBuffer } from '../../core/bytes.ts';
 import type { StorageError } from './errors.ts';
 import type { Checksum, DiskFile } from './ports.ts';

@@ -8,7 +8,6 @@
  * The first 64 bytes are zeros until the body is complete, so an unfinished file is never valid.
  * A peer gets the file as it is, so that its checksums travel with it.
  */
-
 import { asBuffer, readUint64, writeUint64 } from '../../core/bytes.ts';
 import { configurationFrom } from '../../core/raft/configuration.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
