@@ -283,6 +283,8 @@ test('what a data leader said before it read the decision proves nothing', () =>
   equal(isAnyForgotten(), false, 'it may still be at work on an older one');
   world.follow();
   equal(isAnyForgotten(), true);
+  world.data = founded([A, B, C]);
+  equal(isAnyForgotten(), false, 'whatever is said of the decision: it votes there still');
 });
 
 test('a leader of the control group that is to go alone has somebody promoted first', () => {

@@ -123,6 +123,15 @@ test('a change that does not fit is refused with the reason', () => {
   equal(members(raft), 'abc');
 });
 
+test('a leader that may leave does not count itself for its own removal', () => {
+  const raft = settled('abc', ['b', 'c']);
+  equal(refusal(want(raft, 'remove', 'a', { leaderMayLeave: true })), null);
+  stepSynced(raft, received('b', ack(1, 2)));
+  equal(raft.committed, 1, 'of the two that stay only one has it');
+  stepSynced(raft, received('c', ack(1, 2)));
+  equal(raft.committed, 2);
+});
+
 test('holes H10: a change by an older decision than the one in force is refused', () => {
   const raft = settled();
   want(raft, 'addLearner', 'x', { decision: 7 });

@@ -354,6 +354,18 @@ describe('a lane', () => {
     await idle.expect('GET a\r\n', '$3\r\ntwo\r\n');
   });
 
+  test('is not outlived by a session that the server owes a reply', async () => {
+    const trial = await open();
+    const [owed, pauser] = [await trial.client(), new TrialClient(connect(server.path))];
+    await pauser.expect('CLIENT PAUSE 60000 WRITE\r\n', '+OK\r\n');
+    owed.send(resp('SET', 'a', 1));
+    await aMoment();
+    trial.relay.endReign('a test');
+    equal(await owed.ended(), '');
+    await pauser.expect('CLIENT UNPAUSE\r\n', '+OK\r\n');
+    pauser.socket.destroy();
+  });
+
   test('gives away what has no fence when writes are paused', async () => {
     const trial = await open();
     const [client, pauser] = [await trial.client(), new TrialClient(connect(server.path))];
