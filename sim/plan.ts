@@ -106,15 +106,15 @@ export const TICK_US = 25_000;
 /** What `agent/strong/lease.ts` asks of clocks: their speeds differ by less than a tenth. */
 const LEASE_SLOW_PERMILLE = [-45, 0, 45];
 /** Of the runs with leases, in so many one clock is slow and all others are fast. */
-const LEASE_WORST_PERMILLE = 600;
+const LEASE_WORST_PERMILLE = 800;
 /** And a tick comes at most so early. */
 const LEASE_EARLY_US_MAX = 1_000;
 const LEASE_EARLY_US = [0, LEASE_EARLY_US_MAX];
 const LEASES_PERMILLE = 450;
 /** Close to the least, so that somebody is elected as soon as promises have ended. */
-const ELECTION_TICKS_SOON = 34;
+const ELECTION_TICKS_SOON = 32;
 /** Of the runs with leases. */
-const CALM_PERMILLE = 250;
+const CALM_PERMILLE = 350;
 const FLOODERS_MAX = 4;
 /** As the agent divides its limit: compaction drops whole segments. */
 const SEGMENTS_PER_LIMIT = 4;
