@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addMembersCommands } from './doors/cli/members.ts';
+import { addSettingsCommand } from './doors/cli/settings.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
 import { addSwitchoverCommand } from './doors/cli/switchover.ts';
@@ -29,6 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
   );
   addStatusCommand(program, finish);
   addMembersCommands(program, finish);
+  addSettingsCommand(program, finish);
   addSwitchoverCommand(program, finish);
   try {
     await program.parseAsync(argv, { from: 'user' });

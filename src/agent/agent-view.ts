@@ -17,7 +17,6 @@ export class AgentView implements View {
   status(): Status {
     const agent = this.#agent;
     const { group, config } = agent;
-    const server = agent.serverState;
     const identity = agent.identity.now;
     const leader = agent.dataLeader;
     return {
@@ -29,7 +28,7 @@ export class AgentView implements View {
       term: group?.raft.term ?? 0,
       pid: process.pid,
       relayThreads: config.relayThreads,
-      server: { pid: server.pid, version: agent.serverVersion },
+      server: { pid: agent.server.pid, version: agent.serverVersion },
       offsets: {
         executed: group?.strong.executedOffset ?? 0,
         committed: group?.strong.committedOffset ?? 0,
@@ -39,6 +38,7 @@ export class AgentView implements View {
       snapshot: group?.snapshot ?? { bytes: 0, offset: 0 },
       control: this.#control(),
       spec: this.#spec(),
+      settings: agent.settings.view,
       members: membersSeen(agent),
       discovery: agent.discovery.status(),
       problems: problemsSeen(agent),
@@ -63,9 +63,9 @@ export class AgentView implements View {
   #spec(): Status['spec'] {
     const { spec, specVersion } = this.#agent.assembly.state;
     if (spec === null) return null;
-    const { replicas, forgetAfterMs } = spec;
+    const { replicas, forgetAfterMs, server } = spec;
     const forgetAfter = forgetAfterMs === null ? 'never' : durationText(forgetAfterMs);
-    return { version: specVersion, replicas, forgetAfter };
+    return { version: specVersion, replicas, forgetAfter, server };
   }
 
   peers(): PeerList {
@@ -89,10 +89,10 @@ export class AgentView implements View {
   }
 
   isHealthy(): boolean {
-    const { group, serverState } = this.#agent;
+    const { group, server } = this.#agent;
     if (group === null) return false;
     // The server of a spare has nothing to follow.
-    if (ownRole(this.#agent) === 'spare') return serverState.pid !== null;
+    if (ownRole(this.#agent) === 'spare') return server.pid !== null;
     return group.strong.isOpen || group.feed.isStreaming;
   }
 
@@ -128,7 +128,7 @@ export class AgentView implements View {
   }
 
   async serverInfo(): Promise<string | null> {
-    const reply = await this.#agent.serverState.info();
+    const reply = await this.#agent.server.call(['INFO', 'everything']);
     return typeof reply === 'string' ? reply : null;
   }
 

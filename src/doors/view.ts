@@ -66,6 +66,8 @@ export interface Status {
   };
   /** What is wanted of the deployment; null while that is not agreed on. */
   readonly spec: SpecView | null;
+  /** Of the server beside this node: whether it has what the spec wants. */
+  readonly settings: readonly SettingView[];
   readonly members: readonly Member[];
   /** Where this node looks for others, beside the typed list of peers. */
   readonly discovery: readonly SourceView[];
@@ -92,6 +94,17 @@ export interface SpecView {
   readonly replicas: number;
   /** A time like `10m`, or `never`. */
   readonly forgetAfter: string;
+  /** Settings of all servers, by name. */
+  readonly server: Readonly<Record<string, string>>;
+}
+
+/** A setting of the own server that is wanted, or was. */
+export interface SettingView {
+  readonly name: string;
+  /** Null: it was taken out of the spec. */
+  readonly value: string | null;
+  /** Why it is not in force here yet, in words; null when it is. */
+  readonly pending: string | null;
 }
 
 /** A node as it was agreed on, with what it says of itself. */
