@@ -268,6 +268,11 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
       [{ config: bad('many', 'server:\n  hz: [1, 2]\n') }],
       /^server\.hz \(.*:2\): is not one value/,
     ],
+    [
+      'a value of the server that nobody could agree on',
+      [{ config: bad('long', `server:\n  hz: ${'x'.repeat(257)}\n`) }],
+      /^server \(.*\): server\.hz is one line of at most 256 characters; shorten/,
+    ],
     ['a server list', [{ config: bad('list', 'server: x\n') }], /^server \(.*:1\): is not a map/],
     ['no YAML', [{ config: bad('broken', 'a: "b\n') }], /^YAML \(.*broken\.yaml:\d\): cannot be/],
     ['a repeated key', [{ config: bad('twice', 'port: 1\nport: 2\n') }], /^YAML \(.*:2\): /],

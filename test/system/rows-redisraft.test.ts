@@ -25,7 +25,7 @@ let deployment: Deployment;
 const scope = fileScope();
 
 before(async () => {
-  deployment = await Deployment.prepare(scope);
+  deployment = await Deployment.agents(scope);
 });
 
 async function order(i: number, method: string, path: string, body: object): Promise<Response> {
@@ -52,23 +52,24 @@ async function aFollower(): Promise<number> {
   return ((await deployment.leader()) + 1) % deployment.nodes;
 }
 
-test('Q31, Q8: a node alone serves nobody, looks on for others, and says so', async () => {
-  deployment.startNode(0);
+test('Q31, Q8: a node alone serves nobody, looks on for others, and says so', async (t) => {
+  const alone = await Deployment.prepare(t);
+  alone.startNode(0);
   const told = await until('what it waits for', STEP_MS, async () => {
-    const { status } = await deployment.ask(0);
+    const { status } = await alone.ask(0);
     return status?.problems.some(({ code }) => code === 'NOT_FOUNDED') ? [status] : null;
   });
   assert.deepEqual(
     told.map(({ deployment: id, role, leader }) => [id, role, leader]),
     [['', 'starting', null]],
   );
-  await plays(deployment.port(0), [
+  await plays(alone.port(0), [
     ['SET a b', /^-CLUSTERDOWN No leader/],
     ['GET a', /^-CLUSTERDOWN No leader/],
   ]);
-  for (const i of [1, 2]) deployment.startNode(i);
-  await deployment.ready();
-  await plays(deployment.port(0), [['GET a', null]]);
+  for (const i of [1, 2]) alone.startNode(i);
+  await alone.ready();
+  await plays(alone.port(0), [['GET a', null]]);
 });
 
 test('Q62, Q63: every node tells who leads, in which term, and where each of them is', async () => {

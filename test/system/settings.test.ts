@@ -1,4 +1,4 @@
-/** Settings of the spec on every server: while it runs, after it or its agent has died, on who joins. */
+/** Settings of the spec on every server: as it runs, after a death, on who joins. */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
