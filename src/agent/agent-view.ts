@@ -99,6 +99,7 @@ export class AgentView implements View {
   samples(): readonly Sample[] {
     const { group, clients } = this.#agent;
     const stats = clients.stats();
+    const counts = group?.snapshotCounts;
     const held = (group?.strong.hold?.heldBytes ?? 0) + stats.heldBytes;
     const gauge = (name: string, help: string, value: number): Sample => ({
       name,
@@ -123,6 +124,8 @@ export class AgentView implements View {
       counter('connections_total', 'client connections accepted', stats.connectionsTotal),
       counter('rejected_total', 'client connections over the bound', stats.rejectedTotal),
       counter('log_syncs_total', 'syncs of the log', group?.syncs ?? 0),
+      counter('snapshots_taken_total', 'snapshots of the own server', counts?.taken ?? 0),
+      counter('snapshots_fetched_total', 'snapshots fetched from peers', counts?.fetched ?? 0),
       counter('server_lives_total', 'times the server was started', group?.strong.life ?? 0),
     ];
   }

@@ -85,9 +85,16 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     zone: '',
     forgetAfterMs: 600_000,
     relayThreads: 0,
+    logLevel: 'info',
   });
   equal(provenance.get('dir'), '--dir (flag)');
   equal(provenance.get('port'), undefined);
+});
+
+test('loadConfig: the level of the journal, in any case', () => {
+  equal(loaded({ logLevel: 'DEBUG' }).logLevel, 'debug');
+  equal(loaded({}, { ALTHING_LOG_LEVEL: 'error' }).logLevel, 'error');
+  match(issuesOf({ logLevel: 'loud' }).join(), /--log-level .* is not a level; give debug, info/);
 });
 
 test('loadConfig: flags win over variables, variables over the file', () => {

@@ -252,6 +252,15 @@ export class Deployment {
     return status;
   }
 
+  /** A number of `/metrics`, by its name and labels as they are written there. */
+  async metric(i: number, name: string): Promise<number> {
+    const answer = await fetch(`http://127.0.0.1:${this.httpPort(i)}/metrics`);
+    const lines = (await answer.text()).split('\n');
+    const line = lines.find((each) => each.startsWith(`${name} `));
+    assert.ok(line, `node${i + 1} has no ${name}`);
+    return Number(line.slice(name.length));
+  }
+
   async agentPid(i: number): Promise<number> {
     return (await this.status(i)).pid;
   }

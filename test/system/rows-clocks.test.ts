@@ -51,6 +51,15 @@ test('Q80, X44: with clocks five seconds apart a time is one for all, and the ex
   const [ahead, right, behind] = [0, 1, 2] as const;
   shims[ahead]?.control.setClock({ ...RIGHT_CLOCK, offsetMs: APART_MS });
   shims[behind]?.control.setClock({ ...RIGHT_CLOCK, offsetMs: -APART_MS });
+  const times: number[] = [];
+  for (const i of deployment.indices) {
+    const around = new Wire(await deployment.serverSocket(i));
+    const [seconds] = (await around.must('TIME')) as string[];
+    times.push(Number(seconds) * 1_000);
+    around.close();
+  }
+  const [first = 0, , last = 0] = times;
+  assert.ok(first - last > APART_MS, 'servers go by the clocks of their nodes');
   await leadBy(right);
 
   const wires = deployment.ports.map((port) => new Wire(port));
