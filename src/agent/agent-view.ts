@@ -4,11 +4,13 @@ import { durationText } from '../doors/durations.ts';
 import type { AssemblyView, PeerList, Sample, Status, View } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 import { listLimits } from './limits.ts';
+import { ownVersion } from './own-version.ts';
 import { assemblySeen, membersSeen, ownControlRole, ownRole } from './view-members.ts';
 import { problemsSeen } from './view-problems.ts';
 
 export class AgentView implements View {
   readonly #agent: Agent;
+  readonly #version = ownVersion();
 
   constructor(agent: Agent) {
     this.#agent = agent;
@@ -19,13 +21,16 @@ export class AgentView implements View {
     const { group, config } = agent;
     const identity = agent.identity.now;
     const leader = agent.dataLeader;
+    const votedFor = group?.raft.votedFor ?? null;
     return {
+      version: this.#version,
       name: config.name,
       deployment: identity.deployment,
       node: config.node,
       role: ownRole(agent),
       leader: leader === null ? null : nameOf(leader),
       term: group?.raft.term ?? 0,
+      votedFor: votedFor === null ? null : nameOf(votedFor),
       pid: process.pid,
       relayThreads: config.relayThreads,
       server: { pid: agent.server.pid, version: agent.serverVersion },

@@ -4,12 +4,14 @@ import type { OrderResult, Orders } from './orders.ts';
 import type { AssemblyView, PeerList, Sample, Status, View } from './view.ts';
 
 export const EXAMPLE_STATUS: Status = {
+  version: '0.1.0',
   name: 'shop',
   deployment: 'd1f0c2',
   node: 'a',
   role: 'leader',
   leader: 'a',
   term: 7,
+  votedFor: 'a',
   pid: 100,
   relayThreads: 0,
   server: { pid: 101, version: '7.0.15' },

@@ -36,6 +36,8 @@ export interface Problem {
 }
 
 export interface Status {
+  /** Of the agent. */
+  readonly version: string;
   readonly name: string;
   /** The deployment id; empty until one is founded. */
   readonly deployment: string;
@@ -44,6 +46,8 @@ export interface Status {
   /** The leader's node name, null when none is known. */
   readonly leader: string | null;
   readonly term: number;
+  /** Whom this node gave its vote in that term, null for nobody. */
+  readonly votedFor: string | null;
   readonly pid: number;
   /** Threads that serve clients; 0: the main one does. */
   readonly relayThreads: number;

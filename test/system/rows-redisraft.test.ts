@@ -84,8 +84,10 @@ test('Q62, Q63: every node tells who leads, in which term, and where each of the
       );
     });
   });
-  const { members } = await deployment.status(leader);
+  const { members, votedFor, version } = await deployment.status(leader);
   for (const { node, lagBytes } of members) assert.equal(typeof lagBytes, 'number', node);
+  assert.equal(votedFor, `node${leader + 1}`, 'who leads has voted for itself in that term');
+  assert.match(version, /^\d+\.\d+\.\d+/);
 });
 
 test('Q64: what is committed is never ahead of the leader, nor a follower of what is committed', async (t) => {

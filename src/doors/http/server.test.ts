@@ -253,7 +253,8 @@ test('/metrics has our names and those of redis_exporter', async (t) => {
   match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
   const lines = new Set((await response.text()).split('\n'));
   for (const line of [
-    'althing_info{name="shop",deployment="d1f0c2",node="a",server_version="7.0.15"} 1',
+    'althing_info{name="shop",version="0.1.0",' +
+      'deployment="d1f0c2",node="a",server_version="7.0.15"} 1',
     'althing_role{state="leader"} 1',
     'althing_role{state="follower"} 0',
     'althing_term 7',

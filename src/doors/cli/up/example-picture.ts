@@ -4,12 +4,14 @@ import { type NodeSight, type Picture, pictureOf } from './picture.ts';
 
 export function exampleStatus(node: string, changes: Partial<Status> = {}): Status {
   return {
+    version: '0.1.0',
     name: 'local',
     deployment: 'd1',
     node,
     role: node === 'node2' ? 'leader' : 'follower',
     leader: 'node2',
     term: 4,
+    votedFor: 'node2',
     relayThreads: 0,
     pid: 100,
     server: { pid: 200, version: '7.0.15' },
