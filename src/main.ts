@@ -1,7 +1,8 @@
 /** Reads argv: `start` runs an agent, anything else is the CLI. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { ownVersion } from './agent/own-version.ts';
 import { addMembersCommands } from './doors/cli/members.ts';
+import { addSettingsCommand } from './doors/cli/settings.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
 import { addSwitchoverCommand } from './doors/cli/switchover.ts';
@@ -17,7 +18,7 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   const program = new Command('althing')
     .description('many valkey or redis servers, one deployment that loses nothing it acknowledged')
-    .version(packageVersion(), '-V, --version', 'the version of althing')
+    .version(ownVersion(), '-V, --version', 'the version of althing')
     .exitOverride()
     .configureHelp({ sortSubcommands: false });
   addUpCommand(program, finish);
@@ -29,6 +30,7 @@ async function main(argv: readonly string[]): Promise<number> {
   );
   addStatusCommand(program, finish);
   addMembersCommands(program, finish);
+  addSettingsCommand(program, finish);
   addSwitchoverCommand(program, finish);
   try {
     await program.parseAsync(argv, { from: 'user' });
@@ -37,11 +39,6 @@ async function main(argv: readonly string[]): Promise<number> {
     return error.exitCode === 0 ? 0 : USAGE;
   }
   return code;
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
 }
 
 main(process.argv.slice(2)).then(

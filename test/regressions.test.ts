@@ -1,11 +1,11 @@
 /** The list of known faults in `docs/RELIABILITY.md` and the tests that it names. */
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { documentText, ROOT, rowsOf, wrongName } from './named-tests.ts';
 
-const ROOT = join(import.meta.dirname, '..');
-const DOCUMENT = readFileSync(join(ROOT, 'docs/RELIABILITY.md'), 'utf8');
+const DOCUMENT = documentText('RELIABILITY.md');
 const HOLES = Array.from({ length: 12 }, (_, i) => `H${i + 1}`);
 const TWENTY_ONE = [
   ...['13', '14', '17', '18', '19', '21', '23', '25', '26', '28', '30'],
@@ -43,8 +43,6 @@ const PITFALLS = [
 ];
 /** Rows about what does not exist yet; nothing else may wait. */
 const MAY_WAIT = [...['H5', 'H11', 'H12', 'smaller']];
-/** Fewer words would be found in many a name. */
-const NAME_CHARACTERS_MIN = 12;
 
 interface Row {
   readonly id: string;
@@ -55,11 +53,10 @@ interface Row {
 function rowsUnder(heading: string): Row[] {
   const section = DOCUMENT.split(/^### /m).find((part) => part.startsWith(heading));
   ok(section, `a section ${heading}`);
-  const lines = section.split('\n').filter((line) => line.startsWith('|'));
-  return lines.slice(2).map((line) => {
-    const cells = line.split('|').map((cell) => cell.trim());
-    equal(cells.length, 6, `four columns: ${line}`);
-    const [, id = '', , tests = '', failsWhen = ''] = cells;
+  const [, ...rows] = rowsOf(section);
+  return rows.map((cells) => {
+    equal(cells.length, 4, `four columns: ${cells}`);
+    const [id = '', , tests = '', failsWhen = ''] = cells;
     return { id, tests, failsWhen };
   });
 }
@@ -70,27 +67,6 @@ const SECTIONS = {
   pitfalls: rowsUnder('Pitfalls of Raft'),
   users: rowsUnder('What others’ users lost'),
 };
-
-function pathOf(name: string): string | null {
-  const places = ['src', 'test', '.'].map((folder) => join(ROOT, folder, name));
-  return places.find((path) => existsSync(path)) ?? null;
-}
-
-/** The names of a file's tests; what is filled in at run time is left as it stands. */
-function titlesOf(path: string): string[] {
-  const titles = readFileSync(path, 'utf8').matchAll(
-    /\b(?:test|it)(?:\.\w+)?\(\s*(['"`])((?:\\.|(?!\1)[\s\S])*)\1/g,
-  );
-  return [...titles].map(([, , title = '']) => title.replaceAll('\\', ''));
-}
-
-/** Rules are texts of the simulator's own; cells are keys of the table of the live faults. */
-function isRuleOrCell(kind: string, name: string): boolean {
-  const files = kind === 'sim' ? globSync('sim/*.ts', { cwd: ROOT }) : ['faults/cells.ts'];
-  const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
-  if (kind === 'sim') return text.includes(`'${name}'`);
-  return text.includes(`\n  ${name}: {`) || text.includes(`\n  '${name}': {`);
-}
 
 test('every known fault is listed: the holes, the twenty-one, the pitfalls', () => {
   const ids = (rows: readonly Row[]): string[] => [...new Set(rows.map(({ id }) => id))];
@@ -111,21 +87,8 @@ test('every test that the list names is there, and every row names one or waits'
     }
     const named = [...tests.matchAll(/`([^`]+)`(?: "([^"]+)")?/g)];
     if (named.length === 0) wrong.push(`${id} names no test`);
-    for (const [, file = '', name] of named) {
-      if (file === 'sim' || file === 'faults') {
-        if (!isRuleOrCell(file, name ?? '')) wrong.push(`${id}: no "${name}" in ${file}`);
-        continue;
-      }
-      const path = pathOf(file);
-      if (path === null) wrong.push(`${id}: no file ${file}`);
-      else if (file.endsWith('.test.ts')) {
-        const isThere =
-          name !== undefined &&
-          name.length >= NAME_CHARACTERS_MIN &&
-          titlesOf(path).some((title) => title.includes(name));
-        if (!isThere) wrong.push(`${id}: no test "${name}" in ${file}`);
-      } else if (!file.endsWith('.trace')) wrong.push(`${id}: ${file} is no test`);
-    }
+    for (const [, file = '', name] of named)
+      wrong.push(...wrongName(file, name).map((text) => `${id}: ${text}`));
   }
   deepEqual(wrong, []);
 });

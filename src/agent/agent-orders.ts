@@ -44,7 +44,9 @@ export class AgentOrders implements Orders {
     });
   }
 
-  changeSpec(change: SpecChange, ifVersion: number | null): Promise<OrderResult> {
+  async changeSpec(change: SpecChange, ifVersion: number | null): Promise<OrderResult> {
+    const why = await this.#agent.settings.refusal(change.server ?? {});
+    if (why !== null) return refused('SETTING_REFUSED', why);
     return this.#agent.assembly.order({ kind: 'spec', atMs: timeForPeopleMs(), change, ifVersion });
   }
 

@@ -4,11 +4,13 @@ import { durationText } from '../doors/durations.ts';
 import type { AssemblyView, PeerList, Sample, Status, View } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 import { listLimits } from './limits.ts';
+import { ownVersion } from './own-version.ts';
 import { assemblySeen, membersSeen, ownControlRole, ownRole } from './view-members.ts';
 import { problemsSeen } from './view-problems.ts';
 
 export class AgentView implements View {
   readonly #agent: Agent;
+  readonly #version = ownVersion();
 
   constructor(agent: Agent) {
     this.#agent = agent;
@@ -17,19 +19,21 @@ export class AgentView implements View {
   status(): Status {
     const agent = this.#agent;
     const { group, config } = agent;
-    const server = agent.serverState;
     const identity = agent.identity.now;
     const leader = agent.dataLeader;
+    const votedFor = group?.raft.votedFor ?? null;
     return {
+      version: this.#version,
       name: config.name,
       deployment: identity.deployment,
       node: config.node,
       role: ownRole(agent),
       leader: leader === null ? null : nameOf(leader),
       term: group?.raft.term ?? 0,
+      votedFor: votedFor === null ? null : nameOf(votedFor),
       pid: process.pid,
       relayThreads: config.relayThreads,
-      server: { pid: server.pid, version: agent.serverVersion },
+      server: { pid: agent.server.pid, version: agent.serverVersion },
       offsets: {
         executed: group?.strong.executedOffset ?? 0,
         committed: group?.strong.committedOffset ?? 0,
@@ -39,6 +43,7 @@ export class AgentView implements View {
       snapshot: group?.snapshot ?? { bytes: 0, offset: 0 },
       control: this.#control(),
       spec: this.#spec(),
+      settings: agent.settings.view,
       members: membersSeen(agent),
       discovery: agent.discovery.status(),
       problems: problemsSeen(agent),
@@ -63,9 +68,9 @@ export class AgentView implements View {
   #spec(): Status['spec'] {
     const { spec, specVersion } = this.#agent.assembly.state;
     if (spec === null) return null;
-    const { replicas, forgetAfterMs } = spec;
+    const { replicas, forgetAfterMs, server } = spec;
     const forgetAfter = forgetAfterMs === null ? 'never' : durationText(forgetAfterMs);
-    return { version: specVersion, replicas, forgetAfter };
+    return { version: specVersion, replicas, forgetAfter, server };
   }
 
   peers(): PeerList {
@@ -89,16 +94,17 @@ export class AgentView implements View {
   }
 
   isHealthy(): boolean {
-    const { group, serverState } = this.#agent;
+    const { group, server } = this.#agent;
     if (group === null) return false;
     // The server of a spare has nothing to follow.
-    if (ownRole(this.#agent) === 'spare') return serverState.pid !== null;
+    if (ownRole(this.#agent) === 'spare') return server.pid !== null;
     return group.strong.isOpen || group.feed.isStreaming;
   }
 
   samples(): readonly Sample[] {
     const { group, clients } = this.#agent;
     const stats = clients.stats();
+    const counts = group?.snapshotCounts;
     const held = (group?.strong.hold?.heldBytes ?? 0) + stats.heldBytes;
     const gauge = (name: string, help: string, value: number): Sample => ({
       name,
@@ -123,12 +129,14 @@ export class AgentView implements View {
       counter('connections_total', 'client connections accepted', stats.connectionsTotal),
       counter('rejected_total', 'client connections over the bound', stats.rejectedTotal),
       counter('log_syncs_total', 'syncs of the log', group?.syncs ?? 0),
+      counter('snapshots_taken_total', 'snapshots of the own server', counts?.taken ?? 0),
+      counter('snapshots_fetched_total', 'snapshots fetched from peers', counts?.fetched ?? 0),
       counter('server_lives_total', 'times the server was started', group?.strong.life ?? 0),
     ];
   }
 
   async serverInfo(): Promise<string | null> {
-    const reply = await this.#agent.serverState.info();
+    const reply = await this.#agent.server.call(['INFO', 'everything']);
     return typeof reply === 'string' ? reply : null;
   }
 

@@ -8,6 +8,7 @@ import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
+import { versionText } from '../io/server/flavor.ts';
 import { type LocatedServer, locateServer } from '../io/server/locate.ts';
 import { RealDisk } from '../io/storage/disk.ts';
 import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
@@ -15,7 +16,9 @@ import type { OpenedGroup } from '../io/storage/recovery.ts';
 import { AddressBook } from './address-book.ts';
 import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
+import type { AgreedSettings } from './agreed-settings.ts';
 import { Assembly } from './assembly.ts';
+import { buildAgreedSettings } from './build-agreed-settings.ts';
 import { buildDataGroup } from './build-data-group.ts';
 import { buildOwnServer } from './build-own-server.ts';
 import { ClientDoors } from './client-doors.ts';
@@ -31,7 +34,7 @@ import { OwnDiscovery } from './own-discovery.ts';
 import { OwnIdentity } from './own-identity.ts';
 import type { OwnServer } from './own-server.ts';
 import { RelayRoute } from './relay-route.ts';
-import { settingLines } from './server-settings.ts';
+import { assertSettings } from './server-settings.ts';
 import { DATA_GROUP, type DataGroup } from './shard/data-group.ts';
 import { relayHold } from './strong/relay-hold.ts';
 import { Ticker } from './ticker.ts';
@@ -51,6 +54,7 @@ export class Agent {
   #assembly: Assembly | null = null;
   readonly #addresses = new AddressBook((all) => this.#mesh?.dial(all));
   #server: OwnServer | null = null;
+  #settings: AgreedSettings | null = null;
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
   #http: HttpDoor | null = null;
@@ -91,11 +95,12 @@ export class Agent {
     return present(this.#server);
   }
 
+  get settings(): AgreedSettings {
+    return present(this.#settings);
+  }
+
   get serverVersion(): string {
-    const flavor = this.#located?.flavor;
-    return flavor === undefined
-      ? ''
-      : `${flavor.product} ${flavor.major}.${flavor.minor}.${flavor.patch}`;
+    return this.#located === null ? '' : versionText(this.#located.flavor);
   }
 
   get identity(): OwnIdentity {
@@ -126,17 +131,6 @@ export class Agent {
     return this.group?.raft.leader ?? this.assembly.leaderReported;
   }
 
-  /** What the view asks of the server; answers also while there is none. */
-  get serverState() {
-    const server = this.#server;
-    return {
-      pid: server?.pid ?? null,
-      lastDown: server?.lastDown ?? null,
-      diverged: server?.lastDivergence ?? null,
-      info: async () => (await server?.call(['INFO', 'everything'])) ?? null,
-    };
-  }
-
   get clientAddress(): string {
     return this.#announced(this.config.bind.client, this.config.ports.client);
   }
@@ -148,7 +142,8 @@ export class Agent {
       path: process.env['PATH'] ?? '',
       cacheDir: process.env['ALTHING_CACHE'] ?? null,
     });
-    const lines = await settingLines(config.server, this.#located);
+    await assertSettings(config.server, this.#located);
+    this.#settings = buildAgreedSettings(this, this.#located, () => this.#server);
     await mkdir(config.dir, { recursive: true, mode: 0o700 });
     const locked = lockDirectory(config.dir);
     if (!locked.ok) throw locked.error;
@@ -165,7 +160,7 @@ export class Agent {
     ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
       config,
       located: this.#located,
-      settingLines: lines,
+      settings: this.#settings,
       historyId: () => this.identity.historyId,
       clients: this.clients,
       group: () => this.group,
@@ -332,6 +327,7 @@ export class Agent {
       data: () => this.group,
       leaderKnown: (leader) => this.route.setLeader(leader),
       addresses: this.#addresses,
+      settingsAgreed: (settings) => this.settings.agree(settings),
       removed: () => this.#retire(),
       fatal: (error) => this.onFatal(error),
     });
@@ -378,14 +374,16 @@ export class Agent {
     const announceSnapshot = this.orders.announceSnapshot.bind(this.orders);
     const { historyId } = identity;
     const parts = { config, files, membership, historyId, server, mesh, route, clients, journal };
-    this.group = buildDataGroup({ ...parts, announceSnapshot, fatal });
+    // Its files say with which settings the server is to start.
     await this.assembly.open();
+    if (!this.#isStopping) this.group = buildDataGroup({ ...parts, announceSnapshot, fatal });
   }
 
   #tick(): void {
     this.group?.tick();
     this.assembly.tick();
     this.clients.tick();
+    this.settings.tick();
   }
 }
 

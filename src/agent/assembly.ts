@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServerSettings } from '../core/control/spec.ts';
 import { type ControlState, memberOf, NOTHING_AGREED } from '../core/control/state.ts';
 import type { NodeSeen, Observation } from '../core/plan/observation.ts';
 import { isMember } from '../core/raft/configuration.ts';
@@ -38,7 +39,7 @@ import type { Wanted } from './wanted.ts';
 const LOOK_AGAIN_MS = 50;
 
 export interface AssemblyOptions {
-  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs'>;
+  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs' | 'server'>;
   readonly disk: Disk;
   readonly identity: OwnIdentity;
   readonly membership: Membership;
@@ -49,6 +50,8 @@ export interface AssemblyOptions {
   readonly leaderKnown: (leader: NodeId | null) => void;
   /** Where members were last, and where a peer says that others are; none when it is gone. */
   readonly addresses: Pick<AddressBook, 'setMembers' | 'setTold'>;
+  /** What servers should have; resolves once the own one would start so. */
+  readonly settingsAgreed: (settings: ServerSettings) => Promise<void>;
   /** This node was removed for good, and has left both groups. */
   readonly removed: () => void;
   readonly fatal: (error: Error) => void;
@@ -146,6 +149,7 @@ export class Assembly {
     const directory = `${config.dir}/control`;
     const files = await openControlGroup({ disk, directory, identity, journal, onFailure: fatal });
     this.#files = files;
+    await this.#o.settingsAgreed(files.spec?.server ?? {});
     if (this.#isStopped) return;
     const { founders } = membership;
     const group = new ControlGroup({
@@ -164,13 +168,16 @@ export class Assembly {
         if (notice.kind === 'becameLeader') this.#sightings.begin();
         journalNotice(journal, notice, 'control.');
       },
-      changed: () => this.#changed(),
+      changed: () => {
+        this.#changed();
+        this.#settingsChanged();
+      },
       fatal,
     });
     this.#group = group;
     this.#loop = new ControlLoop({
       group,
-      founding: { founders, forgetAfterMs: config.forgetAfterMs },
+      founding: { founders, forgetAfterMs: config.forgetAfterMs, server: config.server },
       observe: () => this.#observe(),
       note: (level, event, facts) => journal[level](event, facts),
     });
@@ -352,6 +359,12 @@ export class Assembly {
     // What the files said is old now.
     if (this.#group?.raft.leader !== null && members.length > 0)
       this.#o.addresses.setTold(this.id, []);
+  }
+
+  /** By what is committed: the files may have said more, or less. */
+  #settingsChanged(): void {
+    const { spec } = this.state;
+    if (spec !== null) this.#o.settingsAgreed(spec.server).catch(this.#o.fatal);
   }
 
   #isIn(): boolean {

@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { CONF_LIMITS } from '../io/server/conf.ts';
 import type { LocatedServer } from '../io/server/locate.ts';
 import { findSetpriv } from '../io/server/process.ts';
+import type { AgreedSettings } from './agreed-settings.ts';
 import type { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
 import { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { OwnServer } from './own-server.ts';
+import { linesOf } from './server-settings.ts';
 import type { DataGroup } from './shard/data-group.ts';
 
 const FEED_USER = 'althing-feed';
@@ -18,7 +20,7 @@ const SERVER_CLIENTS_SPARE = 64;
 export interface OwnServerParts {
   readonly config: Pick<NodeConfig, 'dir' | 'password' | 'relayThreads'>;
   readonly located: LocatedServer;
-  readonly settingLines: readonly string[];
+  readonly settings: AgreedSettings;
   readonly historyId: () => string;
   readonly clients: ClientDoors;
   readonly group: () => DataGroup | null;
@@ -59,7 +61,7 @@ export async function buildOwnServer(
     setpriv,
     runDir: `${config.dir}/server`,
     clientPassword: config.password,
-    settingLines: parts.settingLines,
+    settingLines: () => linesOf(parts.settings.atStart()),
     confLimits: { ...CONF_LIMITS, clientsMax: connectionsMax },
     feed: { port, user: FEED_USER, password: feedPassword },
     historyId: parts.historyId,

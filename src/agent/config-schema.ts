@@ -84,6 +84,11 @@ const forgetAfter = text.transform((s, context) => {
   return z.NEVER;
 });
 
+const logLevel = z
+  .string()
+  .transform((s) => s.toLowerCase())
+  .pipe(z.enum(['debug', 'info', 'warn', 'error']));
+
 const relayThreads = text
   .refine((s) => s === 'auto' || /^\d{1,2}$/.test(s))
   .transform((s) => (s === 'auto' ? s : Number(s)))
@@ -135,6 +140,7 @@ export const SHAPES = {
     'not a number of threads',
     `give 0 to ${LIMITS.relayThreadsMax}, or auto`,
   ),
+  'log-level': shape(logLevel, 'not a level', 'give debug, info, warn or error'),
 } as const;
 
 export type SettingValues = {

@@ -3,6 +3,7 @@
  * wins. Every value given is checked, also one that is overruled: a typing error hides nowhere.
  */
 import { dirname, resolve } from 'node:path';
+import { parseSpecChange } from '../core/control/spec.ts';
 import { type SettingKey, START_SETTINGS } from '../doors/cli/start-options.ts';
 import { checkSettings } from '../io/server/settings.ts';
 import { type FileEntry, readConfigFile } from './config-file.ts';
@@ -154,6 +155,9 @@ class Gathering implements Gathered {
         for (const { reason } of checked.problems)
           this.issues.push({ ...place, text: reason, todo: 'correct or remove it' });
     }
+    const agreeable = parseSpecChange({ server: this.server });
+    if (typeof agreeable === 'string')
+      this.issues.push({ path: 'server', source, text: agreeable, todo: 'shorten or remove it' });
   }
 
   #unknown(path: string, source: string, known: readonly string[]): void {

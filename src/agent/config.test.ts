@@ -85,9 +85,16 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     zone: '',
     forgetAfterMs: 600_000,
     relayThreads: 0,
+    logLevel: 'info',
   });
   equal(provenance.get('dir'), '--dir (flag)');
   equal(provenance.get('port'), undefined);
+});
+
+test('loadConfig: the level of the journal, in any case', () => {
+  equal(loaded({ logLevel: 'DEBUG' }).logLevel, 'debug');
+  equal(loaded({}, { ALTHING_LOG_LEVEL: 'error' }).logLevel, 'error');
+  match(issuesOf({ logLevel: 'loud' }).join(), /--log-level .* is not a level; give debug, info/);
 });
 
 test('loadConfig: flags win over variables, variables over the file', () => {
@@ -267,6 +274,11 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
       'a setting of several values',
       [{ config: bad('many', 'server:\n  hz: [1, 2]\n') }],
       /^server\.hz \(.*:2\): is not one value/,
+    ],
+    [
+      'a value of the server that nobody could agree on',
+      [{ config: bad('long', `server:\n  hz: ${'x'.repeat(257)}\n`) }],
+      /^server \(.*\): server\.hz is one line of at most 256 characters; shorten/,
     ],
     ['a server list', [{ config: bad('list', 'server: x\n') }], /^server \(.*:1\): is not a map/],
     ['no YAML', [{ config: bad('broken', 'a: "b\n') }], /^YAML \(.*broken\.yaml:\d\): cannot be/],

@@ -14,6 +14,7 @@ import type { ConfigIssue } from './config-issue.ts';
 import { parseAddress, type SettingValues } from './config-schema.ts';
 import { readPassword, readSecret, type SecretResult } from './config-secret.ts';
 import { type ConfigInput, type Gathered, gatherSettings, type Place } from './config-sources.ts';
+import type { JournalLevel } from './journal.ts';
 
 export interface NodeConfig {
   readonly name: string;
@@ -49,6 +50,8 @@ export interface NodeConfig {
   readonly leaseReads: boolean;
   /** Threads that serve clients; 0: the main one does, which also has Raft and the log. */
   readonly relayThreads: number;
+  /** The least of what the journal says. */
+  readonly logLevel: JournalLevel;
   /** Where each value came from; a default has no entry. */
   readonly provenance: ReadonlyMap<SettingKey, string>;
 }
@@ -108,6 +111,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
     leaseReads: values['lease-reads'] ?? false,
     relayThreads: relayThreadsOf(values['relay-threads'], input),
+    logLevel: values['log-level'] ?? 'info',
     provenance: new Map(
       [...gathered.places].map(([key, { path, source }]) => [key, `${path} (${source})`]),
     ),

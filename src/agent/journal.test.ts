@@ -1,11 +1,14 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
-import { createJournal } from './journal.ts';
+import { createJournal, type JournalLevel } from './journal.ts';
 
-function journalOf(nowMs: () => number = () => 0) {
+function journalOf(nowMs: () => number = () => 0, level?: JournalLevel) {
   const lines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void lines.push(JSON.parse(line)) };
-  return { journal: createJournal({ name: 'd', node: 'a', destination, nowMs }), lines };
+  return {
+    journal: createJournal({ name: 'd', node: 'a', destination, nowMs, ...(level && { level }) }),
+    lines,
+  };
 }
 
 test('a line is JSON with the deployment, the node, the event and its facts', () => {
@@ -16,6 +19,25 @@ test('a line is JSON with the deployment, the node, the event and its facts', ()
   const { time, ...line } = lines[0] ?? {};
   match(String(time), /^\d{4}-\d\d-\d\dT/);
   deepEqual(line, { level: 'info', name: 'd', node: 'a', event: 'raft.elected', term: 7 });
+});
+
+test('nothing below its level is said', () => {
+  for (const [level, events] of [
+    ['debug', ['a', 'b', 'c', 'd']],
+    ['info', ['b', 'c', 'd']],
+    ['warn', ['c', 'd']],
+    ['error', ['d']],
+  ] as const) {
+    const { journal, lines } = journalOf(() => 0, level);
+    journal.debug('a');
+    journal.info('b');
+    journal.warn('c');
+    journal.error('d');
+    deepEqual(
+      lines.map(({ event }) => event),
+      events,
+    );
+  }
 });
 
 test('an error among the facts shows its message, code and cause', () => {

@@ -18,11 +18,13 @@ export interface Journal {
   flush(): void;
 }
 
+export type JournalLevel = 'debug' | 'info' | 'warn' | 'error';
+
 export interface JournalOptions {
   /** The deployment's. */
   readonly name: string;
   readonly node: string;
-  readonly level?: 'debug' | 'info' | 'warn' | 'error';
+  readonly level?: JournalLevel;
   /** Instead of stdout. */
   readonly destination?: DestinationStream;
   readonly nowMs?: () => number;

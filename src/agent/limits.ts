@@ -64,6 +64,8 @@ export const LIMITS = {
   controlCacheBytes: 1 * MIB,
   /** Between two reports of a node to its peers. */
   reportTicks: 40,
+  /** Between two looks at the settings of the own server. */
+  settingsLookTicks: 400,
   /** SIGTERM with --ephemeral: time to leave before stopping anyway. */
   leaveMsMax: 25_000,
 } as const;
@@ -103,6 +105,8 @@ const WHY: Readonly<Record<keyof typeof LIMITS, string>> = {
   controlSegmentBytes: 'size of a log file of the control group, whose entries are few and small',
   controlCacheBytes: 'recent entries of the control group in memory, for peers',
   reportTicks: 'what a node does and sees is told to its peers so often, and when it changes',
+  settingsLookTicks:
+    'what a client has set otherwise, or a busy server did not take, is set again so often',
   leaveMsMax: 'a stop with --ephemeral waits so long to be let go; Kubernetes gives 30 s',
 };
 

@@ -37,7 +37,8 @@ export interface OwnServerOptions {
   readonly setpriv: string | null;
   readonly runDir: string;
   readonly clientPassword: string | null;
-  readonly settingLines: readonly string[];
+  /** Of its configuration, asked for at the start of each life. */
+  readonly settingLines: () => readonly string[];
   readonly confLimits: ConfLimits;
   readonly feed: Feed;
   /** The one id of this deployment's history, which a follower's server carries. */
@@ -250,7 +251,7 @@ export class OwnServer implements GroupServer {
   }
 
   async #start(life: number, signal: AbortSignal): Promise<void> {
-    const { program, setpriv, runDir, flavor, clientPassword, settingLines, feed } = this.#o;
+    const { program, setpriv, runDir, flavor, clientPassword, feed } = this.#o;
     let server: ServerProcess | null = null;
     try {
       server = await ServerProcess.start(
@@ -264,7 +265,7 @@ export class OwnServer implements GroupServer {
             agentPassword: this.#agentPassword,
             clientPassword,
             feed,
-            settingLines,
+            settingLines: this.#o.settingLines(),
             limits: this.#o.confLimits,
           },
           onLine: (line) => this.#said(line),

@@ -21,7 +21,11 @@ const HEAP_GROWTH_PERCENT = 100;
 /** Resolves with the exit code. `doubts`: what `config` may say, and probably does not mean. */
 export async function runAgent(config: NodeConfig, doubts: readonly string[]): Promise<number> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
-  const journal = createJournal({ name: config.name, node: config.node });
+  const journal = createJournal({
+    name: config.name,
+    node: config.node,
+    level: config.logLevel,
+  });
   for (const text of doubts) journal.warn('config.doubt', { text });
   const agent = new Agent(config, journal);
   let code = EXIT_DONE;

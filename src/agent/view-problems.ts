@@ -165,8 +165,8 @@ function refusals({ mesh }: Agent): Problem[] {
   );
 }
 
-function serverProblems({ group, serverState }: Agent): Problem[] {
-  const { lastDown, diverged } = serverState;
+function serverProblems({ group, server }: Agent): Problem[] {
+  const { lastDown, lastDivergence: diverged } = server;
   const problems: Problem[] = [];
   const notLoadable = group?.snapshotProblem ?? null;
   // Its last words do not say why it had to be ended.

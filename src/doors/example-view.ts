@@ -4,12 +4,14 @@ import type { OrderResult, Orders } from './orders.ts';
 import type { AssemblyView, PeerList, Sample, Status, View } from './view.ts';
 
 export const EXAMPLE_STATUS: Status = {
+  version: '0.1.0',
   name: 'shop',
   deployment: 'd1f0c2',
   node: 'a',
   role: 'leader',
   leader: 'a',
   term: 7,
+  votedFor: 'a',
   pid: 100,
   relayThreads: 0,
   server: { pid: 101, version: '7.0.15' },
@@ -17,7 +19,11 @@ export const EXAMPLE_STATUS: Status = {
   log: { bytes: 2_000_000 },
   snapshot: { bytes: 300, offset: 1_000 },
   control: { role: 'leader', leader: 'a', term: 3, voters: ['a', 'b', 'c'] },
-  spec: { version: 2, replicas: 2, forgetAfter: '10m' },
+  spec: { version: 2, replicas: 2, forgetAfter: '10m', server: { hz: '20', 'io-threads': '4' } },
+  settings: [
+    { name: 'hz', value: '20', pending: null },
+    { name: 'io-threads', value: '4', pending: 'the server must start again for it' },
+  ],
   members: [
     { node: 'a', role: 'leader', address: '127.0.0.1:6379', lagBytes: 0 },
     { node: 'b', role: 'follower', address: '127.0.0.1:6380', lagBytes: 120 },

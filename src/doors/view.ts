@@ -36,6 +36,8 @@ export interface Problem {
 }
 
 export interface Status {
+  /** Of the agent. */
+  readonly version: string;
   readonly name: string;
   /** The deployment id; empty until one is founded. */
   readonly deployment: string;
@@ -44,6 +46,8 @@ export interface Status {
   /** The leader's node name, null when none is known. */
   readonly leader: string | null;
   readonly term: number;
+  /** Whom this node gave its vote in that term, null for nobody. */
+  readonly votedFor: string | null;
   readonly pid: number;
   /** Threads that serve clients; 0: the main one does. */
   readonly relayThreads: number;
@@ -66,6 +70,8 @@ export interface Status {
   };
   /** What is wanted of the deployment; null while that is not agreed on. */
   readonly spec: SpecView | null;
+  /** Of the server beside this node: whether it has what the spec wants. */
+  readonly settings: readonly SettingView[];
   readonly members: readonly Member[];
   /** Where this node looks for others, beside the typed list of peers. */
   readonly discovery: readonly SourceView[];
@@ -92,6 +98,17 @@ export interface SpecView {
   readonly replicas: number;
   /** A time like `10m`, or `never`. */
   readonly forgetAfter: string;
+  /** Settings of all servers, by name. */
+  readonly server: Readonly<Record<string, string>>;
+}
+
+/** A setting of the own server that is wanted, or was. */
+export interface SettingView {
+  readonly name: string;
+  /** Null: it was taken out of the spec. */
+  readonly value: string | null;
+  /** Why it is not in force here yet, in words; null when it is. */
+  readonly pending: string | null;
 }
 
 /** A node as it was agreed on, with what it says of itself. */

@@ -103,6 +103,11 @@ test('a follower that was off while far more than the log limit was written come
   await deployment.ready();
   await deployment.assertIdentical();
   assert.deepEqual(await missingAt(await deployment.serverSocket(away), writer.acknowledged), []);
+  assert.ok((await deployment.metric(away, 'althing_snapshots_fetched_total')) >= 1);
+  const taken = deployment.indices.map((i) =>
+    deployment.metric(i, 'althing_snapshots_taken_total'),
+  );
+  assert.ok(Math.max(...(await Promise.all(taken))) >= 1);
   assert.ok(writer.longestGapMs < 5_000, `no write for ${writer.longestGapMs} ms`);
   figures('catch-up', {
     writtenMiB: WRITTEN_BYTES / MIB,

@@ -64,7 +64,7 @@ test(`faults at random for ${SECONDS} s, compaction never rests: nothing acknowl
 async function strike(deployment: Deployment, fault: Fault, chance: Chance): Promise<void> {
   const nodes = fault === 'all' ? deployment.indices : [chance.below(deployment.nodes)];
   for (const i of nodes) {
-    const status = await deployment.status(i).catch(() => null);
+    const { status } = await deployment.ask(i);
     if (status === null) continue;
     const { pid, server } = status;
     if (fault === 'switchover') await deployment.switchover(i).catch(() => undefined);

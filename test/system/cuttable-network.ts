@@ -9,6 +9,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Deployment } from './deployment.ts';
 import { atEnd, type Scope } from './scope.ts';
 
+/** An address of this machine at which no agent listens: what one tells of itself leads nowhere. */
+const NOWHERE = '127.0.0.9';
+
 interface Pipe {
   readonly from: number;
   readonly to: number;
@@ -27,6 +30,8 @@ export class CuttableNetwork {
     const network = new CuttableNetwork();
     atEnd(scope, async () => network.#close());
     const deployment = await Deployment.prepare(scope, {
+      // Otherwise they would learn where the others really are, and go around this network.
+      flags: ['--announce', NOWHERE],
       peersOf: (i, all) =>
         all.indices.map((j) => `127.0.0.1:${i === j ? all.peerPort(i) : network.#portOf(i, j)}`),
     });

@@ -37,6 +37,8 @@ const THREAD_FLAGS =
 const START_MS = 40_000;
 const LEVEL_MS = 60_000;
 const STOP_MS = 20_000;
+/** A question is given up soon; on a loaded machine it is asked again. */
+const ANSWER_MS = 5_000;
 /** What dies with its parent needs a moment on a loaded machine. */
 const GONE_MS = 6_000;
 const LOG_SHOWN_CHARACTERS = 4_000;
@@ -246,10 +248,18 @@ export class Deployment {
     return askStatus(this.httpPort(i));
   }
 
+  /** Of a node that is there. */
   async status(i: number): Promise<Status> {
-    const { status } = await this.ask(i);
-    if (status === null) throw new Error(`node${i + 1} does not answer`);
-    return status;
+    return until(`node${i + 1} answers`, ANSWER_MS, async () => (await this.ask(i)).status);
+  }
+
+  /** A number of `/metrics`, by its name and labels as they are written there. */
+  async metric(i: number, name: string): Promise<number> {
+    const answer = await fetch(`http://127.0.0.1:${this.httpPort(i)}/metrics`);
+    const lines = (await answer.text()).split('\n');
+    const line = lines.find((each) => each.startsWith(`${name} `));
+    assert.ok(line, `node${i + 1} has no ${name}`);
+    return Number(line.slice(name.length));
   }
 
   async agentPid(i: number): Promise<number> {

@@ -143,3 +143,36 @@ for (const [name, cut] of [
     });
   });
 }
+
+test('X18: cut in three, nobody serves; two that find each other again do', async () => {
+  const leader = await deployment.leader();
+  const others = deployment.indices.filter((i) => i !== leader);
+  const wire = new Wire(deployment.port(leader));
+  await wire.must('SET', 'before the cut', 'v');
+  for (const i of deployment.indices) network.isolate(i);
+  await until('nobody ready', SUCCESSION_MS, async () => {
+    const answers = await Promise.all(deployment.indices.map((i) => deployment.ask(i)));
+    return answers.every(({ ready }) => !ready);
+  });
+  for (const port of deployment.ports) {
+    const refused = new Wire(port);
+    const reply = await refused.call('SET', 'before the cut', 'other');
+    assert.ok(reply instanceof Failure && /^CLUSTERDOWN /.test(reply.text), String(reply));
+    refused.close();
+  }
+  network.heal();
+  network.isolate(leader);
+  const [one = 0, two = 0] = others;
+  for (const port of [deployment.port(one), deployment.port(two)]) {
+    const again = new Wire(port);
+    await until('a write by two', SUCCESSION_MS, async () => {
+      return (await again.call('SET', `by ${port}`, 'v')) === 'OK';
+    });
+    assert.equal(await again.must('GET', 'before the cut'), 'v');
+    again.close();
+  }
+  wire.close();
+  network.heal();
+  await deployment.ready();
+  await deployment.assertIdentical();
+});

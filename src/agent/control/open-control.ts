@@ -1,10 +1,12 @@
 /** Opens the control group's files, or creates them once, and reads the state in its snapshot. */
-import { decodeCommand } from '../../core/control/command.ts';
+import { apply } from '../../core/control/apply.ts';
+import { type Command, decodeCommand } from '../../core/control/command.ts';
+import type { Spec } from '../../core/control/spec.ts';
 import { type ControlState, NODES_MAX, NOTHING_AGREED } from '../../core/control/state.ts';
 import { decodeState, STATE_BYTES_MAX } from '../../core/control/state-codec.ts';
 import { decodeConfiguration } from '../../core/raft/configuration.ts';
 import type { ConfigurationAt, EntryId } from '../../core/raft/protocol.ts';
-import { logIndex, type NodeId, term } from '../../core/scalars.ts';
+import { type LogIndex, logIndex, type NodeId, term } from '../../core/scalars.ts';
 import type { StorageError } from '../../io/storage/errors.ts';
 import type { Disk } from '../../io/storage/ports.ts';
 import { type OpenedGroup, type OpenGroupOptions, openGroup } from '../../io/storage/recovery.ts';
@@ -24,9 +26,12 @@ export interface OpenedControl {
   readonly configurations: readonly ConfigurationAt[];
   /**
    * Where members may be reached, as far as the files say. What of the log is committed is not
-   * known before somebody is reached; and to dial an address, nothing needs to be agreed on.
+   * known before somebody is reached; and to dial an address, or to start a server, nothing needs
+   * to be agreed on.
    */
   readonly addresses: readonly string[];
+  /** What is wanted, as far as the files say; null when they say nothing. */
+  readonly spec: Spec | null;
 }
 
 export type OpenControlResult =
@@ -51,11 +56,13 @@ export function openControl(
 ): void {
   const configurations: ConfigurationAt[] = [];
   const met = new Map<NodeId, string>();
+  const specs: { readonly index: LogIndex; readonly command: Command }[] = [];
   const onEntry = ({ index, payload }: { index: EntryId['index']; payload: Uint8Array }): void => {
     const configuration = decodeConfiguration(payload);
     if (configuration !== null) configurations.push({ index, configuration });
     const command = decodeCommand(payload);
     if (command?.kind === 'meet') met.set(command.node, command.facts.peerAddress);
+    if (command?.kind === 'found' || command?.kind === 'spec') specs.push({ index, command });
   };
   openGroup(disk, directory, options, onEntry, (opened) => {
     if (!opened.ok) return done(opened);
@@ -65,7 +72,12 @@ export function openControl(
       for (const { node, facts } of stand.state.members)
         if (!met.has(node)) met.set(node, facts.peerAddress);
       const addresses = [...met.values()].filter((address) => address !== '').slice(-NODES_MAX);
-      done({ ok: true, opened, stand, configurations, addresses });
+      const later = specs.filter(({ index }) => index > stand.applied.index);
+      const { spec } = later.reduce(
+        (state, { index, command }) => apply(state, index, command).state,
+        stand.state,
+      );
+      done({ ok: true, opened, stand, configurations, addresses, spec });
     });
   });
 }

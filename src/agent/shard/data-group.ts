@@ -138,6 +138,12 @@ export class DataGroup {
     return { bytes, offset };
   }
 
+  /** Snapshots in this life of the node: of the own server, and of peers. */
+  get snapshotCounts(): { readonly taken: number; readonly fetched: number } {
+    const { taken, fetched } = this.#snapshots;
+    return { taken, fetched };
+  }
+
   start(): void {
     this.strong.start();
   }

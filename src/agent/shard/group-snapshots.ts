@@ -37,6 +37,9 @@ export class GroupSnapshots {
   readonly #o: GroupSnapshotsOptions;
   #problem: string | null = null;
   #taker: SnapshotTaker<SnapshotWriter> | null = null;
+  /** Of the own server, and of peers, in this life of the node. */
+  taken = 0;
+  fetched = 0;
 
   constructor(options: GroupSnapshotsOptions) {
     this.#o = options;
@@ -64,6 +67,7 @@ export class GroupSnapshots {
 
   /** Where the log begins after `snapshot`, which was fetched just now. */
   streamBaseOf(snapshot: SnapshotMeta): StreamBase {
+    this.fetched += 1;
     const latest = this.#o.opened.snapshots.latest;
     assert(latest?.meta.id === snapshot.id, 'what is installed is the newest snapshot here');
     const note = readSnapshotNote(latest.extra);
@@ -156,6 +160,7 @@ export class GroupSnapshots {
         } else {
           writer.finish((error, meta) => {
             if (error !== null) note('error', 'snapshot.failed', { error });
+            else this.taken += 1;
             done(meta);
           });
         }

@@ -7,7 +7,7 @@ import { unreachable } from '../../assert.ts';
 import { type NodeId, sorted } from '../scalars.ts';
 import type { Command } from './command.ts';
 import { shortened } from './shapes.ts';
-import type { Spec } from './spec.ts';
+import { SETTINGS_MAX, type Spec, specChanged } from './spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -115,21 +115,31 @@ function changeSpec(
       'OTHER_VERSION',
       `the spec is at version ${specVersion}, not at ${ifVersion}: read it again`,
     );
-  const next = { ...spec, ...change };
-  if (next.replicas === spec.replicas && next.forgetAfterMs === spec.forgetAfterMs)
-    return agreed(state, 'the spec says so already');
-  const text = [
-    next.replicas === spec.replicas ? null : `replicas ${spec.replicas} -> ${next.replicas}`,
-    next.forgetAfterMs === spec.forgetAfterMs
-      ? null
-      : `forget after ${timeOf(spec.forgetAfterMs)} -> ${timeOf(next.forgetAfterMs)}`,
-  ]
-    .filter((each) => each !== null)
-    .join(', ');
+  const next = specChanged(spec, change);
+  if (Object.keys(next.server).length > SETTINGS_MAX)
+    return refuse(state, 'TOO_MANY_SETTINGS', `the spec has at most ${SETTINGS_MAX} settings`);
+  const words = differences(spec, next);
+  if (words.length === 0) return agreed(state, 'the spec says so already');
+  const text = shortened(words.join(', '));
   return agree(
     { ...state, spec: next, specVersion: index },
     { index, atMs, kind: 'spec', text, outcome: 'done', endedAtMs: atMs },
   );
+}
+
+/** What is another, in words; nothing when the two are the same. */
+function differences(from: Spec, to: Spec): string[] {
+  const words: string[] = [];
+  if (to.replicas !== from.replicas) words.push(`replicas ${from.replicas} -> ${to.replicas}`);
+  if (to.forgetAfterMs !== from.forgetAfterMs)
+    words.push(`forget after ${timeOf(from.forgetAfterMs)} -> ${timeOf(to.forgetAfterMs)}`);
+  const names = new Set([...Object.keys(from.server), ...Object.keys(to.server)]);
+  for (const name of [...names].toSorted()) {
+    const [before, value] = [from.server[name], to.server[name]];
+    if (value === before) continue;
+    words.push(value === undefined ? `${name} is taken out` : `${name} is ${value || '""'}`);
+  }
+  return words;
 }
 
 function decide(state: ControlState, index: number, command: Of<'decide'>): Applied {

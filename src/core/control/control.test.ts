@@ -56,7 +56,7 @@ test('the charter is agreed on once: its nodes are members and hold the data', (
     [A, B, C],
   );
   deepEqual(state.data, { decision: 1, voters: [A, B, C], isSettled: true });
-  deepEqual(state.spec, { replicas: 2, forgetAfterMs: null });
+  deepEqual(state.spec, { replicas: 2, forgetAfterMs: null, server: {} });
 });
 
 test('nothing but the founding comes before the founding', () => {
@@ -135,7 +135,7 @@ test('the spec changes only at the version that was meant', () => {
   const wanted = { kind: 'spec', change: { replicas: 4 }, ifVersion: 1 } as const;
   const { state, answers } = played(FOUND, wanted, { ...wanted, change: { replicas: 0 } });
   deepEqual(codes(answers), ['ok', 'ok', 'OTHER_VERSION']);
-  deepEqual(state.spec, { replicas: 4, forgetAfterMs: null });
+  deepEqual(state.spec, { replicas: 4, forgetAfterMs: null, server: {} });
   equal(state.specVersion, 2);
 });
 
@@ -144,8 +144,58 @@ test('a change of the spec is within its bounds, and names nothing unknown', () 
   deepEqual(parseSpecChange({ forgetAfterMs: null }), { forgetAfterMs: null });
   for (const bad of [{ replicas: -1 }, { replicas: 64 }, { replicas: 1.5 }, { forgetAfterMs: 9 }])
     equal(typeof parseSpecChange(bad), 'string', JSON.stringify(bad));
+  const server = { hz: '20', maxmemory: null, 'notify-keyspace-events': '' };
+  deepEqual(parseSpecChange({ server }), { server });
+  const many = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`a${i}`, '1']));
+  for (const bad of [
+    ...[null, [], 'hz', many, { Hz: '1' }, { 'a b': '1' }, { [`a${'b'.repeat(64)}`]: '1' }],
+    ...[{ hz: 20 }, { hz: '1\nport 1' }, { hz: 'x'.repeat(257) }],
+  ])
+    equal(typeof parseSpecChange({ server: bad }), 'string', JSON.stringify(bad));
   for (const bad of [null, [], 'replicas', { shards: 2 }])
     equal(typeof parseSpecChange(bad), 'string', JSON.stringify(bad));
+});
+
+test('settings are set, changed and taken out one by one, within their number', () => {
+  const set = (server: Record<string, string | null>) =>
+    ({ kind: 'spec', change: { server }, ifVersion: null }) as const;
+  const { state, answers } = played(
+    FOUND,
+    set({ maxmemory: '1gb', hz: '20' }),
+    set({ hz: '50', databases: null }),
+    set({ hz: '50' }),
+    set({ hz: null, 'activedefrag-enabled': '' }),
+  );
+  deepEqual(state.spec?.server, { 'activedefrag-enabled': '', maxmemory: '1gb' });
+  deepEqual(
+    answers.slice(1).map(({ text }) => text),
+    [
+      'hz is 20, maxmemory is 1gb',
+      'hz is 50',
+      'the spec says so already',
+      'activedefrag-enabled is "", hz is taken out',
+    ],
+  );
+  deepEqual(decodeState(encodeState(state)), state);
+  const full = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`a${i}`, '1']));
+  const more = played(FOUND, set(full), set({ b: '1' }), set({ a1: null, b: '1' }));
+  deepEqual(codes(more.answers), ['ok', 'ok', 'TOO_MANY_SETTINGS', 'ok']);
+});
+
+test('a change of as many settings as there may be, each as long, is a command', () => {
+  // Three bytes each as UTF-8.
+  const server = Object.fromEntries(
+    Array.from({ length: 64 }, (_, i) => [`${i}`.padStart(64, 'a'), '\u4e00'.repeat(256)]),
+  );
+  const command = { kind: 'spec', atMs: 1, change: { server }, ifVersion: null } as const;
+  deepEqual(decodeCommand(encodeCommand(command)), command);
+});
+
+test('a spec that was written before there were settings has none', () => {
+  const spec = { replicas: 2, forgetAfterMs: 60_000 };
+  const bytes = Buffer.from(JSON.stringify({ kind: 'found', atMs: 1, spec, founders: [A] }));
+  const command = decodeCommand(Buffer.concat([Buffer.of(4, 1), bytes]));
+  deepEqual(command?.kind === 'found' && command.spec, { ...spec, server: {} });
 });
 
 test('news of a member replace what was known, and are no line of the history', () => {

@@ -78,6 +78,11 @@ export class Raft {
     return this.#s.term;
   }
 
+  /** In the present term. */
+  get votedFor(): NodeId | null {
+    return this.#s.hard.votedFor;
+  }
+
   get leader(): NodeId | null {
     return this.#s.leader;
   }

@@ -11,6 +11,7 @@ import { HttpDoor } from '../http/server.ts';
 import { clientFor } from './client.ts';
 import { EXIT } from './exit-codes.ts';
 import { membersCommand, removeCommand, scaleCommand } from './members.ts';
+import { settingsCommand } from './settings.ts';
 import { statusCommand } from './status.ts';
 import { statusScreen } from './status-screen.ts';
 import { switchoverCommand } from './switchover.ts';
@@ -154,6 +155,30 @@ test('remove and scale order, and tell what came of it', async (t) => {
   equal(await removeCommand('b', { url }, terminal), EXIT.failed);
   match(terminal.errText, /^b is the last node$/m);
   deepEqual(orders.asked, ['remove b', '{"replicas":4} null', 'remove b']);
+});
+
+test('settings are shown with what waits for a restart, set and taken out', async (t) => {
+  const { view, orders, url, terminal } = await open(t);
+  equal(await settingsCommand([], { url }, terminal), EXIT.done);
+  match(terminal.outText, /^SETTING +VALUE +PENDING$/m);
+  match(terminal.outText, /^hz +20 +-$/m);
+  match(terminal.outText, /^io-threads +4 +the server must start again for it$/m);
+  const screen = statusScreen(view.current, { colour: false });
+  match(screen, /^pending {4}io-threads: the server must start again for it$/m);
+  match(screen, /, 2 settings of the server \(version 2\)$/m);
+  const words = ['maxmemory=1gb', 'notify-keyspace-events=', 'x=a=b'];
+  equal(await settingsCommand(words, { url, unset: ['hz'] }, terminal), EXIT.done);
+  const server = { maxmemory: '1gb', 'notify-keyspace-events': '', x: 'a=b', hz: null };
+  deepEqual(orders.asked, [`${JSON.stringify({ server })} null`]);
+  for (const bad of ['maxmemory', '=1'])
+    equal(await settingsCommand([bad], { url }, terminal), EXIT.usage, bad);
+  orders.answer = { ok: false, code: 'SETTING_REFUSED', text: 'server.port is set by the agent' };
+  equal(await settingsCommand(['port=1'], { url }, terminal), EXIT.failed);
+  match(terminal.errText, /server\.port is set by the agent/);
+  view.current = { ...EXAMPLE_STATUS, settings: [] };
+  const none = new RecordedTerminal();
+  equal(await settingsCommand([], { url, json: true }, none), EXIT.done);
+  equal(none.outText, '[]\n');
 });
 
 test('the token made of the secret goes out with orders, and with nothing else', async (t) => {

@@ -102,7 +102,10 @@ export class AgentClient {
     return this.#order('/remove', 'POST', { node });
   }
 
-  changeSpec(change: { readonly replicas: number }): Promise<Answer<Told>> {
+  changeSpec(change: {
+    readonly replicas?: number;
+    readonly server?: Readonly<Record<string, string | null>>;
+  }): Promise<Answer<Told>> {
     return this.#order('/spec', 'PATCH', change);
   }
 

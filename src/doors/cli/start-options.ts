@@ -25,7 +25,8 @@ export type SettingKey =
   | 'ephemeral'
   | 'zone'
   | 'forget-after'
-  | 'relay-threads';
+  | 'relay-threads'
+  | 'log-level';
 
 export interface StartSetting {
   /** The key in the YAML file. */
@@ -99,6 +100,11 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
   setting('relay-threads', 'N', 'threads that serve clients, 0 to 64 or auto (default: auto)'),
+  setting(
+    'log-level',
+    'LEVEL',
+    'least of what is logged: debug, info, warn, error (default: info)',
+  ),
 ];
 
 /** Adds every flag of `althing start`. Values stay text: agent/config.ts checks them. */

@@ -49,6 +49,7 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
       `applied ${offsets.applied}`,
     ...(relayThreads > 0 ? [`clients    served by ${relayThreads} threads`] : []),
     `spec       ${specText(status)}`,
+    ...settingLines(status),
     `decides    ${controlText(status)}`,
     ...status.discovery.map(
       (source, i) => `${i === 0 ? 'looks at' : ''.padEnd(8)}   ${sourceText(source)}`,
@@ -63,8 +64,20 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
 
 function specText({ spec }: Status): string {
   if (spec === null) return 'not agreed on yet';
-  const { version, replicas, forgetAfter } = spec;
-  return `${replicas} replicas, a node is forgotten after ${forgetAfter} (version ${version})`;
+  const { version, replicas, forgetAfter, server } = spec;
+  const count = Object.keys(server).length;
+  const settings = count === 0 ? '' : `, ${count} settings of the server`;
+  return (
+    `${replicas} replicas, a node is forgotten after ${forgetAfter}${settings} ` +
+    `(version ${version})`
+  );
+}
+
+/** What is in force here is in the spec, and no news. */
+function settingLines({ settings }: Status): string[] {
+  return settings.flatMap(({ name, pending }) =>
+    pending === null ? [] : [`pending    ${printable(name)}: ${printable(pending)}`],
+  );
 }
 
 function controlText({ control }: Status): string {

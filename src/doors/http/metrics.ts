@@ -35,6 +35,7 @@ function statusSamples(view: View): Sample[] {
   return [
     gauge('info', 'Names of this node, as labels.', 1, {
       name: status.name,
+      version: status.version,
       deployment: status.deployment,
       node: status.node,
       server_version: status.server.version,

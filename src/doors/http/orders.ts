@@ -23,7 +23,9 @@ export const ORDER_PATHS: readonly OrderPath[] = [
   {
     method: 'PATCH',
     path: '/spec',
-    means: 'changes what is wanted; body {"replicas": N, "forgetAfter": "10m"}, either or both',
+    means:
+      'changes what is wanted; body {"replicas": N, "forgetAfter": "10m", ' +
+      '"server": {"NAME": "VALUE"}} or a part of it; null takes a setting out',
   },
   { method: 'POST', path: '/remove', means: 'takes a node out for good; body {"node": "NODE"}' },
 ];
@@ -52,7 +54,10 @@ const RemoveBody = z.strictObject({ node: NODE_NAME });
 const SpecBody = z.strictObject({
   replicas: z.number().optional(),
   forgetAfter: z.string().max(20).optional(),
+  server: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
 });
+const SPEC_BODY =
+  'the body is {"replicas": N, "forgetAfter": "10m", "server": {"NAME": "VALUE"}}, or a part of it';
 
 export function addOrders(
   app: FastifyInstance,
@@ -113,14 +118,23 @@ function versionWanted(header: string | undefined): number | null | 'bad' {
 /** In the words of the core, or what is wrong with it. */
 function specChange(body: unknown): SpecChange | string {
   const parsed = SpecBody.safeParse(body);
-  if (!parsed.success || Object.keys(parsed.data).length === 0)
-    return 'the body is {"replicas": N, "forgetAfter": "10m"}, either or both';
-  const { replicas, forgetAfter } = parsed.data;
+  if (!parsed.success || Object.keys(parsed.data).length === 0) return SPEC_BODY;
+  const { replicas, forgetAfter, server } = parsed.data;
   const forgetAfterMs = forgetAfter === 'never' ? null : parseDuration(forgetAfter ?? '');
   if (forgetAfter !== undefined && forgetAfter !== 'never' && forgetAfterMs === null)
     return 'forgetAfter is a time like "10m", or "never"';
   return parseSpecChange({
     ...(replicas === undefined ? {} : { replicas }),
     ...(forgetAfter === undefined ? {} : { forgetAfterMs }),
+    ...(server === undefined ? {} : { server: settingsOf(server) }),
   });
+}
+
+/** As the server's configuration spells them. */
+function settingsOf(server: Readonly<Record<string, string | number | boolean | null>>) {
+  const settings = Object.entries(server).map(([name, value]) => {
+    const text = typeof value === 'boolean' ? (value ? 'yes' : 'no') : value;
+    return [name.toLowerCase(), text === null ? null : String(text)] as const;
+  });
+  return Object.fromEntries(settings);
 }

@@ -152,10 +152,13 @@ test('GET /spec has its version as ETag, PATCH takes it as If-Match', async (t) 
   equal(await statusOf('/spec', patch({ replicas: 4 }, { 'if-match': '"2"' })), 200);
   equal(await statusOf('/spec', patch({ forgetAfter: 'never' }, { 'if-match': '*' })), 200);
   equal(await statusOf('/spec', patch({ replicas: 0, forgetAfter: '90s' })), 200);
+  const server = { Maxmemory: '1gb', hz: 20, 'lazyfree-lazy-expire': true, save: null };
+  equal(await statusOf('/spec', patch({ server })), 200);
   deepEqual(orders.asked, [
     '{"replicas":4} 2',
     '{"forgetAfterMs":null} null',
     '{"replicas":0,"forgetAfterMs":90000} null',
+    '{"server":{"maxmemory":"1gb","hz":"20","lazyfree-lazy-expire":"yes","save":null}} null',
   ]);
   orders.answer = { ok: false, code: 'OTHER_VERSION', text: 'the spec is at version 3' };
   equal(await statusOf('/spec', patch({ replicas: 4 }, { 'if-match': '2' })), 412);
@@ -173,6 +176,10 @@ test('PATCH /spec refuses what is no change, and orders nothing', async (t) => {
     ['half a replica', patch({ replicas: 1.5 }), 400],
     ['more than there may be', patch({ replicas: 64 }), 400],
     ['a number as text', patch({ replicas: '2' }), 400],
+    ['a list of settings', patch({ server: ['hz 20'] }), 400],
+    ['a setting of two lines', patch({ server: { hz: '20\nport 1' } }), 400],
+    ['no name of a setting', patch({ server: { 'h z': '20' } }), 400],
+    ['a setting that is no text', patch({ server: { hz: {} } }), 400],
     ['a time that is none', patch({ forgetAfter: 'soon' }), 400],
     ['a time too short', patch({ forgetAfter: '1s' }), 400],
     ['a version that is none', patch({ replicas: 1 }, { 'if-match': 'W/"a"' }), 400],
@@ -246,7 +253,8 @@ test('/metrics has our names and those of redis_exporter', async (t) => {
   match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
   const lines = new Set((await response.text()).split('\n'));
   for (const line of [
-    'althing_info{name="shop",deployment="d1f0c2",node="a",server_version="7.0.15"} 1',
+    'althing_info{name="shop",version="0.1.0",' +
+      'deployment="d1f0c2",node="a",server_version="7.0.15"} 1',
     'althing_role{state="leader"} 1',
     'althing_role{state="follower"} 0',
     'althing_term 7',

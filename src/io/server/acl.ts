@@ -10,7 +10,7 @@ const REPLICATION = 'replication belongs to the agent';
 const LIFE = 'the agent decides when the server runs';
 const STORAGE = 'the log of the agent keeps the data; the server writes nothing to disk';
 const USERS = 'users belong to the agent: a change on one server is lost at a failover';
-const SETTINGS = 'a change on one server is lost at a failover: use the `server:` settings';
+const SETTINGS = 'a change on one server is lost at a failover: use `althing settings`';
 const HIDES_CODE =
   'its payload may be compressed, and the functions in it cannot be checked: ' +
   'load them from their source with FUNCTION LOAD';

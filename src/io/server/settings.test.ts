@@ -25,11 +25,16 @@ test('checkSettings renders what people may set', () => {
 });
 
 test('checkSettings refuses what the agent owns, and says why, all problems at once', () => {
-  const checked = checkSettings({ Port: 1, maxmemory: '1gb', 'tls-port': 2, 'repl-timeout': 3 });
+  const checked = checkSettings({
+    Port: 1,
+    maxmemory: '1gb',
+    'cluster-enabled': 'yes',
+    'repl-timeout': 3,
+  });
   ok(!checked.ok);
   deepEqual(
     checked.problems.map(({ name }) => name),
-    ['Port', 'tls-port', 'repl-timeout'],
+    ['Port', 'cluster-enabled', 'repl-timeout'],
   );
   match(checked.problems[0]?.reason ?? '', /is set by the agent: clients come through the agent/);
   equal(ownedBecause('maxmemory-policy'), null);

@@ -4,12 +4,14 @@ import { type NodeSight, type Picture, pictureOf } from './picture.ts';
 
 export function exampleStatus(node: string, changes: Partial<Status> = {}): Status {
   return {
+    version: '0.1.0',
     name: 'local',
     deployment: 'd1',
     node,
     role: node === 'node2' ? 'leader' : 'follower',
     leader: 'node2',
     term: 4,
+    votedFor: 'node2',
     relayThreads: 0,
     pid: 100,
     server: { pid: 200, version: '7.0.15' },
@@ -17,7 +19,8 @@ export function exampleStatus(node: string, changes: Partial<Status> = {}): Stat
     log: { bytes: 5_000_000 },
     snapshot: { bytes: 0, offset: 0 },
     control: { role: 'follower', leader: 'node1', term: 2, voters: ['node1', 'node2', 'node3'] },
-    spec: { version: 1, replicas: 2, forgetAfter: '10m' },
+    spec: { version: 1, replicas: 2, forgetAfter: '10m', server: {} },
+    settings: [],
     members: [
       { node: 'node1', role: 'follower', address: '127.0.0.1:6379', lagBytes: 2_048 },
       { node: 'node2', role: 'leader', address: '127.0.0.1:6380', lagBytes: 0 },
