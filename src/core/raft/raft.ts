@@ -197,6 +197,9 @@ export class Raft {
       case 'peerFound':
         this.#peerFound(event.peer);
         return;
+      case 'witnessesKnown':
+        s.witnesses = event.witnesses;
+        return;
       case 'copiesKnown':
         s.copies = event.copies;
         if (s.role.kind === 'leader') s.role.peers = peersOf(s, s.role.peers);
