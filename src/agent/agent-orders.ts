@@ -27,10 +27,10 @@ export class AgentOrders implements Orders {
   }
 
   async switchover(to: string | null): Promise<OrderResult> {
-    const { group, membership } = this.#agent;
+    const { shard, membership } = this.#agent;
     const { id } = membership;
-    if (group === null) return refused('STARTING', 'this node is still starting');
-    const leader = group.raft.leader;
+    if (shard === null) return refused('STARTING', 'this node is still starting');
+    const leader = shard.raft.leader;
     if (leader === null)
       return refused('NO_LEADER', 'nobody leads now: there is nothing to hand over');
     if (leader === id) return this.#switchoverHere(to);
@@ -67,7 +67,7 @@ export class AgentOrders implements Orders {
   }
 
   async #switchoverHere(to: string | null): Promise<OrderResult> {
-    const { group, membership, voters } = this.#agent;
+    const { shard, membership, voters } = this.#agent;
     const { id, up } = membership;
     const target = to === null ? null : (voters.find((voter) => nameOf(voter) === to) ?? undefined);
     if (target === undefined)
@@ -76,10 +76,12 @@ export class AgentOrders implements Orders {
         `${to} is no voter; voters are ${voters.map(nameOf).join(', ')}`,
       );
     if (target === id) return { ok: true, text: `${to} leads already` };
+    if (target !== null && up.get(target)?.witness === true)
+      return refused('WITNESS', `${to} is a witness: it has no server, and serves nobody`);
     if (target !== null && !up.has(target))
       return refused('UNREACHABLE', `${to} cannot be reached from the leader now`);
     return new Promise((resolve) => {
-      group?.handOver(target, (ok, why) => {
+      shard?.handOver(target, (ok, why) => {
         if (ok) resolve(this.#successor(target));
         else resolve(refused('NOT_HANDED_OVER', `${nameOf(id)} still leads: ${why}`));
       });
@@ -88,11 +90,11 @@ export class AgentOrders implements Orders {
 
   /** That this node leads no longer says nothing of who does: it may have lost its majority. */
   async #successor(wanted: NodeId | null): Promise<OrderResult> {
-    const { group, membership } = this.#agent;
+    const { shard, membership } = this.#agent;
     const looks = SUCCESSOR_MS_MAX / SUCCESSOR_LOOK_MS;
-    for (let look = 0; look < looks && group?.raft.leader == null; look++)
+    for (let look = 0; look < looks && shard?.raft.leader == null; look++)
       await sleep(SUCCESSOR_LOOK_MS);
-    const leader = group?.raft.leader ?? null;
+    const leader = shard?.raft.leader ?? null;
     const own = nameOf(membership.id);
     if (leader === null)
       return refused('TIMEOUT', `${own} leads no longer, and does not know who does`);
@@ -117,7 +119,7 @@ export class AgentOrders implements Orders {
     const members = configurationFrom(configuration);
     if (typeof id !== 'string' || !isCount(index) || !isCount(lastTerm) || !isCount(bytes)) return;
     if (members === null) return;
-    this.#agent.group?.snapshotOffered(from, {
+    this.#agent.shard?.snapshotOffered(from, {
       id,
       last: { index: logIndex(index), term: term(lastTerm) },
       configuration: members,

@@ -16,7 +16,7 @@ export class AgentView implements View {
 
   status(): Status {
     const agent = this.#agent;
-    const { group, config } = agent;
+    const { shard, group, config } = agent;
     const server = agent.serverState;
     const identity = agent.identity.now;
     const leader = agent.dataLeader;
@@ -26,17 +26,17 @@ export class AgentView implements View {
       node: config.node,
       role: ownRole(agent),
       leader: leader === null ? null : nameOf(leader),
-      term: group?.raft.term ?? 0,
+      term: shard?.raft.term ?? 0,
       pid: process.pid,
       relayThreads: config.relayThreads,
       server: { pid: server.pid, version: agent.serverVersion },
       offsets: {
         executed: group?.strong.executedOffset ?? 0,
-        committed: group?.strong.committedOffset ?? 0,
+        committed: shard?.committedOffset ?? 0,
         applied: group?.strong.executedOffset ?? 0,
       },
-      log: { bytes: group?.logBytes ?? 0 },
-      snapshot: group?.snapshot ?? { bytes: 0, offset: 0 },
+      log: { bytes: shard?.logBytes ?? 0 },
+      snapshot: shard?.snapshot ?? { bytes: 0, offset: 0 },
       control: this.#control(),
       spec: this.#spec(),
       members: membersSeen(agent),
@@ -89,15 +89,16 @@ export class AgentView implements View {
   }
 
   isHealthy(): boolean {
-    const { group, serverState } = this.#agent;
-    if (group === null) return false;
+    const { shard, group, serverState } = this.#agent;
+    // A witness does what it is there for as long as it hears whoever leads.
+    if (group === null) return shard !== null && shard.raft.leader !== null;
     // The server of a spare has nothing to follow.
     if (ownRole(this.#agent) === 'spare') return serverState.pid !== null;
     return group.strong.isOpen || group.feed.isStreaming;
   }
 
   samples(): readonly Sample[] {
-    const { group, clients } = this.#agent;
+    const { shard, group, clients } = this.#agent;
     const stats = clients.stats();
     const held = (group?.strong.hold?.heldBytes ?? 0) + stats.heldBytes;
     const gauge = (name: string, help: string, value: number): Sample => ({
@@ -122,7 +123,7 @@ export class AgentView implements View {
       counter('refused_total', 'commands that waited for a leader in vain', stats.refusedTotal),
       counter('connections_total', 'client connections accepted', stats.connectionsTotal),
       counter('rejected_total', 'client connections over the bound', stats.rejectedTotal),
-      counter('log_syncs_total', 'syncs of the log', group?.syncs ?? 0),
+      counter('log_syncs_total', 'syncs of the log', shard?.syncs ?? 0),
       counter('server_lives_total', 'times the server was started', group?.strong.life ?? 0),
     ];
   }

@@ -8,7 +8,6 @@ import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
-import { type LocatedServer, locateServer } from '../io/server/locate.ts';
 import { RealDisk } from '../io/storage/disk.ts';
 import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
@@ -16,7 +15,7 @@ import { AddressBook } from './address-book.ts';
 import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
 import { Assembly } from './assembly.ts';
-import { buildDataGroup } from './build-data-group.ts';
+import { buildDataGroup, buildWitness } from './build-data-group.ts';
 import { buildOwnServer } from './build-own-server.ts';
 import { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
@@ -26,13 +25,14 @@ import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
 import { openDataGroup } from './open-data-group.ts';
-import { reachableHost } from './own-address.ts';
 import { OwnDiscovery } from './own-discovery.ts';
 import { OwnIdentity } from './own-identity.ts';
+import { announcedAt, introductionOf } from './own-introduction.ts';
+import { findOwnProgram, type OwnProgram, programVersion } from './own-program.ts';
 import type { OwnServer } from './own-server.ts';
 import { RelayRoute } from './relay-route.ts';
-import { settingLines } from './server-settings.ts';
 import { DATA_GROUP, type DataGroup } from './shard/data-group.ts';
+import type { ShardMember } from './shard/shard-member.ts';
 import { relayHold } from './strong/relay-hold.ts';
 import { Ticker } from './ticker.ts';
 import { votersKnown } from './voters-known.ts';
@@ -41,6 +41,9 @@ export class Agent {
   readonly config: NodeConfig;
   readonly journal: Journal;
   onFatal: (error: Error) => void = () => undefined;
+  /** This node's part of the data: with a server, or as a witness. */
+  shard: ShardMember | null = null;
+  /** The same where it has a server. */
   group: DataGroup | null = null;
   readonly clients: ClientDoors;
   readonly route: RelayRoute;
@@ -51,7 +54,7 @@ export class Agent {
   #assembly: Assembly | null = null;
   readonly #addresses = new AddressBook((all) => this.#mesh?.dial(all));
   #server: OwnServer | null = null;
-  #located: LocatedServer | null = null;
+  #program: OwnProgram | null = null;
   #lock: DirectoryLock | null = null;
   #http: HttpDoor | null = null;
   #feedListener: FeedListener | null = null;
@@ -92,10 +95,7 @@ export class Agent {
   }
 
   get serverVersion(): string {
-    const flavor = this.#located?.flavor;
-    return flavor === undefined
-      ? ''
-      : `${flavor.product} ${flavor.major}.${flavor.minor}.${flavor.patch}`;
+    return programVersion(this.#program);
   }
 
   get identity(): OwnIdentity {
@@ -117,13 +117,13 @@ export class Agent {
 
   /** Who counts for the data, as far as this node knows. */
   get voters(): readonly NodeId[] {
-    return votersKnown(this.group, this.assembly.state, this.membership);
+    return votersKnown(this.shard, this.assembly.state, this.membership);
   }
 
   /** Who leads the data group, by its own Raft or, where this node is not in it, by report. */
   get dataLeader(): NodeId | null {
     if (this.#isRemoved) return null;
-    return this.group?.raft.leader ?? this.assembly.leaderReported;
+    return this.shard?.raft.leader ?? this.assembly.leaderReported;
   }
 
   /** What the view asks of the server; answers also while there is none. */
@@ -138,17 +138,12 @@ export class Agent {
   }
 
   get clientAddress(): string {
-    return this.#announced(this.config.bind.client, this.config.ports.client);
+    return announcedAt(this.config, 'client', this.discovery.ownAddress);
   }
 
   async start(): Promise<void> {
     const { config, journal } = this;
-    this.#located = await locateServer({
-      explicit: config.serverPath,
-      path: process.env['PATH'] ?? '',
-      cacheDir: process.env['ALTHING_CACHE'] ?? null,
-    });
-    const lines = await settingLines(config.server, this.#located);
+    this.#program = await findOwnProgram(config);
     await mkdir(config.dir, { recursive: true, mode: 0o700 });
     const locked = lockDirectory(config.dir);
     if (!locked.ok) throw locked.error;
@@ -162,15 +157,15 @@ export class Agent {
     const { now } = this.#identity;
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
-    ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
-      config,
-      located: this.#located,
-      settingLines: lines,
-      historyId: () => this.identity.historyId,
-      clients: this.clients,
-      group: () => this.group,
-      journal,
-    }));
+    if (this.#program !== null)
+      ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
+        ...this.#program,
+        config,
+        historyId: () => this.identity.historyId,
+        clients: this.clients,
+        group: () => this.group,
+        journal,
+      }));
     this.#mesh = this.#buildMesh();
     this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
     this.#http = this.#buildHttp();
@@ -203,7 +198,7 @@ export class Agent {
     this.#isStopping = true;
     this.#ticker?.stop();
     this.clients.close();
-    this.group?.stop();
+    this.shard?.stop();
     this.#assembly?.stop();
     await this.clients.stop();
     await this.#http?.stop();
@@ -239,16 +234,7 @@ export class Agent {
     const { config, journal } = this;
     return new Membership({
       identity,
-      introduction: () => ({
-        leaseReads: config.leaseReads,
-        name: config.name,
-        clientAddress: this.clientAddress,
-        httpAddress: this.#announced(config.bind.http, config.ports.http),
-        peerAddress: this.#announced(config.bind.peers, config.ports.peers),
-        serverVersion: this.serverVersion,
-        zone: config.zone,
-        ephemeral: config.ephemeral,
-      }),
+      introduction: () => introductionOf(config, this.serverVersion, this.discovery.ownAddress),
       nodesExpected: this.discovery.nodesExpected,
       journal,
       announce: () => this.announce(),
@@ -258,12 +244,12 @@ export class Agent {
       peerFound: (peer, hello) => {
         this.#peersChanged();
         this.discovery.learn(hello);
-        this.group?.peerFound(peer);
+        this.shard?.peerFound(peer);
         this.#assembly?.peerFound(peer);
       },
       peerLost: (peer) => {
         this.#peersChanged();
-        this.group?.peerLost(peer);
+        this.shard?.peerLost(peer);
         this.#assembly?.peerLost(peer);
       },
       isRemoved: (peer) => this.#assembly?.isRemoved(peer) ?? false,
@@ -274,18 +260,22 @@ export class Agent {
   /** Threads open streams to the leader by themselves. */
   #peersChanged(): void {
     const { clients, membership } = this;
+    this.#tellWitnesses();
     if (clients.watch !== null) clients.know(membership.hello, this.mesh.addressesUp());
+  }
+
+  /** One that is not there is no heir anyway. */
+  #tellWitnesses(): void {
+    const { hello, up, id } = this.membership;
+    const here = [[id, hello] as const, ...up];
+    const witnesses = here.flatMap(([node, { witness }]) => (witness === true ? [node] : []));
+    this.shard?.witnessesKnown(witnesses);
   }
 
   /** What this node says of itself is another. */
   announce(): void {
     this.#mesh?.announce();
     this.#peersChanged();
-  }
-
-  /** Where others reach what listens on `bind`. */
-  #announced(bind: string, port: number): string {
-    return `${this.config.announce ?? reachableHost(bind, this.discovery.ownAddress)}:${port}`;
   }
 
   #buildMesh(): Mesh {
@@ -296,11 +286,11 @@ export class Agent {
       secret: config.secret,
       admit: (hello, done) => this.membership.admit(hello, done),
       onMessage: (group, from, message) => {
-        if (group === DATA_GROUP) this.group?.received(from, message);
+        if (group === DATA_GROUP) this.shard?.received(from, message);
         else if (group === CONTROL_GROUP) this.assembly.received(from, message);
       },
       onTransfer: (group, from, message) => {
-        if (group === DATA_GROUP) this.group?.transferred(from, message);
+        if (group === DATA_GROUP) this.shard?.transferred(from, message);
         else if (group === CONTROL_GROUP) this.assembly.transferred(from, message);
       },
       onNote: (from, topic, body) => this.orders.noted(from, topic, body),
@@ -329,7 +319,7 @@ export class Agent {
       membership,
       mesh,
       journal,
-      data: () => this.group,
+      data: () => this.shard,
       leaderKnown: (leader) => this.route.setLeader(leader),
       addresses: this.#addresses,
       removed: () => this.#retire(),
@@ -345,7 +335,7 @@ export class Agent {
     this.#ticker?.stop();
     this.route.endReign('this node was removed');
     this.route.setLeader(null);
-    this.group?.stop();
+    this.shard?.stop();
     this.assembly.stop();
     const stopped = this.identity.update(() => ({ phase: 'removed' })).then(() => this.mesh.stop());
     stopped.catch((error: Error) => this.onFatal(error));
@@ -367,8 +357,8 @@ export class Agent {
   }
 
   async #openGroups(): Promise<void> {
-    if (this.group !== null || this.#isStopping) return;
-    const { config, identity, membership, server, mesh, route, clients, journal } = this;
+    if (this.shard !== null || this.#isStopping) return;
+    const { config, identity, membership, mesh, route, clients, journal } = this;
     const fatal = (error: Error) => this.onFatal(error);
     const files = await openDataGroup({
       disk: this.#disk,
@@ -380,14 +370,17 @@ export class Agent {
     });
     this.#opened = files.opened;
     const announceSnapshot = this.orders.announceSnapshot.bind(this.orders);
+    const parts = { config, files, membership, mesh, route, journal, announceSnapshot, fatal };
     const { historyId } = identity;
-    const parts = { config, files, membership, historyId, server, mesh, route, clients, journal };
-    this.group = buildDataGroup({ ...parts, announceSnapshot, fatal });
+    if (config.witness) this.shard = buildWitness(parts);
+    else this.group = buildDataGroup({ ...parts, historyId, server: this.server, clients });
+    this.shard ??= this.group;
+    this.#tellWitnesses();
     await this.assembly.open();
   }
 
   #tick(): void {
-    this.group?.tick();
+    this.shard?.tick();
     this.assembly.tick();
     this.clients.tick();
   }

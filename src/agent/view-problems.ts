@@ -1,5 +1,5 @@
 /** Whatever is wrong as this node sees it, in words: what it is, and what to do about it. */
-import { activeMembers, nameOf } from '../core/control/state.ts';
+import { activeMembers, isWitness, nameOf } from '../core/control/state.ts';
 import type { Problem } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 
@@ -13,10 +13,10 @@ const HARMLESS: ReadonlySet<string> = new Set(['SELF', 'SAME_PEER']);
 
 export function problemsSeen(agent: Agent): Problem[] {
   if (agent.isRemoved) return removed(agent);
-  const { group, membership } = agent;
+  const { shard, membership } = agent;
   return [
     ...membership.problems,
-    ...(group === null ? notFounded(agent) : leaderless(agent)),
+    ...(shard === null ? notFounded(agent) : leaderless(agent)),
     ...undecided(agent),
     ...wiped(agent),
     ...missing(agent),
@@ -57,9 +57,9 @@ function notFounded({ config, membership, route, discovery }: Agent): Problem[] 
   ];
 }
 
-function leaderless({ group, membership, voters, dataLeader, route }: Agent): Problem[] {
+function leaderless({ shard, membership, voters, dataLeader, route }: Agent): Problem[] {
   const forMs = route.leaderlessMs;
-  if (group === null || dataLeader !== null || forMs < LEADERLESS_MS_MAX) return [];
+  if (shard === null || dataLeader !== null || forMs < LEADERLESS_MS_MAX) return [];
   const { up, id } = membership;
   const seen = voters.filter((voter) => voter === id || up.has(voter)).length;
   const needed = Math.floor(voters.length / 2) + 1;
@@ -124,13 +124,14 @@ function missing(agent: Agent): Problem[] {
     todo: `start ${nameOf(node)}, or look at the network between the two`,
   }));
   const wanted = (state.spec?.replicas ?? 0) + 1;
-  if (state.spec === null || wanted <= stay.length) return problems;
+  const able = activeMembers(state).filter(({ facts }) => !isWitness(facts)).length;
+  if (state.spec === null || wanted <= able) return problems;
   return [
     ...problems,
     {
       code: 'TOO_FEW_NODES',
-      text: `${wanted} nodes should hold the data, and there are ${stay.length}`,
-      todo: `start ${wanted - stay.length} more, or scale down: althing scale --replicas N`,
+      text: `${wanted} nodes should hold the data, and there are ${able}`,
+      todo: `start ${wanted - able} more, or scale down: althing scale --replicas N`,
     },
   ];
 }
@@ -192,7 +193,8 @@ function serverProblems({ group, serverState }: Agent): Problem[] {
 
 /** Two servers may execute the same stream differently, and cannot load each other's snapshots. */
 function mixedServers({ membership }: Agent): Problem[] {
-  const all = [membership.hello, ...membership.up.values()];
+  const every = [membership.hello, ...membership.up.values()];
+  const all = every.filter(({ witness }) => witness !== true);
   if (new Set(all.map(({ serverVersion }) => serverVersion)).size < 2) return [];
   const who = all.map(({ node, serverVersion }) => `${node} ${serverVersion}`).toSorted();
   return [

@@ -14,6 +14,7 @@ import {
   type Decision,
   HISTORY_MAX,
   isSameFacts,
+  isWitness,
   type MemberFacts,
   memberOf,
   NODES_MAX,
@@ -170,7 +171,8 @@ function dismiss(state: ControlState, index: number, command: Of<'dismiss'>): Ap
     const members = withMember(state, { ...member, leaving });
     return agreed({ ...state, members }, `${nameOf(node)} is leaving already`);
   }
-  if (activeMembers(state).length === 1)
+  const others = activeMembers(state).filter((each) => each.node !== node);
+  if (others.every(({ facts }) => isWitness(facts)))
     return refuse(state, 'LAST_NODE', `${nameOf(node)} is the last node: the data would be lost`);
   const members = withMember(state, { ...member, leaving: { by, why, since: index } });
   const text = shortened(`${nameOf(node)} leaves: ${why}`);

@@ -29,6 +29,8 @@ export interface MemberFacts {
   readonly serverVersion: string;
   /** It has no disk of its own, and leaves when it is stopped. */
   readonly ephemeral: boolean;
+  /** It votes and keeps the log for others, and has no server. Absent: it has one. */
+  readonly witness?: boolean;
 }
 
 /**
@@ -104,6 +106,10 @@ export function nameOf(id: NodeId): string {
   return id.slice(0, id.lastIndexOf('@'));
 }
 
+export function isWitness({ witness }: MemberFacts): boolean {
+  return witness === true;
+}
+
 export function isSameFacts(one: MemberFacts, other: MemberFacts): boolean {
   return (
     one.peerAddress === other.peerAddress &&
@@ -111,6 +117,7 @@ export function isSameFacts(one: MemberFacts, other: MemberFacts): boolean {
     one.httpAddress === other.httpAddress &&
     one.zone === other.zone &&
     one.serverVersion === other.serverVersion &&
-    one.ephemeral === other.ephemeral
+    one.ephemeral === other.ephemeral &&
+    isWitness(one) === isWitness(other)
   );
 }

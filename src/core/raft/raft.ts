@@ -37,6 +37,7 @@ import type {
   Configuration,
   Effect,
   EntryId,
+  HardState,
   Message,
   RaftEvent,
   RaftRole,
@@ -175,9 +176,7 @@ export class Raft {
         this.#propose(event.payloads);
         return;
       case 'hardStateSaved':
-        s.savedHard = event.hardState;
-        if (s.isTermSaved) onTermSaved(s);
-        onHardStateSaved(s);
+        this.#hardStateSaved(event.hardState);
         return;
       case 'entriesPersisted':
         this.#persisted(event.upTo);
@@ -222,6 +221,13 @@ export class Raft {
       default:
         unreachable(event);
     }
+  }
+
+  #hardStateSaved(hardState: HardState): void {
+    const s = this.#s;
+    s.savedHard = hardState;
+    if (s.isTermSaved) onTermSaved(s);
+    onHardStateSaved(s);
   }
 
   #persisted(upTo: EntryId): void {
