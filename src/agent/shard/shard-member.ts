@@ -29,6 +29,8 @@ export interface ShardMember {
   snapshotOffered(from: NodeId, snapshot: SnapshotMeta): void;
   /** Hands leadership over and tells how it ended. */
   handOver(to: NodeId | null, done: ChangeDone): void;
+  /** Hands over if it can, otherwise steps down and stays quiet. */
+  resign(why: string): void;
   /** On the leader: one node more or less, or a learner made a voter; tells how it ended. */
   changeMembers(change: MemberChange, options: ChangeOptions, done: ChangeDone): void;
 }

@@ -157,6 +157,10 @@ export class WitnessGroup implements ShardMember {
     this.#driver.handle({ kind: 'transferWanted', to });
   }
 
+  resign(why: string): void {
+    this.#driver.handle({ kind: 'resignWanted', why });
+  }
+
   changeMembers(change: MemberChange, options: ChangeOptions, done: ChangeDone): void {
     this.#changes.change(change, options, done);
   }
