@@ -1,7 +1,9 @@
 /** Reads argv: `start` runs an agent, anything else is the CLI. */
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError } from 'commander';
 import { addMembersCommands } from './doors/cli/members.ts';
+import { addRecoverCommand } from './doors/cli/recover.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
 import { addSwitchoverCommand } from './doors/cli/switchover.ts';
@@ -30,6 +32,14 @@ async function main(argv: readonly string[]): Promise<number> {
   addStatusCommand(program, finish);
   addMembersCommands(program, finish);
   addSwitchoverCommand(program, finish);
+  addRecoverCommand(
+    program,
+    async () => {
+      const { openRecovery } = await import('./agent/recovery.ts');
+      return { open: openRecovery, ask: process.stdin.isTTY ? askPerson : null };
+    },
+    finish,
+  );
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
@@ -37,6 +47,15 @@ async function main(argv: readonly string[]): Promise<number> {
     return error.exitCode === 0 ? 0 : USAGE;
   }
   return code;
+}
+
+async function askPerson(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
 }
 
 function packageVersion(): string {

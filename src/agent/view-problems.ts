@@ -159,7 +159,10 @@ function refusals({ mesh }: Agent): Problem[] {
           {
             code: `PEER_${refusal.code}`,
             text: `${address}: ${refusal.text}`,
-            todo: 'give all nodes the same --name and --secret-file, and each its own directory',
+            todo:
+              refusal.code === 'WRONG_DEPLOYMENT'
+                ? 'empty the directory of whichever is not wanted, and start it: it joins the other'
+                : 'give all nodes the same --name and --secret-file, and each its own directory',
           },
         ],
   );

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Status } from '../../src/doors/view.ts';
 import { Deployment } from './deployment.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { until } from './processes.ts';
@@ -47,6 +48,11 @@ async function assertKept(deployment: Deployment, writer: Writer): Promise<void>
   assert.deepEqual(writer.stale, [], 'a read did not see what was acknowledged before it');
 }
 
+/** A loaded machine may be late with it. */
+function statusOf(deployment: Deployment, i: number): Promise<Status> {
+  return until(`node${i + 1} to answer`, STEP_MS, async () => (await deployment.ask(i)).status);
+}
+
 /** It has all that is committed, on its disk: whoever goes next finds a majority. */
 function level(deployment: Deployment): Promise<unknown> {
   return until('everybody level', STEP_MS, async () => {
@@ -57,10 +63,10 @@ function level(deployment: Deployment): Promise<unknown> {
 
 test('any one of two data nodes and a witness may go, in any order, under a writer', async (t) => {
   const deployment = await begin(t);
-  const { role, server } = await deployment.status(WITNESS);
+  const { role, server } = await statusOf(deployment, WITNESS);
   assert.deepEqual({ role, pid: server.pid }, { role: 'witness', pid: null });
   const replicas = await until('a spec', STEP_MS, async () => {
-    const { spec } = await deployment.status(0);
+    const { spec } = await statusOf(deployment, 0);
     return spec === null ? null : `${spec.replicas}`;
   });
   assert.equal(replicas, '1', 'the witness is no copy');
@@ -72,7 +78,7 @@ test('any one of two data nodes and a witness may go, in any order, under a writ
     await level(deployment);
     await deployment.stopNode(victim, 'SIGKILL');
     gaps.push(await writer.gapAfter(performance.now(), GAP_MS_MAX));
-    const seen = await deployment.status(await deployment.leader());
+    const seen = await statusOf(deployment, await deployment.leader());
     assert.notEqual(seen.node, `node${WITNESS + 1}`);
     start(deployment, victim);
     await deployment.ready();
@@ -86,7 +92,7 @@ test('any one of two data nodes and a witness may go, in any order, under a writ
     unknown: writer.unknown.length,
     refused: writer.refused.length,
     longestGapAfterAKillMs: Math.max(...gaps),
-    witnessLogBytes: (await deployment.status(WITNESS)).log.bytes,
+    witnessLogBytes: (await statusOf(deployment, WITNESS)).log.bytes,
   });
 });
 
@@ -99,7 +105,7 @@ test('H5: what a data node and the witness agreed on is brought to the other by 
   await writer.reaches(50);
   // It keeps a snapshot in place of the log's beginning, made by the only server that there is.
   await until('a snapshot at the witness', STEP_MS, async () => {
-    const { snapshot } = await deployment.status(WITNESS);
+    const { snapshot } = await statusOf(deployment, WITNESS);
     return snapshot.bytes > 0;
   });
   await writer.stop();

@@ -15,11 +15,11 @@ import {
   HISTORY_MAX,
   isSameFacts,
   isWitness,
-  type MemberFacts,
   memberOf,
   NODES_MAX,
   nameOf,
   REMOVED_MAX,
+  UNSEEN,
 } from './state.ts';
 
 export type Answer =
@@ -32,15 +32,6 @@ export interface Applied {
 }
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
-
-const UNSEEN: MemberFacts = {
-  peerAddress: '',
-  clientAddress: '',
-  httpAddress: '',
-  zone: '',
-  serverVersion: '',
-  ephemeral: false,
-};
 
 export function apply(state: ControlState, index: number, command: Command): Applied {
   if (command.kind === 'found') return found(state, index, command);

@@ -33,6 +33,16 @@ export interface MemberFacts {
   readonly witness?: boolean;
 }
 
+/** Of a member that has said nothing of itself yet. */
+export const UNSEEN: MemberFacts = {
+  peerAddress: '',
+  clientAddress: '',
+  httpAddress: '',
+  zone: '',
+  serverVersion: '',
+  ephemeral: false,
+};
+
 /**
  * Who wants it gone. order: somebody, and for good. itself: it is being stopped. absence: it was
  * gone for longer than the spec allows. successor: its directory is lost, another took its name.
