@@ -39,7 +39,6 @@ export interface HostOptions {
   readonly invariants: Invariants;
   readonly shadows: Map<NodeId, Shadow>;
   readonly voters: readonly NodeId[];
-  /** It has no server. */
   readonly isWitness: boolean;
   readonly send: (from: NodeId, to: NodeId, packet: Packet) => void;
   readonly sendAll: (from: NodeId, packet: Packet) => void;

@@ -86,7 +86,7 @@ async function recoverFrom(
   terminal.out(consequences(survivor));
   if (mayHaveMajority(survivor) && !force) {
     terminal.err(
-      'Refused: with those that answer a majority may be there, and then nothing has to be lost.\n' +
+      'Refused: with those that answer a majority may be there: nothing has to be lost then.\n' +
         'Start this node and wait. If they are another deployment or will never be: --force\n',
     );
     return EXIT.failed;
