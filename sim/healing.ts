@@ -82,9 +82,10 @@ export class Healing {
     const goal = this.#o.truth.length;
     for (const { life, server } of this.#o.hosts().filter(this.#o.isFed)) {
       const model = server?.body?.model;
-      if (life === null || model === undefined || model.offset !== goal) return false;
+      if (life === null || life.group.index.endOffset !== goal) return false;
+      if (life.data === null) continue;
+      if (model === undefined || model.offset !== goal) return false;
       if (!life.isOpen && !model.isConnected) return false;
-      if (life.group.index.endOffset !== goal) return false;
     }
     return true;
   }
@@ -93,9 +94,10 @@ export class Healing {
 function picture(host: Host): string {
   const { life, server } = host;
   if (life === null) return `${host.id} down`;
-  const { raft, strong, index } = life.group;
+  const { raft, index } = life.group;
+  const stage = life.data?.strong.stage.kind ?? 'witness';
   const log = `last ${raft.last.index} commit ${raft.committed} ends ${index.endOffset}`;
   const model = server?.body?.model;
   const at = model === undefined ? 'none' : `${model.role} at ${model.offset}`;
-  return `${host.id} ${raft.role} t${raft.term} ${log} ${strong.stage.kind}, server ${at}`;
+  return `${host.id} ${raft.role} t${raft.term} ${log} ${stage}, server ${at}`;
 }

@@ -39,6 +39,7 @@ export interface HostOptions {
   readonly invariants: Invariants;
   readonly shadows: Map<NodeId, Shadow>;
   readonly voters: readonly NodeId[];
+  readonly isWitness: boolean;
   readonly send: (from: NodeId, to: NodeId, packet: Packet) => void;
   readonly sendAll: (from: NodeId, packet: Packet) => void;
   readonly onAlive: (host: Host) => void;
@@ -260,7 +261,7 @@ export class Host {
     const { id } = this;
     const turn = this.#turn;
     const { plan, invariants } = this.#o;
-    const server = this.#newServer(turn);
+    const server = this.#o.isWitness ? null : this.#newServer(turn);
     this.#server = server;
     const life = new Life({
       id,
@@ -303,7 +304,7 @@ export class Host {
           if (turn === this.#turn) run();
         });
       },
-      feed: () => (this.#life as Life).group.feed,
+      feed: () => (this.#life as Life).feed,
       flavor: plan.flavor,
       build: (life, dial) => {
         this.serverLives += 1;

@@ -4,6 +4,7 @@
  * The first broken one throws a Violation.
  */
 import { crc32 } from 'node:zlib';
+import { decodeEntry } from '../src/agent/strong/entry.ts';
 import type { Entry, EntryId, HardState, Message } from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
 import { Configurations } from './configurations.ts';
@@ -53,6 +54,7 @@ function showHolders(holders: Holders | null): string {
 
 export class Invariants {
   readonly #shadows: ReadonlyMap<NodeId, Shadow>;
+  readonly #isWitness: (node: NodeId) => boolean;
   readonly #leaders = new Map<Term, NodeId>();
   /** For each entry ever appended: the term of the one before it, and a print of its payload. */
   readonly #entries = new Map<number, { readonly before: number; readonly print: number }>();
@@ -65,7 +67,12 @@ export class Invariants {
   #highestCommitTerm = 0;
   #checks = 0;
 
-  constructor(voters: readonly NodeId[], shadows: ReadonlyMap<NodeId, Shadow>) {
+  constructor(
+    voters: readonly NodeId[],
+    shadows: ReadonlyMap<NodeId, Shadow>,
+    isWitness: (node: NodeId) => boolean,
+  ) {
+    this.#isWitness = isWitness;
     this.configurations = new Configurations(voters);
     this.#shadows = shadows;
   }
@@ -91,6 +98,7 @@ export class Invariants {
       const print = crc32(entry.payload);
       if (known === undefined) {
         this.#entries.set(key, { before: before.term, print });
+        this.#opensNothing(node, entry);
         this.configurations.appended(node, this.shadow(node), entry);
       } else {
         const same = known.before === before.term && known.print === print;
@@ -275,6 +283,15 @@ export class Invariants {
       return shadow.base.index > index || shadow.termAt(index) === term;
     });
     return { count: holders.length, of: voters.length };
+  }
+
+  /** What is new comes from the leader of its term: of a witness that is no-ops and members. */
+  #opensNothing(leader: NodeId, { index, term, payload }: Entry): void {
+    if (!this.#isWitness(leader)) return;
+    const kind = decodeEntry(payload)?.kind;
+    must(kind === 'noop' || kind === 'configuration', 'a witness opens no reign', () => {
+      return `${leader} appends ${kind} at ${index}/${term}`;
+    });
   }
 
   #mayCampaign(node: NodeId): void {

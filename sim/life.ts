@@ -4,8 +4,12 @@
  */
 
 import { DataGroup } from '../src/agent/shard/data-group.ts';
+import type { DataGroupOptions } from '../src/agent/shard/group-options.ts';
 import type { OpenedShard } from '../src/agent/shard/open-shard.ts';
 import type { ShardLimits } from '../src/agent/shard/ports.ts';
+import type { ShardMember } from '../src/agent/shard/shard-member.ts';
+import { WitnessGroup } from '../src/agent/shard/witness-group.ts';
+import type { Feed } from '../src/agent/strong/feed.ts';
 import { unreachable } from '../src/assert.ts';
 import { founded, isSameConfiguration } from '../src/core/raft/configuration.ts';
 import type { Notice } from '../src/core/raft/driver.ts';
@@ -41,7 +45,8 @@ export interface LifeOptions {
   readonly shadow: Shadow;
   readonly invariants: Invariants;
   readonly entropy: Chance;
-  readonly server: SimServer;
+  /** Null: a witness. */
+  readonly server: SimServer | null;
   /** What the present life of the server executed is what was agreed on, up to this offset. */
   readonly isAgreed: (offset: number) => boolean;
   /** Once what came in together was dealt with. */
@@ -64,51 +69,49 @@ const UNIT_BYTES_MAX = 8_192;
 
 export class Life {
   readonly #o: LifeOptions;
-  readonly group: DataGroup;
-  readonly relay: SimRelay;
+  readonly group: ShardMember;
+  /** The same where there is a server. */
+  readonly data: DataGroup | null;
+  readonly relay: SimRelay | null;
   /** In which this node leads, as far as it knows. */
   #leads: Term | null = null;
   compactions = 0;
 
   constructor(options: LifeOptions) {
     this.#o = options;
-    const { id, voters, shard, plan, server, entropy, note } = options;
+    const { server, soon } = options;
+    const parts = this.#parts();
+    if (server === null) {
+      this.relay = null;
+      this.data = null;
+      this.group = new WitnessGroup({ ...parts, setLeader: () => undefined });
+    } else {
+      const relay = this.#buildRelay(server);
+      this.relay = relay;
+      this.data = new DataGroup({ ...parts, historyId: HISTORY_ID, server, relay, soon });
+      this.group = this.data;
+    }
+  }
+
+  #parts() {
+    const options = this.#o;
+    const { id, voters, shard, plan, entropy, note } = options;
     const { opened, index } = shard;
-    const taps: TapOptions = {
-      ...options,
-      onCompacted: () => {
-        this.compactions += 1;
-        const extra = opened.snapshots.latest?.extra ?? {};
-        const [offset, lastOffset] = [extra['offset'], extra['lastOffset']].map((end) =>
-          Number(end ?? 0),
-        ) as [number, number];
-        const { length } = options.invariants.truth;
-        must(offset <= length, 'a snapshot covers only what is committed', () => {
-          return `${id} has one at ${offset} of ${length}`;
-        });
-        must(lastOffset <= offset, 'a snapshot replaces no more than it holds', () => {
-          return `${id} has one at ${offset} in place of all up to ${lastOffset}`;
-        });
-      },
-    };
-    this.relay = this.#buildRelay();
+    const taps: TapOptions = { ...options, onCompacted: () => this.#compacted() };
     const outbox = new TappedOutbox(taps, (to, message) =>
       options.send(to, { kind: 'raft', message }),
     );
-    this.group = new DataGroup({
+    return {
       id,
       configuration: founded(voters),
       configurations: shard.configurations,
       opened: { ...opened, store: new TappedLog(opened.store, taps) },
       index,
-      historyId: HISTORY_ID,
-      server,
       peers: {
         send: (to, message) => outbox.send(to, message),
         sendTransfer: (to, message) => options.send(to, { kind: 'transfer', message }),
         announceSnapshot: (snapshot) => options.sendAll({ kind: 'offer', snapshot }),
       },
-      relay: this.relay,
       logLimitBytes: plan.logLimitBytes,
       limits: shardLimits(plan),
       fetchLimits: {
@@ -119,19 +122,34 @@ export class Life {
       },
       leases: plan.leases ? { nowMs: options.nowMs, tickMs: TICK_US / 1_000 } : null,
       entropy: () => entropy.uint32(),
-      soon: options.soon,
       note: (_level, event, facts) => note?.(`${event} ${describeFacts(facts)}`),
       onNotice: (notice) => this.#notice(notice),
       fatal: options.onFatal,
+    } satisfies Partial<DataGroupOptions>;
+  }
+
+  #compacted(): void {
+    this.compactions += 1;
+    const { id, shard, invariants } = this.#o;
+    const extra = shard.opened.snapshots.latest?.extra ?? {};
+    const [offset, lastOffset] = [extra['offset'], extra['lastOffset']].map((end) =>
+      Number(end ?? 0),
+    ) as [number, number];
+    const { length } = invariants.truth;
+    must(offset <= length, 'a snapshot covers only what is committed', () => {
+      return `${id} has one at ${offset} of ${length}`;
+    });
+    must(lastOffset <= offset, 'a snapshot replaces no more than it holds', () => {
+      return `${id} has one at ${offset} in place of all up to ${lastOffset}`;
     });
   }
 
-  #buildRelay(): SimRelay {
-    const { id, plan, server, soon, later, invariants } = this.#o;
+  #buildRelay(server: SimServer): SimRelay {
+    const { id, plan, soon, later, invariants } = this.#o;
     return new SimRelay({
       name: id,
-      strong: () => this.group.strong,
-      nextRound: () => this.group.nextRound,
+      strong: () => (this.data as DataGroup).strong,
+      nextRound: () => (this.data as DataGroup).nextRound,
       openLine: (ends, onReply) => server.openClient(ends, onReply),
       soon,
       later,
@@ -145,12 +163,16 @@ export class Life {
   }
 
   get isOpen(): boolean {
-    return this.group.strong.isOpen;
+    return this.data?.strong.isOpen === true;
+  }
+
+  get feed(): Feed {
+    return (this.data as DataGroup).feed;
   }
 
   tick(): void {
     this.group.tick();
-    this.relay.tick();
+    this.relay?.tick();
     this.#watchBounds();
     this.#watchMembers();
   }
@@ -176,9 +198,10 @@ export class Life {
     }
   }
 
-  admit(client: ClientPort): Session {
+  /** A witness serves nobody. */
+  admit(client: ClientPort): Session | null {
     const { entropy, plan } = this.#o;
-    return this.relay.admit(client, entropy.permille(plan.lanesPermille));
+    return this.relay?.admit(client, entropy.permille(plan.lanesPermille)) ?? null;
   }
 
   #released(offset: number, asked: Asked): void {
@@ -240,8 +263,8 @@ export class Life {
 
   #watchBounds(): void {
     const { id, plan } = this.#o;
-    const { strong } = this.group;
-    if (!strong.isOpen) return;
+    const strong = this.data?.strong;
+    if (strong?.isOpen !== true) return;
     const ahead = strong.executedOffset - strong.committedOffset;
     const most = plan.uncommittedBytes + UNIT_BYTES_MAX + PIECE_BYTES_MAX;
     must(ahead <= most, 'uncommitted bytes keep their bound', () => {

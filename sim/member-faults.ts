@@ -45,6 +45,7 @@ export interface MemberTargets {
   /** A machine with an empty disk, which nobody feeds before it is a learner. */
   newHost(name: string): Host;
   leaderHost(): string | null;
+  isWitness(id: NodeId): boolean;
 }
 
 export class MemberFaults {
@@ -108,7 +109,8 @@ export class MemberFaults {
 
   #isAlive({ voters }: Configuration, without: NodeId | null = null): boolean {
     const left = voters.filter((voter) => voter !== without && !this.#lost.has(voter));
-    return left.length > voters.length / 2;
+    const canServe = left.some((voter) => !this.#targets.isWitness(voter));
+    return canServe && left.length > voters.length / 2;
   }
 
   #next(): void {

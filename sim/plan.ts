@@ -42,6 +42,8 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 /** Everything about a run that its seed decides before the first event. */
 export interface Plan {
   readonly voters: number;
+  /** So many of the voters, the last ones, are witnesses. */
+  readonly witnesses: number;
   readonly weather: Weather;
   readonly faults: readonly FaultKind[];
   readonly gapMaxUs: number;
@@ -129,10 +131,17 @@ const FREEZE_PERMILLE = 250;
 const FREEZE_LEASES_PERMILLE = 350;
 /** With leases. */
 const OUST_PERMILLE = 250;
+const WITNESSES_PERMILLE = 250;
 
 export function planFor(chance: Chance): Plan {
   const plan = anyPlanFor(chance);
   return plan.leases && chance.permille(CALM_PERMILLE) ? calmed(plan, chance) : plan;
+}
+
+/** By chance of their own, so that the other seeds are what they were. */
+export function withWitnesses(plan: Plan, chance: Chance): Plan {
+  if (plan.voters < 3 || !chance.permille(WITNESSES_PERMILLE)) return plan;
+  return { ...plan, witnesses: plan.voters === 5 ? chance.pick([1, 2]) : 1 };
 }
 
 /**
@@ -164,6 +173,7 @@ function anyPlanFor(chance: Chance): Plan {
   const logLimitBytes = chance.pick([2_000, 4_000, 8_000, 40_000, 1_000_000]);
   return {
     voters,
+    witnesses: 0,
     weather: weatherFor(chance),
     faults: faultsFor(chance, clocks.leases),
     gapMaxUs: chance.pick([200_000, 1_000_000, 1_000_000, 4_000_000]),

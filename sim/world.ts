@@ -3,9 +3,9 @@
  */
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { NodeId } from '../src/core/scalars.ts';
-import type { Door } from './client-connection.ts';
 import { Clients } from './clients.ts';
 import type { Failing } from './disk.ts';
+import { doorsOf } from './doors.ts';
 import { Nemesis } from './faults.ts';
 import { judge } from './final-check.ts';
 import { Healing } from './healing.ts';
@@ -14,7 +14,7 @@ import { Invariants } from './invariants.ts';
 import type { Packet } from './life.ts';
 import { MemberFaults } from './member-faults.ts';
 import { type Delivery, Network } from './network.ts';
-import { type Plan, planFor, TICK_US } from './plan.ts';
+import { type Plan, planFor, TICK_US, withWitnesses } from './plan.ts';
 import type { Promised } from './power.ts';
 import { Report } from './report.ts';
 import type { RotKind } from './rot.ts';
@@ -48,6 +48,8 @@ export class World implements Targets {
   readonly #plan: Plan;
   readonly #options: WorldOptions;
   readonly #voters: readonly NodeId[];
+  /** Hosts, whatever directory they have. */
+  readonly #witnesses: readonly string[];
   readonly #invariants: Invariants;
   readonly #shadows = new Map<NodeId, Shadow>();
   readonly #hosts = new Map<string, Host>();
@@ -66,10 +68,12 @@ export class World implements Targets {
     this.#options = options;
     this.report = new Report(options.log ?? false, options.print ?? null);
     this.#chance = new Chance(seed, 'world');
-    this.#plan = planFor(new Chance(seed, 'plan'));
+    const plan = planFor(new Chance(seed, 'plan'));
+    this.#plan = withWitnesses(plan, new Chance(seed, 'witnesses'));
     const names = Array.from({ length: this.#plan.voters }, (_, at) => `n${at + 1}`);
     this.#voters = names.map((name) => idOn(name, 1));
-    this.#invariants = new Invariants(this.#voters, this.#shadows);
+    this.#witnesses = names.slice(names.length - this.#plan.witnesses);
+    this.#invariants = new Invariants(this.#voters, this.#shadows, (id) => this.#isWitness(id));
     const network = new Network<Envelope>(
       this.#timeline,
       new Chance(seed, 'network'),
@@ -85,7 +89,7 @@ export class World implements Targets {
       chance: new Chance(seed, 'clients'),
       plan: this.#plan,
       workload: this.#workload,
-      doors: () => this.#doors(),
+      doors: () => doorsOf(this.#hosts.values()),
       asked: () => this.#invariants.asked(),
       hostOf,
     });
@@ -107,6 +111,7 @@ export class World implements Targets {
           return host;
         },
         leaderHost: () => this.leaderHost(),
+        isWitness: (id) => this.#isWitness(id),
       },
       this.#timeline,
       new Chance(seed, 'members'),
@@ -291,6 +296,10 @@ export class World implements Targets {
     host.start();
   }
 
+  #isWitness(id: NodeId): boolean {
+    return this.#witnesses.includes(hostOf(id));
+  }
+
   #addHost(name: string, at: number, network: Network<Envelope>): Host {
     const send = (from: NodeId, to: NodeId, packet: Packet): void =>
       network.send(name, hostOf(to), { from, to, packet });
@@ -305,6 +314,7 @@ export class World implements Targets {
       invariants: this.#invariants,
       shadows: this.#shadows,
       voters: this.#voters,
+      isWitness: this.#witnesses.includes(name),
       send,
       sendAll: (from, packet) => {
         for (const { id } of this.#hosts.values()) if (id !== from) send(from, id, packet);
@@ -332,7 +342,12 @@ export class World implements Targets {
   #tellCopies(): void {
     const hosts = [...this.#hosts.values()];
     const copies = hosts.filter((host) => this.#memberFaults.isCopy(host)).map(({ id }) => id);
-    for (const host of hosts) host.enter('peer', ({ group }) => group.copiesKnown(copies));
+    const witnesses = hosts.map(({ id }) => id).filter((id) => this.#isWitness(id));
+    for (const host of hosts)
+      host.enter('peer', ({ group, data }) => {
+        data?.copiesKnown(copies);
+        group.witnessesKnown(witnesses);
+      });
   }
 
   /** What is soft is said again: a paused node may have missed it. */
@@ -355,27 +370,6 @@ export class World implements Targets {
   #deliver({ to, packet: { from, to: id, packet } }: Delivery<Envelope>): void {
     const host = this.#hosts.get(to);
     if (host?.id === id) host.enter('peer', (life) => life.receive(from, packet));
-  }
-
-  #doors(): readonly Door[] {
-    return [...this.#hosts.values()].map((host) => ({
-      host: host.name,
-      admit: (source, client) => {
-        const { life } = host;
-        if (life === null) return null;
-        const session = life.admit(client);
-        // What comes for an earlier life never arrives; its clients find out by waiting.
-        const enter = (run: () => void): void =>
-          host.enter(source, (present) => {
-            if (present === life) run();
-          });
-        return {
-          request: (piece) => enter(() => session.request(piece)),
-          drained: () => enter(() => session.drained()),
-          close: () => enter(() => session.close()),
-        };
-      },
-    }));
   }
 
   #count(notice: Notice): void {

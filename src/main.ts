@@ -1,7 +1,9 @@
 /** Reads argv: `start` runs an agent, anything else is the CLI. */
+import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError } from 'commander';
 import { ownVersion } from './agent/own-version.ts';
 import { addMembersCommands } from './doors/cli/members.ts';
+import { addRecoverCommand } from './doors/cli/recover.ts';
 import { addSettingsCommand } from './doors/cli/settings.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
@@ -32,6 +34,14 @@ async function main(argv: readonly string[]): Promise<number> {
   addMembersCommands(program, finish);
   addSettingsCommand(program, finish);
   addSwitchoverCommand(program, finish);
+  addRecoverCommand(
+    program,
+    async () => {
+      const { openRecovery } = await import('./agent/recovery.ts');
+      return { open: openRecovery, ask: process.stdin.isTTY ? askPerson : null };
+    },
+    finish,
+  );
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
@@ -39,6 +49,15 @@ async function main(argv: readonly string[]): Promise<number> {
     return error.exitCode === 0 ? 0 : USAGE;
   }
   return code;
+}
+
+async function askPerson(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return await lines.question(question);
+  } finally {
+    lines.close();
+  }
 }
 
 main(process.argv.slice(2)).then(

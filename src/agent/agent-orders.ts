@@ -27,10 +27,10 @@ export class AgentOrders implements Orders {
   }
 
   async switchover(to: string | null): Promise<OrderResult> {
-    const { group, membership } = this.#agent;
+    const { shard, membership } = this.#agent;
     const { id } = membership;
-    if (group === null) return refused('STARTING', 'this node is still starting');
-    const leader = group.raft.leader;
+    if (shard === null) return refused('STARTING', 'this node is still starting');
+    const leader = shard.raft.leader;
     if (leader === null)
       return refused('NO_LEADER', 'nobody leads now: there is nothing to hand over');
     if (leader === id) return this.#switchoverHere(to);
@@ -45,7 +45,11 @@ export class AgentOrders implements Orders {
   }
 
   async changeSpec(change: SpecChange, ifVersion: number | null): Promise<OrderResult> {
-    const why = await this.#agent.settings.refusal(change.server ?? {});
+    const { settings } = this.#agent;
+    const wanted = change.server ?? {};
+    if (settings === null && Object.keys(wanted).length > 0)
+      return refused('NO_SERVER', 'a witness has no server to try settings on: ask another node');
+    const why = (await settings?.refusal(wanted)) ?? null;
     if (why !== null) return refused('SETTING_REFUSED', why);
     return this.#agent.assembly.order({ kind: 'spec', atMs: timeForPeopleMs(), change, ifVersion });
   }
@@ -69,7 +73,7 @@ export class AgentOrders implements Orders {
   }
 
   async #switchoverHere(to: string | null): Promise<OrderResult> {
-    const { group, membership, voters } = this.#agent;
+    const { shard, membership, voters } = this.#agent;
     const { id, up } = membership;
     const target = to === null ? null : (voters.find((voter) => nameOf(voter) === to) ?? undefined);
     if (target === undefined)
@@ -78,10 +82,12 @@ export class AgentOrders implements Orders {
         `${to} is no voter; voters are ${voters.map(nameOf).join(', ')}`,
       );
     if (target === id) return { ok: true, text: `${to} leads already` };
+    if (target !== null && up.get(target)?.witness === true)
+      return refused('WITNESS', `${to} is a witness: it has no server, and serves nobody`);
     if (target !== null && !up.has(target))
       return refused('UNREACHABLE', `${to} cannot be reached from the leader now`);
     return new Promise((resolve) => {
-      group?.handOver(target, (ok, why) => {
+      shard?.handOver(target, (ok, why) => {
         if (ok) resolve(this.#successor(target));
         else resolve(refused('NOT_HANDED_OVER', `${nameOf(id)} still leads: ${why}`));
       });
@@ -90,11 +96,11 @@ export class AgentOrders implements Orders {
 
   /** That this node leads no longer says nothing of who does: it may have lost its majority. */
   async #successor(wanted: NodeId | null): Promise<OrderResult> {
-    const { group, membership } = this.#agent;
+    const { shard, membership } = this.#agent;
     const looks = SUCCESSOR_MS_MAX / SUCCESSOR_LOOK_MS;
-    for (let look = 0; look < looks && group?.raft.leader == null; look++)
+    for (let look = 0; look < looks && shard?.raft.leader == null; look++)
       await sleep(SUCCESSOR_LOOK_MS);
-    const leader = group?.raft.leader ?? null;
+    const leader = shard?.raft.leader ?? null;
     const own = nameOf(membership.id);
     if (leader === null)
       return refused('TIMEOUT', `${own} leads no longer, and does not know who does`);
@@ -119,7 +125,7 @@ export class AgentOrders implements Orders {
     const members = configurationFrom(configuration);
     if (typeof id !== 'string' || !isCount(index) || !isCount(lastTerm) || !isCount(bytes)) return;
     if (members === null) return;
-    this.#agent.group?.snapshotOffered(from, {
+    this.#agent.shard?.snapshotOffered(from, {
       id,
       last: { index: logIndex(index), term: term(lastTerm) },
       configuration: members,

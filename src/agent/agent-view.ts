@@ -18,10 +18,10 @@ export class AgentView implements View {
 
   status(): Status {
     const agent = this.#agent;
-    const { group, config } = agent;
+    const { shard, group, config } = agent;
     const identity = agent.identity.now;
     const leader = agent.dataLeader;
-    const votedFor = group?.raft.votedFor ?? null;
+    const votedFor = shard?.raft.votedFor ?? null;
     return {
       version: this.#version,
       name: config.name,
@@ -29,21 +29,21 @@ export class AgentView implements View {
       node: config.node,
       role: ownRole(agent),
       leader: leader === null ? null : nameOf(leader),
-      term: group?.raft.term ?? 0,
+      term: shard?.raft.term ?? 0,
       votedFor: votedFor === null ? null : nameOf(votedFor),
       pid: process.pid,
       relayThreads: config.relayThreads,
-      server: { pid: agent.server.pid, version: agent.serverVersion },
+      server: { pid: agent.ownServer?.pid ?? null, version: agent.serverVersion },
       offsets: {
         executed: group?.strong.executedOffset ?? 0,
-        committed: group?.strong.committedOffset ?? 0,
+        committed: shard?.committedOffset ?? 0,
         applied: group?.strong.executedOffset ?? 0,
       },
-      log: { bytes: group?.logBytes ?? 0 },
-      snapshot: group?.snapshot ?? { bytes: 0, offset: 0 },
+      log: { bytes: shard?.logBytes ?? 0 },
+      snapshot: shard?.snapshot ?? { bytes: 0, offset: 0 },
       control: this.#control(),
       spec: this.#spec(),
-      settings: agent.settings.view,
+      settings: agent.settings?.view ?? [],
       members: membersSeen(agent),
       discovery: agent.discovery.status(),
       problems: problemsSeen(agent),
@@ -94,15 +94,16 @@ export class AgentView implements View {
   }
 
   isHealthy(): boolean {
-    const { group, server } = this.#agent;
-    if (group === null) return false;
+    const { shard, group, ownServer } = this.#agent;
+    // A witness does what it is there for as long as it hears whoever leads.
+    if (group === null) return shard !== null && shard.raft.leader !== null;
     // The server of a spare has nothing to follow.
-    if (ownRole(this.#agent) === 'spare') return server.pid !== null;
+    if (ownRole(this.#agent) === 'spare') return ownServer !== null && ownServer.pid !== null;
     return group.strong.isOpen || group.feed.isStreaming;
   }
 
   samples(): readonly Sample[] {
-    const { group, clients } = this.#agent;
+    const { shard, group, clients } = this.#agent;
     const stats = clients.stats();
     const counts = group?.snapshotCounts;
     const held = (group?.strong.hold?.heldBytes ?? 0) + stats.heldBytes;
@@ -128,7 +129,7 @@ export class AgentView implements View {
       counter('refused_total', 'commands that waited for a leader in vain', stats.refusedTotal),
       counter('connections_total', 'client connections accepted', stats.connectionsTotal),
       counter('rejected_total', 'client connections over the bound', stats.rejectedTotal),
-      counter('log_syncs_total', 'syncs of the log', group?.syncs ?? 0),
+      counter('log_syncs_total', 'syncs of the log', shard?.syncs ?? 0),
       counter('snapshots_taken_total', 'snapshots of the own server', counts?.taken ?? 0),
       counter('snapshots_fetched_total', 'snapshots fetched from peers', counts?.fetched ?? 0),
       counter('server_lives_total', 'times the server was started', group?.strong.life ?? 0),
@@ -136,7 +137,7 @@ export class AgentView implements View {
   }
 
   async serverInfo(): Promise<string | null> {
-    const reply = await this.#agent.server.call(['INFO', 'everything']);
+    const reply = (await this.#agent.ownServer?.call(['INFO', 'everything'])) ?? null;
     return typeof reply === 'string' ? reply : null;
   }
 

@@ -50,9 +50,10 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
   const members = new Map(up.map((id) => [id, { ...hello, node: id[0] }]));
   return {
     group,
+    shard: group,
     voters: group.raft.configuration.voters,
     config: { node: 'a', name: 'n', relayThreads: 0 },
-    server: { pid: 1, lastDown: null, lastDivergence: null },
+    ownServer: { pid: 1, lastDown: null, lastDivergence: null },
     settings: { view: [] },
     identity: { now: { deployment: 'x', charter: { members: ['a', 'b', 'c'].map(node) } } },
     membership: { id: A, up: members, hello, problems: [], voters: [A, B, C] },

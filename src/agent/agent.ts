@@ -8,8 +8,7 @@ import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
-import { versionText } from '../io/server/flavor.ts';
-import { type LocatedServer, locateServer } from '../io/server/locate.ts';
+import type { LocatedServer } from '../io/server/locate.ts';
 import { RealDisk } from '../io/storage/disk.ts';
 import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
 import type { OpenedGroup } from '../io/storage/recovery.ts';
@@ -19,7 +18,7 @@ import { AgentView } from './agent-view.ts';
 import type { AgreedSettings } from './agreed-settings.ts';
 import { Assembly } from './assembly.ts';
 import { buildAgreedSettings } from './build-agreed-settings.ts';
-import { buildDataGroup } from './build-data-group.ts';
+import { buildDataGroup, buildWitness } from './build-data-group.ts';
 import { buildOwnServer } from './build-own-server.ts';
 import { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
@@ -29,13 +28,14 @@ import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
 import { openDataGroup } from './open-groups.ts';
-import { reachableHost } from './own-address.ts';
 import { OwnDiscovery } from './own-discovery.ts';
 import { OwnIdentity } from './own-identity.ts';
+import { announcedAt, introductionOf } from './own-introduction.ts';
+import { findOwnProgram, programVersion } from './own-program.ts';
 import type { OwnServer } from './own-server.ts';
 import { RelayRoute } from './relay-route.ts';
-import { assertSettings } from './server-settings.ts';
 import { DATA_GROUP, type DataGroup } from './shard/data-group.ts';
+import type { ShardMember } from './shard/shard-member.ts';
 import { relayHold } from './strong/relay-hold.ts';
 import { Ticker } from './ticker.ts';
 import { votersKnown } from './voters-known.ts';
@@ -44,6 +44,9 @@ export class Agent {
   readonly config: NodeConfig;
   readonly journal: Journal;
   onFatal: (error: Error) => void = () => undefined;
+  /** This node's part of the data: with a server, or as a witness. */
+  shard: ShardMember | null = null;
+  /** The same where it has a server. */
   group: DataGroup | null = null;
   readonly clients: ClientDoors;
   readonly route: RelayRoute;
@@ -55,6 +58,7 @@ export class Agent {
   readonly #addresses = new AddressBook((all) => this.#mesh?.dial(all));
   #server: OwnServer | null = null;
   #settings: AgreedSettings | null = null;
+  /** Null for a witness. */
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
   #http: HttpDoor | null = null;
@@ -95,12 +99,17 @@ export class Agent {
     return present(this.#server);
   }
 
-  get settings(): AgreedSettings {
-    return present(this.#settings);
+  /** Null for a witness, which has none. */
+  get ownServer(): OwnServer | null {
+    return this.#server;
+  }
+
+  get settings(): AgreedSettings | null {
+    return this.#settings;
   }
 
   get serverVersion(): string {
-    return this.#located === null ? '' : versionText(this.#located.flavor);
+    return programVersion(this.#located);
   }
 
   get identity(): OwnIdentity {
@@ -122,28 +131,24 @@ export class Agent {
 
   /** Who counts for the data, as far as this node knows. */
   get voters(): readonly NodeId[] {
-    return votersKnown(this.group, this.assembly.state, this.membership);
+    return votersKnown(this.shard, this.assembly.state, this.membership);
   }
 
   /** Who leads the data group, by its own Raft or, where this node is not in it, by report. */
   get dataLeader(): NodeId | null {
     if (this.#isRemoved) return null;
-    return this.group?.raft.leader ?? this.assembly.leaderReported;
+    return this.shard?.raft.leader ?? this.assembly.leaderReported;
   }
 
   get clientAddress(): string {
-    return this.#announced(this.config.bind.client, this.config.ports.client);
+    return announcedAt(this.config, 'client', this.discovery.ownAddress);
   }
 
   async start(): Promise<void> {
     const { config, journal } = this;
-    this.#located = await locateServer({
-      explicit: config.serverPath,
-      path: process.env['PATH'] ?? '',
-      cacheDir: process.env['ALTHING_CACHE'] ?? null,
-    });
-    await assertSettings(config.server, this.#located);
-    this.#settings = buildAgreedSettings(this, this.#located, () => this.#server);
+    this.#located = await findOwnProgram(config);
+    if (this.#located !== null)
+      this.#settings = buildAgreedSettings(this, this.#located, () => this.#server);
     await mkdir(config.dir, { recursive: true, mode: 0o700 });
     const locked = lockDirectory(config.dir);
     if (!locked.ok) throw locked.error;
@@ -157,15 +162,16 @@ export class Agent {
     const { now } = this.#identity;
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
-    ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
-      config,
-      located: this.#located,
-      settings: this.#settings,
-      historyId: () => this.identity.historyId,
-      clients: this.clients,
-      group: () => this.group,
-      journal,
-    }));
+    if (this.#located !== null && this.#settings !== null)
+      ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
+        config,
+        located: this.#located,
+        settings: this.#settings,
+        historyId: () => this.identity.historyId,
+        clients: this.clients,
+        group: () => this.group,
+        journal,
+      }));
     this.#mesh = this.#buildMesh();
     this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
     this.#http = this.#buildHttp();
@@ -198,7 +204,7 @@ export class Agent {
     this.#isStopping = true;
     this.#ticker?.stop();
     this.clients.close();
-    this.group?.stop();
+    this.shard?.stop();
     this.#assembly?.stop();
     await this.clients.stop();
     await this.#http?.stop();
@@ -234,16 +240,7 @@ export class Agent {
     const { config, journal } = this;
     return new Membership({
       identity,
-      introduction: () => ({
-        leaseReads: config.leaseReads,
-        name: config.name,
-        clientAddress: this.clientAddress,
-        httpAddress: this.#announced(config.bind.http, config.ports.http),
-        peerAddress: this.#announced(config.bind.peers, config.ports.peers),
-        serverVersion: this.serverVersion,
-        zone: config.zone,
-        ephemeral: config.ephemeral,
-      }),
+      introduction: () => introductionOf(config, this.serverVersion, this.discovery.ownAddress),
       nodesExpected: this.discovery.nodesExpected,
       journal,
       announce: () => this.announce(),
@@ -253,12 +250,12 @@ export class Agent {
       peerFound: (peer, hello) => {
         this.#peersChanged();
         this.discovery.learn(hello);
-        this.group?.peerFound(peer);
+        this.shard?.peerFound(peer);
         this.#assembly?.peerFound(peer);
       },
       peerLost: (peer) => {
         this.#peersChanged();
-        this.group?.peerLost(peer);
+        this.shard?.peerLost(peer);
         this.#assembly?.peerLost(peer);
       },
       isRemoved: (peer) => this.#assembly?.isRemoved(peer) ?? false,
@@ -269,18 +266,22 @@ export class Agent {
   /** Threads open streams to the leader by themselves. */
   #peersChanged(): void {
     const { clients, membership } = this;
+    this.#tellWitnesses();
     if (clients.watch !== null) clients.know(membership.hello, this.mesh.addressesUp());
+  }
+
+  /** One that is not there is no heir anyway. */
+  #tellWitnesses(): void {
+    const { hello, up, id } = this.membership;
+    const here = [[id, hello] as const, ...up];
+    const witnesses = here.flatMap(([node, { witness }]) => (witness === true ? [node] : []));
+    this.shard?.witnessesKnown(witnesses);
   }
 
   /** What this node says of itself is another. */
   announce(): void {
     this.#mesh?.announce();
     this.#peersChanged();
-  }
-
-  /** Where others reach what listens on `bind`. */
-  #announced(bind: string, port: number): string {
-    return `${this.config.announce ?? reachableHost(bind, this.discovery.ownAddress)}:${port}`;
   }
 
   #buildMesh(): Mesh {
@@ -291,11 +292,11 @@ export class Agent {
       secret: config.secret,
       admit: (hello, done) => this.membership.admit(hello, done),
       onMessage: (group, from, message) => {
-        if (group === DATA_GROUP) this.group?.received(from, message);
+        if (group === DATA_GROUP) this.shard?.received(from, message);
         else if (group === CONTROL_GROUP) this.assembly.received(from, message);
       },
       onTransfer: (group, from, message) => {
-        if (group === DATA_GROUP) this.group?.transferred(from, message);
+        if (group === DATA_GROUP) this.shard?.transferred(from, message);
         else if (group === CONTROL_GROUP) this.assembly.transferred(from, message);
       },
       onNote: (from, topic, body) => this.orders.noted(from, topic, body),
@@ -324,10 +325,10 @@ export class Agent {
       membership,
       mesh,
       journal,
-      data: () => this.group,
+      data: () => this.shard,
       leaderKnown: (leader) => this.route.setLeader(leader),
       addresses: this.#addresses,
-      settingsAgreed: (settings) => this.settings.agree(settings),
+      settingsAgreed: async (settings) => this.settings?.agree(settings),
       removed: () => this.#retire(),
       fatal: (error) => this.onFatal(error),
     });
@@ -341,7 +342,7 @@ export class Agent {
     this.#ticker?.stop();
     this.route.endReign('this node was removed');
     this.route.setLeader(null);
-    this.group?.stop();
+    this.shard?.stop();
     this.assembly.stop();
     const stopped = this.identity.update(() => ({ phase: 'removed' })).then(() => this.mesh.stop());
     stopped.catch((error: Error) => this.onFatal(error));
@@ -363,27 +364,31 @@ export class Agent {
   }
 
   async #openGroups(): Promise<void> {
-    if (this.group !== null || this.#isStopping) return;
-    const { config, identity, membership, server, mesh, route, clients, journal } = this;
+    if (this.shard !== null || this.#isStopping) return;
+    const { config, identity, membership, mesh, route, clients, journal } = this;
     const fatal = (error: Error) => this.onFatal(error);
     const disk = this.#disk;
     const directory = `${config.dir}/data0`;
     const open = { disk, directory, identity, journal, onFailure: fatal };
     const files = await openDataGroup(open, config.logLimitBytes);
     this.#opened = files.opened;
-    const announceSnapshot = this.orders.announceSnapshot.bind(this.orders);
-    const { historyId } = identity;
-    const parts = { config, files, membership, historyId, server, mesh, route, clients, journal };
     // Its files say with which settings the server is to start.
     await this.assembly.open();
-    if (!this.#isStopping) this.group = buildDataGroup({ ...parts, announceSnapshot, fatal });
+    if (this.#isStopping) return;
+    const announceSnapshot = this.orders.announceSnapshot.bind(this.orders);
+    const parts = { config, files, membership, mesh, route, journal, announceSnapshot, fatal };
+    const { historyId } = identity;
+    if (config.witness) this.shard = buildWitness(parts);
+    else this.group = buildDataGroup({ ...parts, historyId, server: this.server, clients });
+    this.shard ??= this.group;
+    this.#tellWitnesses();
   }
 
   #tick(): void {
-    this.group?.tick();
+    this.shard?.tick();
     this.assembly.tick();
     this.clients.tick();
-    this.settings.tick();
+    this.settings?.tick();
   }
 }
 

@@ -33,7 +33,7 @@ import { nodeSeen } from './node-seen.ts';
 import { journalNotice } from './notice-journal.ts';
 import { openControlGroup } from './open-groups.ts';
 import type { OwnIdentity } from './own-identity.ts';
-import type { DataGroup } from './shard/data-group.ts';
+import type { ShardMember } from './shard/shard-member.ts';
 import type { Wanted } from './wanted.ts';
 
 const LOOK_AGAIN_MS = 50;
@@ -45,7 +45,7 @@ export interface AssemblyOptions {
   readonly membership: Membership;
   readonly mesh: Mesh;
   readonly journal: Journal;
-  readonly data: () => DataGroup | null;
+  readonly data: () => ShardMember | null;
   /** Where clients go while the data group's own Raft cannot tell: this node is not in it. */
   readonly leaderKnown: (leader: NodeId | null) => void;
   /** Where members were last, and where a peer says that others are; none when it is gone. */

@@ -14,51 +14,76 @@ import { journalNotice } from './notice-journal.ts';
 import type { OwnServer } from './own-server.ts';
 import type { RelayRoute } from './relay-route.ts';
 import { DATA_GROUP, DataGroup } from './shard/data-group.ts';
+import type { DataGroupOptions } from './shard/group-options.ts';
 import type { OpenedShard } from './shard/open-shard.ts';
+import type { ShardMember } from './shard/shard-member.ts';
+import { WitnessGroup } from './shard/witness-group.ts';
 
-export interface DataGroupParts {
+export interface ShardParts {
   readonly config: Pick<NodeConfig, 'logLimitBytes' | 'leaseReads'>;
   readonly files: OpenedShard;
   readonly membership: Membership;
-  readonly historyId: string;
-  readonly server: OwnServer;
   readonly mesh: Mesh;
   readonly route: RelayRoute;
-  readonly clients: ClientDoors;
   readonly journal: Journal;
   readonly announceSnapshot: (snapshot: SnapshotMeta) => void;
   readonly fatal: (error: Error) => void;
 }
 
+export interface DataGroupParts extends ShardParts {
+  readonly historyId: string;
+  readonly server: OwnServer;
+  readonly clients: ClientDoors;
+}
+
 /** Started, and told who is up. */
 export function buildDataGroup(parts: DataGroupParts): DataGroup {
-  const { config, files, membership, server, mesh, route, clients, journal } = parts;
+  const { historyId, server, route, clients, membership } = parts;
+  const options = optionsOf(parts);
   const group = new DataGroup({
+    ...options,
+    historyId,
+    server,
+    relay: route,
+    watch: clients.watch,
+    limits: { ...options.limits, heldBytesMax: clients.heldBytesMax },
+    soon: setImmediate,
+  });
+  return started(group, membership);
+}
+
+/** The same without a server. */
+export function buildWitness(parts: ShardParts): WitnessGroup {
+  const { route, membership } = parts;
+  const setLeader = route.setLeader.bind(route);
+  return started(new WitnessGroup({ ...optionsOf(parts), setLeader }), membership);
+}
+
+function optionsOf({ config, files, membership, mesh, journal, ...parts }: ShardParts) {
+  return {
     id: membership.id,
     configuration: founded(membership.founders),
     configurations: files.configurations,
     opened: files.opened,
     index: files.index,
-    historyId: parts.historyId,
-    server,
     peers: {
       send: (to, message) => mesh.send(DATA_GROUP, to, message),
       sendTransfer: (to, message) => mesh.sendTransfer(DATA_GROUP, to, message),
       announceSnapshot: parts.announceSnapshot,
     },
-    relay: route,
-    watch: clients.watch,
     logLimitBytes: config.logLimitBytes,
-    limits: { ...LIMITS, heldBytesMax: clients.heldBytesMax },
+    limits: LIMITS,
     fetchLimits: FETCH_LIMITS,
     leases: config.leaseReads ? { nowMs: monotonicMs, tickMs: LIMITS.tickMs } : null,
     entropy: () => randomBytes(4).readUInt32BE(),
-    soon: setImmediate,
     note: (level, event, facts) => journal[level](event, facts),
     onNotice: (notice) => journalNotice(journal, notice),
     fatal: parts.fatal,
-  });
-  group.start();
-  for (const peer of membership.up.keys()) group.peerFound(peer);
-  return group;
+  } satisfies Partial<DataGroupOptions>;
+}
+
+function started<Member extends ShardMember>(member: Member, { up }: Membership): Member {
+  member.start();
+  for (const peer of up.keys()) member.peerFound(peer);
+  return member;
 }

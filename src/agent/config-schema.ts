@@ -133,6 +133,7 @@ export const SHAPES = {
   'lease-reads': shape(yesOrNo, 'neither yes nor no', 'give yes or no, the same on all nodes'),
   join: shape(yesOrNo, 'neither yes nor no', 'give yes or no, or nothing after it for yes'),
   ephemeral: shape(yesOrNo, 'neither yes nor no', 'give yes or no, or nothing after it for yes'),
+  witness: shape(yesOrNo, 'neither yes nor no', 'give yes or no, or nothing after it for yes'),
   zone: shape(name, 'not a name', NAME),
   'forget-after': shape(forgetAfter, 'not a time', 'give 10s to 365d, for example 10m, or never'),
   'relay-threads': shape(

@@ -62,6 +62,11 @@ test('loadConfig: what a node is among the others', () => {
     match(issuesOf({ forgetAfter }).join(), /--forget-after .* is not a time; give 10s to 365d/);
 });
 
+test('loadConfig: a witness is told of others, and has no use for settings of a server', () => {
+  equal(loaded({ witness: true }).witness, true);
+  match(issuesOf({ witness: true, peers: undefined }).join(), /--witness .*told of no others/);
+});
+
 test('loadConfig: with a directory and peers alone, everything else has a default', () => {
   const { provenance, ...config } = loaded({});
   deepEqual(config, {
@@ -82,6 +87,7 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     leaseReads: false,
     joinsOnly: false,
     ephemeral: false,
+    witness: false,
     zone: '',
     forgetAfterMs: 600_000,
     relayThreads: 0,

@@ -41,6 +41,8 @@ export interface NodeConfig {
   readonly joinsOnly: boolean;
   /** It leaves the deployment when it is stopped. */
   readonly ephemeral: boolean;
+  /** It votes and keeps the log, and has no server. */
+  readonly witness: boolean;
   /** Empty: not said. */
   readonly zone: string;
   /** Of a deployment that this node founds; null: never. */
@@ -87,6 +89,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...refusedSources(gathered, discover, input.environment),
     ...refusedExposure(gathered, discover, credentials),
     ...refusedThreads(gathered, input),
+    ...refusedWitness(gathered),
   ];
   if (issues.length > 0) return { ok: false, issues };
   const config: NodeConfig = {
@@ -105,6 +108,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     server: gathered.server,
     joinsOnly: values.join ?? false,
     ephemeral: values.ephemeral ?? false,
+    witness: values.witness ?? false,
     zone: values.zone ?? '',
     forgetAfterMs:
       values['forget-after'] === undefined ? FORGET_AFTER_MS_DEFAULT : values['forget-after'],
@@ -221,6 +225,18 @@ function missing({ values, issues }: Gathered): ConfigIssue[] {
   return found;
 }
 
+function refusedWitness({ values, places }: Gathered): ConfigIssue[] {
+  const isAlone = values.peers === undefined && values.discover === undefined;
+  if (values.witness !== true || !isAlone) return [];
+  return [
+    {
+      ...(places.get('witness') ?? BY_RULE),
+      text: 'a witness keeps what others serve, and this one is told of no others',
+      todo: 'give --peers or --discover',
+    },
+  ];
+}
+
 function refusedPorts(ports: NodeConfig['ports']): ConfigIssue[] {
   if (new Set(Object.values(ports)).size === 3) return [];
   return [
@@ -273,13 +289,16 @@ function refusedExposure(
 }
 
 /** What is allowed, and probably not meant. */
-function doubts({ bind, peers, discover, secret, password }: NodeConfig): string[] {
+function doubts(config: NodeConfig): string[] {
+  const { bind, peers, discover, secret, password, witness, server } = config;
   const found: string[] = [];
   const isFar = peers.some((peer) => !isLoopback(parseAddress(peer)?.host ?? ''));
   if ((isFar || farSource(discover) !== null) && isLoopback(bind.peers))
     found.push(`peers are on other machines, but this node listens on ${bind.peers} only`);
   if (secret === null) found.push(`no secret: other nodes can connect from this machine only`);
   if (password === null) found.push('no password: clients can connect from this machine only');
+  if (witness && Object.keys(server).length > 0)
+    found.push('a witness has no server: what `server:` says is for the other nodes');
   return found;
 }
 

@@ -2,9 +2,9 @@
 import type { NodeId } from '../core/scalars.ts';
 import type { DataLead } from './control/data-members.ts';
 import { LIMITS } from './limits.ts';
-import type { DataGroup } from './shard/data-group.ts';
+import type { ShardMember } from './shard/shard-member.ts';
 
-export function dataLeadOf(group: DataGroup | null, self: NodeId): DataLead | null {
+export function dataLeadOf(group: ShardMember | null, self: NodeId): DataLead | null {
   if (group === null) return null;
   const { raft, isLeader } = group;
   const peers = isLeader ? raft.view().peers : [];

@@ -23,6 +23,7 @@ export type Introduction = Pick<
   | 'leaseReads'
   | 'zone'
   | 'ephemeral'
+  | 'witness'
 >;
 
 export interface MembershipOptions {

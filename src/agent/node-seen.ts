@@ -4,9 +4,10 @@ import type { Hello } from '../io/peers/hello.ts';
 
 export function nodeSeen(hello: Hello, isLeaving: boolean): NodeSeen {
   const { peerAddress, clientAddress, httpAddress, serverVersion } = hello;
-  const { zone = '', ephemeral = false } = hello;
+  const { zone = '', ephemeral = false, witness = false } = hello;
+  const facts = { peerAddress, clientAddress, httpAddress, zone, serverVersion, ephemeral };
   return {
-    facts: { peerAddress, clientAddress, httpAddress, zone, serverVersion, ephemeral },
+    facts: witness ? { ...facts, witness } : facts,
     isLeaving,
   };
 }

@@ -42,6 +42,11 @@ export class OwnIdentity {
         `DIRECTORY_OF_ANOTHER: ${path} belongs to ${found.node} of ${found.name}, not to ${node} ` +
           `of ${name}; start it under its own --node and --name, or choose another --dir`,
       );
+    if (found?.recovering !== undefined)
+      throw new Error(
+        `RECOVERY_UNFINISHED: a recovery of ${path} was begun and is not done; ` +
+          'run althing recover on its directory again',
+      );
     const identity: Identity = found ?? {
       format: 1,
       name,

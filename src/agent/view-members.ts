@@ -5,10 +5,11 @@ import type { NodeId } from '../core/scalars.ts';
 import type { AssemblyMember, AssemblyView, ControlRole, Member, Role } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 
-export function ownRole({ group, membership, isRemoved }: Agent): Role {
+export function ownRole({ shard, membership, isRemoved, config }: Agent): Role {
   if (isRemoved) return 'removed';
-  if (group === null) return 'starting';
-  const { configuration, role } = group.raft;
+  if (shard === null) return 'starting';
+  if (config.witness) return 'witness';
+  const { configuration, role } = shard.raft;
   if (configuration.learners.includes(membership.id)) return 'learner';
   if (!isMember(configuration, membership.id)) return 'spare';
   return role === 'preCandidate' ? 'candidate' : role;
@@ -23,10 +24,10 @@ export function ownControlRole({ assembly, membership }: Agent): ControlRole {
 }
 
 export function membersSeen(agent: Agent): Member[] {
-  const { membership, assembly, group, voters } = agent;
+  const { membership, assembly, shard, voters } = agent;
   const { id, up } = membership;
   const known = assembly.state.members.map(({ node }) => node);
-  const learners = group?.raft.configuration.learners ?? [];
+  const learners = shard?.raft.configuration.learners ?? [];
   const all = [...voters, ...learners, ...known, id, ...up.keys()];
   return [...new Set(all)].toSorted().map((node) => ({
     node: nameOf(node),
@@ -57,12 +58,14 @@ function memberSeen(agent: Agent, { node, facts, leaving }: ControlMember): Asse
 }
 
 function roleOf(agent: Agent, node: NodeId): Member['role'] {
-  const { membership, assembly, group, voters, dataLeader } = agent;
+  const { membership, assembly, shard, voters, dataLeader } = agent;
   if (node === membership.id) return ownRole(agent);
-  if (!membership.up.has(node)) return 'unreachable';
+  const hello = membership.up.get(node);
+  if (hello === undefined) return 'unreachable';
+  if (hello.witness === true) return 'witness';
   if (node === dataLeader) return 'leader';
   if (voters.includes(node)) return 'follower';
-  if (group?.raft.configuration.learners.includes(node)) return 'learner';
+  if (shard?.raft.configuration.learners.includes(node)) return 'learner';
   return memberOf(assembly.state, node) === null ? 'starting' : 'spare';
 }
 
@@ -75,11 +78,12 @@ function addressOf({ membership, assembly, clientAddress }: Agent, node: NodeId)
   );
 }
 
-function lagOf({ group, membership }: Agent, node: NodeId): number | null {
-  if (group === null) return null;
-  const committed = group.strong.committedOffset;
-  if (node === membership.id) return Math.max(0, committed - group.strong.executedOffset);
-  const peer = group.raft.view().peers.find((seen) => seen.peer === node);
-  if (peer === undefined || !group.index.holds(peer.match)) return null;
-  return Math.max(0, committed - group.index.endAt(peer.match));
+function lagOf({ shard, group, membership }: Agent, node: NodeId): number | null {
+  if (shard === null) return null;
+  const committed = shard.committedOffset;
+  if (node === membership.id)
+    return group === null ? 0 : Math.max(0, committed - group.strong.executedOffset);
+  const peer = shard.raft.view().peers.find((seen) => seen.peer === node);
+  if (peer === undefined || !shard.index.holds(peer.match)) return null;
+  return Math.max(0, committed - shard.index.endAt(peer.match));
 }

@@ -1,5 +1,5 @@
 /** Whatever is wrong as this node sees it, in words: what it is, and what to do about it. */
-import { activeMembers, nameOf } from '../core/control/state.ts';
+import { activeMembers, isWitness, nameOf } from '../core/control/state.ts';
 import { majority } from '../core/raft/quorum.ts';
 import type { Problem } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
@@ -14,10 +14,10 @@ const HARMLESS: ReadonlySet<string> = new Set(['SELF', 'SAME_PEER']);
 
 export function problemsSeen(agent: Agent): Problem[] {
   if (agent.isRemoved) return removed(agent);
-  const { group, membership } = agent;
+  const { shard, membership } = agent;
   return [
     ...membership.problems,
-    ...(group === null ? notFounded(agent) : leaderless(agent)),
+    ...(shard === null ? notFounded(agent) : leaderless(agent)),
     ...undecided(agent),
     ...wiped(agent),
     ...missing(agent),
@@ -58,9 +58,9 @@ function notFounded({ config, membership, route, discovery }: Agent): Problem[] 
   ];
 }
 
-function leaderless({ group, membership, voters, dataLeader, route }: Agent): Problem[] {
+function leaderless({ shard, membership, voters, dataLeader, route }: Agent): Problem[] {
   const forMs = route.leaderlessMs;
-  if (group === null || dataLeader !== null || forMs < LEADERLESS_MS_MAX) return [];
+  if (shard === null || dataLeader !== null || forMs < LEADERLESS_MS_MAX) return [];
   const { up, id } = membership;
   const seen = voters.filter((voter) => voter === id || up.has(voter)).length;
   const needed = majority(voters.length);
@@ -125,13 +125,14 @@ function missing(agent: Agent): Problem[] {
     todo: `start ${nameOf(node)}, or look at the network between the two`,
   }));
   const wanted = (state.spec?.replicas ?? 0) + 1;
-  if (state.spec === null || wanted <= stay.length) return problems;
+  const able = activeMembers(state).filter(({ facts }) => !isWitness(facts)).length;
+  if (state.spec === null || wanted <= able) return problems;
   return [
     ...problems,
     {
       code: 'TOO_FEW_NODES',
-      text: `${wanted} nodes should hold the data, and there are ${stay.length}`,
-      todo: `start ${wanted - stay.length} more, or scale down: althing scale --replicas N`,
+      text: `${wanted} nodes should hold the data, and there are ${able}`,
+      todo: `start ${wanted - able} more, or scale down: althing scale --replicas N`,
     },
   ];
 }
@@ -159,14 +160,18 @@ function refusals({ mesh }: Agent): Problem[] {
           {
             code: `PEER_${refusal.code}`,
             text: `${address}: ${refusal.text}`,
-            todo: 'give all nodes the same --name and --secret-file, and each its own directory',
+            todo:
+              refusal.code === 'WRONG_DEPLOYMENT'
+                ? 'empty the directory of whichever is not wanted, and start it: it joins the other'
+                : 'give all nodes the same --name and --secret-file, and each its own directory',
           },
         ],
   );
 }
 
-function serverProblems({ group, server }: Agent): Problem[] {
-  const { lastDown, lastDivergence: diverged } = server;
+function serverProblems({ group, ownServer }: Agent): Problem[] {
+  if (ownServer === null) return [];
+  const { lastDown, lastDivergence: diverged } = ownServer;
   const problems: Problem[] = [];
   const notLoadable = group?.snapshotProblem ?? null;
   // Its last words do not say why it had to be ended.
@@ -193,7 +198,8 @@ function serverProblems({ group, server }: Agent): Problem[] {
 
 /** Two servers may execute the same stream differently, and cannot load each other's snapshots. */
 function mixedServers({ membership }: Agent): Problem[] {
-  const all = [membership.hello, ...membership.up.values()];
+  const every = [membership.hello, ...membership.up.values()];
+  const all = every.filter(({ witness }) => witness !== true);
   if (new Set(all.map(({ serverVersion }) => serverVersion)).size < 2) return [];
   const who = all.map(({ node, serverVersion }) => `${node} ${serverVersion}`).toSorted();
   return [

@@ -3,10 +3,10 @@ import type { ControlState } from '../core/control/state.ts';
 import { isMember } from '../core/raft/configuration.ts';
 import type { NodeId } from '../core/scalars.ts';
 import type { Membership } from './membership.ts';
-import type { DataGroup } from './shard/data-group.ts';
+import type { ShardMember } from './shard/shard-member.ts';
 
 export function votersKnown(
-  group: DataGroup | null,
+  group: ShardMember | null,
   { data }: ControlState,
   { id, founders }: Membership,
 ): readonly NodeId[] {

@@ -3,14 +3,16 @@
 import type { Decision, MemberFacts } from '../core/control/state.ts';
 
 /**
- * In the data group: `learner` gets everything and does not vote, `spare` is a node that the spec
- * does not need for the data, `removed` one that was taken out for good.
+ * In the data group: `learner` gets everything and does not vote, `witness` votes and has no
+ * server, `spare` is a node that the spec does not need for the data, `removed` one that was taken
+ * out for good.
  */
 export type Role =
   | 'leader'
   | 'follower'
   | 'candidate'
   | 'learner'
+  | 'witness'
   | 'spare'
   | 'starting'
   | 'removed';

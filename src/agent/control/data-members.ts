@@ -5,7 +5,7 @@
  * decision's index. A leader whose copy is behind does nothing: the configuration in force carries
  * a later index than it knows (holes H10). Without the control group the members stay as they are.
  */
-import type { ControlState } from '../../core/control/state.ts';
+import { type ControlState, isWitness } from '../../core/control/state.ts';
 import { type DataStep, nextDataSteps } from '../../core/plan/data-change.ts';
 import type { Configuration, MemberChange } from '../../core/raft/protocol.ts';
 import type { NodeId } from '../../core/scalars.ts';
@@ -66,7 +66,7 @@ export class DataMembers {
       this.#carriedOut = null;
       return;
     }
-    const { spec, data } = this.#o.state();
+    const { spec, data, members } = this.#o.state();
     const { configuration } = lead;
     if (spec === null || configuration.decision > data.decision) return;
     const steps = nextDataSteps({
@@ -74,6 +74,7 @@ export class DataMembers {
       configuration,
       wanted: data.voters,
       isHeard: (node) => lead.isHeard(node),
+      isWitness: (node) => members.some((each) => each.node === node && isWitness(each.facts)),
     });
     const step = steps[this.#refusals % Math.max(1, steps.length)];
     this.#carriedOut = step === undefined ? data.decision : null;

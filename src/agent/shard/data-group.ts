@@ -10,7 +10,7 @@ import { SnapshotPuller, type TransferMessage } from '../../core/raft/fetch.ts';
 import { SnapshotGiver } from '../../core/raft/give.ts';
 import type { MemberChange, Message, SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { Raft } from '../../core/raft/raft.ts';
-import { groupId, type NodeId } from '../../core/scalars.ts';
+import { groupId, type NodeId, type ReplOffset } from '../../core/scalars.ts';
 import { Compaction } from '../strong/compaction.ts';
 import { DiskWatch } from '../strong/disk-watch.ts';
 import { Feed } from '../strong/feed.ts';
@@ -24,10 +24,11 @@ import type { DataGroupOptions } from './group-options.ts';
 import { raftOf } from './group-raft.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
 import { type ChangeDone, type ChangeOptions, MemberChanges } from './member-changes.ts';
+import type { ShardMember } from './shard-member.ts';
 
 export const DATA_GROUP = groupId('data0');
 
-export class DataGroup {
+export class DataGroup implements ShardMember {
   readonly raft: Raft;
   readonly strong: Strong;
   readonly index: StreamIndex;
@@ -120,6 +121,10 @@ export class DataGroup {
     return Math.floor(voters / 2);
   }
 
+  get committedOffset(): ReplOffset {
+    return this.strong.committedOffset;
+  }
+
   get syncs(): number {
     return this.#o.opened.store.syncs;
   }
@@ -194,6 +199,10 @@ export class DataGroup {
 
   peerLost(peer: NodeId): void {
     this.#driver.handle({ kind: 'peerLost', peer });
+  }
+
+  witnessesKnown(witnesses: readonly NodeId[]): void {
+    this.#driver.handle({ kind: 'witnessesKnown', witnesses });
   }
 
   copiesKnown(copies: readonly NodeId[]): void {

@@ -3,7 +3,12 @@ import type { RaftLimits } from '../../core/raft/options.ts';
 import { Raft } from '../../core/raft/raft.ts';
 import type { DataGroupOptions } from './group-options.ts';
 
-export function raftOf(options: DataGroupOptions): Raft {
+type RaftParts = Pick<
+  DataGroupOptions,
+  'id' | 'configuration' | 'configurations' | 'opened' | 'entropy' | 'limits' | 'leases'
+>;
+
+export function raftOf(options: RaftParts): Raft {
   const { id, configuration, configurations, opened, entropy, limits, leases } = options;
   const { hardState, base, heads, snapshot } = opened;
   const raftLimits: RaftLimits = {

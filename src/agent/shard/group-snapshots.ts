@@ -1,47 +1,34 @@
-/**
- * A data group's snapshots: taken from the own server, given to it and to peers, adopted as the
- * base of the log. Each carries its exact place: the last entry it replaces, the stream offset of
- * the RDB, and the reigns before it.
- */
-import { assert } from '../../assert.ts';
+/** A data group's snapshots where there is a server: taken from it, and given to it to load. */
 import { asBuffer } from '../../core/bytes.ts';
-import { isSameConfiguration } from '../../core/raft/configuration.ts';
-import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
-import type { NodeId, ReplOffset } from '../../core/scalars.ts';
-import { type LogIndex, replOffset } from '../../core/scalars.ts';
+import type { EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
+import { type NodeId, type ReplOffset, replOffset } from '../../core/scalars.ts';
 import type { SnapshotWriter } from '../../io/storage/snapshot-writer.ts';
 import type { SnapshotBody, SnapshotUnreadable } from '../strong/ports.ts';
 import type { Reign } from '../strong/reign.ts';
-import type { StreamBase, StreamIndex } from '../strong/stream-index.ts';
-import { readSnapshotNote, type SnapshotNote, streamBaseOf } from '../strong/stream-recovery.ts';
+import { readSnapshotNote, type SnapshotNote } from '../strong/stream-recovery.ts';
 import type { Strong } from '../strong/strong.ts';
-import type { GroupServer, Note, ShardFiles } from './ports.ts';
+import { KeptSnapshots, type KeptSnapshotsOptions } from './kept-snapshots.ts';
+import type { GroupServer } from './ports.ts';
 import { SnapshotTaker } from './snapshot-taker.ts';
 
-export interface GroupSnapshotsOptions {
+export interface GroupSnapshotsOptions extends KeptSnapshotsOptions {
   readonly id: NodeId;
-  /** Null when the log does not say it any more. */
-  readonly configurationAt: (index: LogIndex) => Configuration | null;
-  readonly opened: ShardFiles;
-  readonly index: StreamIndex;
   readonly historyId: string;
   readonly server: GroupServer;
   /** Unsigned 32-bit numbers. */
   readonly entropy: () => number;
-  readonly note: Note;
   readonly strong: () => Strong;
-  readonly fatal: (error: Error) => void;
 }
 
-export class GroupSnapshots {
+export class GroupSnapshots extends KeptSnapshots {
   readonly #o: GroupSnapshotsOptions;
   #problem: string | null = null;
   #taker: SnapshotTaker<SnapshotWriter> | null = null;
-  /** Of the own server, and of peers, in this life of the node. */
+  /** Of the own server, in this life of the node. */
   taken = 0;
-  fetched = 0;
 
   constructor(options: GroupSnapshotsOptions) {
+    super(options);
     this.#o = options;
   }
 
@@ -50,30 +37,8 @@ export class GroupSnapshots {
     return this.#problem;
   }
 
-  /** Size and stream offset of the newest, zeros when there is none. */
-  get newest(): { readonly bytes: number; readonly offset: number; readonly index: number } {
-    const latest = this.#o.opened.snapshots.latest;
-    const note = latest === null ? null : readSnapshotNote(latest.extra);
-    return {
-      bytes: latest?.meta.bytes ?? 0,
-      offset: note?.offset ?? 0,
-      index: latest?.meta.last.index ?? 0,
-    };
-  }
-
   tick(): void {
     this.#taker?.tick();
-  }
-
-  /** Where the log begins after `snapshot`, which was fetched just now. */
-  streamBaseOf(snapshot: SnapshotMeta): StreamBase {
-    this.fetched += 1;
-    const latest = this.#o.opened.snapshots.latest;
-    assert(latest?.meta.id === snapshot.id, 'what is installed is the newest snapshot here');
-    const note = readSnapshotNote(latest.extra);
-    if (note === null)
-      throw new Error('SNAPSHOT_UNKNOWN: a fetched snapshot was written by another version');
-    return streamBaseOf(latest.meta, note);
   }
 
   /** For the own server to load. */
@@ -166,48 +131,6 @@ export class GroupSnapshots {
         }
       },
     });
-  }
-
-  /**
-   * Whether it carries the members of its last entry, as far as the log knows them. The core would
-   * end this node over one that does not: the log must still be whole then, and no such snapshot on
-   * disk, where the next start would find it.
-   */
-  isOfThisLog({ id, last, configuration }: SnapshotMeta): boolean {
-    const members = this.#o.configurationAt(last.index);
-    if (members === null || isSameConfiguration(members, configuration)) return true;
-    this.#o.note('error', 'snapshot.refused', { id, why: 'its members are not those of the log' });
-    return false;
-  }
-
-  /**
-   * Makes it the base of the log, but for a tail. Calls `compacted` with the new base at once, and
-   * `done` when the room on disk is free.
-   */
-  adopt(
-    snapshot: SnapshotMeta,
-    keepBytes: number,
-    compacted: (base: EntryId) => void,
-    done: () => void,
-  ): void {
-    const { opened, index, fatal, note } = this.#o;
-    const { store } = opened;
-    if (store.termAt(snapshot.last.index) !== snapshot.last.term) {
-      // The log was replaced by a newer snapshot meanwhile.
-      done();
-      return;
-    }
-    if (!this.isOfThisLog(snapshot)) {
-      done();
-      return;
-    }
-    store.compactTo(snapshot, keepBytes, (error) => {
-      if (error !== undefined) fatal(error);
-      else done();
-    });
-    index.compact(store.base);
-    compacted(store.base);
-    note('info', 'log.compacted', { upTo: snapshot.last.index, base: store.base.index });
   }
 
   /**

@@ -15,11 +15,12 @@ import {
   type Decision,
   HISTORY_MAX,
   isSameFacts,
-  type MemberFacts,
+  isWitness,
   memberOf,
   NODES_MAX,
   nameOf,
   REMOVED_MAX,
+  UNSEEN,
 } from './state.ts';
 
 export type Answer =
@@ -32,15 +33,6 @@ export interface Applied {
 }
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
-
-const UNSEEN: MemberFacts = {
-  peerAddress: '',
-  clientAddress: '',
-  httpAddress: '',
-  zone: '',
-  serverVersion: '',
-  ephemeral: false,
-};
 
 export function apply(state: ControlState, index: number, command: Command): Applied {
   if (command.kind === 'found') return found(state, index, command);
@@ -185,7 +177,8 @@ function dismiss(state: ControlState, index: number, command: Of<'dismiss'>): Ap
     const members = withMember(state, { ...member, leaving });
     return agreed({ ...state, members }, `${nameOf(node)} is leaving already`);
   }
-  if (activeMembers(state).length === 1)
+  const others = activeMembers(state).filter((each) => each.node !== node);
+  if (others.every(({ facts }) => isWitness(facts)))
     return refuse(state, 'LAST_NODE', `${nameOf(node)} is the last node: the data would be lost`);
   const members = withMember(state, { ...member, leaving: { by, why, since: index } });
   const text = shortened(`${nameOf(node)} leaves: ${why}`);

@@ -131,6 +131,15 @@ test('the last node is never dismissed', () => {
   deepEqual(codes(answers), ['ok', 'ok', 'ok', 'LAST_NODE', 'ok']);
 });
 
+test('nor is the last one with a server: witnesses do not serve', () => {
+  const gone = (node: NodeId) =>
+    ({ kind: 'dismiss', node, by: 'itself', why: 'it is stopped' }) as const;
+  const witness = { ...MEET_D, node: C, facts: { ...FACTS, witness: true } };
+  const { state, answers } = played(FOUND, witness, gone(A), gone(B), gone(C));
+  deepEqual(codes(answers), ['ok', 'ok', 'ok', 'LAST_NODE', 'ok']);
+  equal(state.members.find(({ node }) => node === C)?.facts.witness, true);
+});
+
 test('the spec changes only at the version that was meant', () => {
   const wanted = { kind: 'spec', change: { replicas: 4 }, ifVersion: 1 } as const;
   const { state, answers } = played(FOUND, wanted, { ...wanted, change: { replicas: 0 } });

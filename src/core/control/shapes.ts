@@ -27,7 +27,9 @@ export function isFacts(value: unknown): value is MemberFacts {
   const facts = value as Record<string, unknown>;
   const texts = ['peerAddress', 'clientAddress', 'httpAddress', 'zone', 'serverVersion'];
   const areTexts = texts.every((name) => isText(facts[name], FACT_CHARS_MAX));
-  return areTexts && typeof facts['ephemeral'] === 'boolean';
+  const { ephemeral, witness } = facts;
+  const isFlag = witness === undefined || typeof witness === 'boolean';
+  return areTexts && isFlag && typeof ephemeral === 'boolean';
 }
 
 export function isLeavingBy(value: unknown): value is LeavingBy {

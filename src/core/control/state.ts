@@ -29,7 +29,19 @@ export interface MemberFacts {
   readonly serverVersion: string;
   /** It has no disk of its own, and leaves when it is stopped. */
   readonly ephemeral: boolean;
+  /** It votes and keeps the log for others, and has no server. Absent: it has one. */
+  readonly witness?: boolean;
 }
+
+/** Of a member that has said nothing of itself yet. */
+export const UNSEEN: MemberFacts = {
+  peerAddress: '',
+  clientAddress: '',
+  httpAddress: '',
+  zone: '',
+  serverVersion: '',
+  ephemeral: false,
+};
 
 /**
  * Who wants it gone. order: somebody, and for good. itself: it is being stopped. absence: it was
@@ -104,6 +116,10 @@ export function nameOf(id: NodeId): string {
   return id.slice(0, id.lastIndexOf('@'));
 }
 
+export function isWitness({ witness }: MemberFacts): boolean {
+  return witness === true;
+}
+
 export function isSameFacts(one: MemberFacts, other: MemberFacts): boolean {
   return (
     one.peerAddress === other.peerAddress &&
@@ -111,6 +127,7 @@ export function isSameFacts(one: MemberFacts, other: MemberFacts): boolean {
     one.httpAddress === other.httpAddress &&
     one.zone === other.zone &&
     one.serverVersion === other.serverVersion &&
-    one.ephemeral === other.ephemeral
+    one.ephemeral === other.ephemeral &&
+    isWitness(one) === isWitness(other)
   );
 }

@@ -19,6 +19,8 @@ export interface DataChangeInput {
   readonly configuration: Configuration;
   readonly wanted: readonly NodeId[];
   readonly isHeard: (node: NodeId) => boolean;
+  /** It votes, and could not serve: nothing is handed over to it. */
+  readonly isWitness: (node: NodeId) => boolean;
 }
 
 /**
@@ -43,7 +45,8 @@ export function nextDataSteps(input: DataChangeInput): DataStep[] {
   ];
   const others = going.filter((node) => node !== input.self).map((node) => step('remove', node));
   if (others.length > 0 || !going.includes(input.self)) return others;
-  return wanted.filter(isHeard).map((to) => ({ kind: 'handOver', to }));
+  const heirs = wanted.filter((node) => isHeard(node) && !input.isWitness(node));
+  return heirs.map((to) => ({ kind: 'handOver', to }));
 }
 
 /** Whether the data group is as it was decided. */

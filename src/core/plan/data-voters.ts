@@ -1,6 +1,18 @@
-/** Who should hold the data: the spec's number of voters, of those that stay. */
+/**
+ * Who should hold the data, and who should vote on it beside them: of those that stay.
+ *
+ * The spec's number of nodes with a server, as far as there are so many. A witness makes an even
+ * number of them odd: with an odd one it would be one more that must answer, and a lone node would
+ * depend on it. So any majority has a node in it that can serve.
+ */
 import { shortened } from '../control/shapes.ts';
-import { activeMembers, type ControlState, nameOf } from '../control/state.ts';
+import {
+  activeMembers,
+  type ControlMember,
+  type ControlState,
+  isWitness,
+  nameOf,
+} from '../control/state.ts';
 import type { NodeId } from '../scalars.ts';
 import { choose } from './choose.ts';
 import type { Observation } from './observation.ts';
@@ -15,28 +27,48 @@ export function nextDataDecision(state: ControlState, seen: Observation): DataDe
   const { spec, data } = state;
   if (spec === null) return null;
   const stay = activeMembers(state);
-  const wanted = Math.min(spec.replicas + 1, stay.length);
+  const able = stay.filter((member) => !isWitnessSeen(member, seen));
+  const wanted = Math.min(spec.replicas + 1, able.length);
   const leaving = state.members.filter(({ leaving: left }) => left !== null);
   const heirNames = leaving
     .filter(({ node }) => data.voters.includes(node))
     .map(({ node }) => nameOf(node));
-  const voters = choose({
-    candidates: stay,
+  const choice = {
     holders: data.voters,
-    wanted,
-    rankOf: (node) => rankOf(seen, node, heirNames),
-    mayEnter: (node) => seen.nodes.get(node)?.isLeaving === false,
+    rankOf: (node: NodeId) => rankOf(seen, node, heirNames),
+    mayEnter: (node: NodeId) => seen.nodes.get(node)?.isLeaving === false,
+  };
+  const holders = choose({ ...choice, candidates: able, wanted });
+  if (holders.length === 0) return null;
+  const witnesses = choose({
+    ...choice,
+    candidates: stay.filter((member) => !able.includes(member)),
+    wanted: witnessesWanted(holders.length),
   });
+  const voters = [...holders, ...witnesses].sort((a, b) => (a < b ? -1 : 1));
   const coming = voters.filter((node) => !data.voters.includes(node));
   const going = data.voters.filter((node) => !voters.includes(node));
-  if (voters.length === 0 || coming.length + going.length === 0) return null;
+  if (coming.length + going.length === 0) return null;
   // A voter that leaves goes on holding what it holds until there is somebody to go on with.
   const reasons = [
     ...going.map((node) => reasonToGo(state, node)),
-    ...coming.map((node) => `${nameOf(node)} takes a place`),
-    `the spec wants ${spec.replicas + 1} of ${stay.length} nodes`,
+    ...coming.map((node) => `${nameOf(node)} ${placeOf(node, witnesses)}`),
+    `the spec wants ${spec.replicas + 1} of ${able.length} nodes`,
   ];
   return { voters, why: shortened(reasons.join('; ')) };
+}
+
+function witnessesWanted(holders: number): number {
+  return holders % 2 === 0 ? 1 : 0;
+}
+
+/** What it says of itself now, before that is agreed on. */
+function isWitnessSeen({ node, facts }: ControlMember, { nodes }: Observation): boolean {
+  return isWitness(nodes.get(node)?.facts ?? facts);
+}
+
+function placeOf(node: NodeId, witnesses: readonly NodeId[]): string {
+  return witnesses.includes(node) ? 'votes as a witness' : 'takes a place';
 }
 
 /** The leader first, then who holds the data, then who is there; an heir before other spares. */

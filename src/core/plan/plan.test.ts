@@ -37,6 +37,7 @@ class World {
   readonly up: Set<NodeId>;
   readonly leavers = new Set<NodeId>();
   readonly zones = new Map<NodeId, string>();
+  readonly witnesses = new Set<NodeId>();
   goneMs = 0;
   carriedOut: number | null = null;
   leader: NodeId;
@@ -56,7 +57,7 @@ class World {
     const nodes = new Map(
       [...this.up].map((node) => [
         node,
-        { facts: facts(node, this.zones.get(node)), isLeaving: this.leavers.has(node) },
+        { facts: this.facts(node), isLeaving: this.leavers.has(node) },
       ]),
     );
     return {
@@ -71,6 +72,11 @@ class World {
         carriedOut: this.carriedOut,
       },
     };
+  }
+
+  facts(node: NodeId): MemberFacts {
+    const all = facts(node, this.zones.get(node));
+    return this.witnesses.has(node) ? { ...all, witness: true } : all;
   }
 
   plan(): Action[] {
@@ -110,6 +116,7 @@ class World {
       configuration: this.data,
       wanted: data.voters,
       isHeard: (node) => this.up.has(node),
+      isWitness: (node) => this.witnesses.has(node),
     });
     if (next === undefined) {
       this.carriedOut = data.decision;
@@ -403,12 +410,58 @@ test('four of five leave at once: the data stays with the fifth', () => {
   deepEqual([world.leader, world.dataLeader], [E, E]);
 });
 
+test('a witness makes an even number of holders odd, and is no holder', () => {
+  const world = new World('a', 'b', 'w');
+  const [A, B, W] = world.founders as [NodeId, NodeId, NodeId];
+  world.witnesses.add(W);
+  world.settle();
+  equal(world.state.spec?.replicas, 1, 'two of the founders hold the data');
+  deepEqual(world.data.voters, [A, B, W]);
+
+  const D = id('d');
+  world.up.add(D);
+  world.settle();
+  deepEqual(world.data.voters, [A, B, W], 'a spare');
+  world.propose({ kind: 'spec', atMs: 2, change: { replicas: 2 }, ifVersion: null });
+  world.settle();
+  deepEqual(world.data.voters, [A, B, D], 'of four voters three would be needed');
+  world.propose({ kind: 'spec', atMs: 3, change: { replicas: 0 }, ifVersion: null });
+  world.settle();
+  deepEqual(world.data.voters, [A], 'a lone node depends on nobody');
+  world.propose({ kind: 'spec', atMs: 4, change: { replicas: 9 }, ifVersion: null });
+  world.settle();
+  deepEqual(world.data.voters, [A, B, D], 'however many are wanted');
+  const [X, V] = [id('x'), id('v')];
+  world.witnesses.add(V);
+  for (const node of [X, V]) world.up.add(node);
+  world.settle();
+  equal(world.data.voters.length, 5);
+  deepEqual(
+    world.data.voters.filter((node) => !world.witnesses.has(node)),
+    [A, B, D, X],
+  );
+});
+
+test('who the founders are is looked at before the spec is written, if they are there', () => {
+  const world = new World('a', 'b', 'w');
+  const W = world.founders[2] as NodeId;
+  world.witnesses.add(W);
+  world.up.delete(W);
+  deepEqual(world.plan(), []);
+  world.goneMs = 5_000;
+  deepEqual(
+    world.plan().map(({ kind }) => kind),
+    ['propose'],
+  );
+});
+
 test('the data group does what others do not depend on when one of them cannot follow', () => {
   const steps = nextDataSteps({
     self: A,
     configuration: { voters: [A], learners: [B], decision: 3 },
     wanted: [A, B, C],
     isHeard: (node) => node !== B,
+    isWitness: () => false,
   });
   deepEqual(steps, [
     { kind: 'change', change: { kind: 'addLearner', node: C } },
@@ -422,6 +475,7 @@ test('those that nobody hears are removed first, and the leader hands over last'
     configuration: founded([A, B, C, D]),
     wanted: [D],
     isHeard: (node: NodeId) => node !== C,
+    isWitness: (node: NodeId) => node === B,
   };
   deepEqual(
     nextDataSteps(input).map((step) => step.kind === 'change' && step.change.node),
@@ -435,6 +489,9 @@ test('those that nobody hears are removed first, and the leader hands over last'
   deepEqual(nextDataSteps({ ...input, configuration: founded([A, D]) }), [
     { kind: 'handOver', to: D },
   ]);
+  // A witness could not serve.
+  const toMany = { ...input, configuration: founded([A, B, D]), wanted: [B, D] };
+  deepEqual(nextDataSteps(toMany), [{ kind: 'handOver', to: D }]);
 });
 
 type Move =

@@ -13,6 +13,7 @@ import {
   type ControlMember,
   type ControlState,
   isSameFacts,
+  isWitness,
   memberOf,
   nameOf,
 } from '../control/state.ts';
@@ -41,12 +42,8 @@ export interface Founding {
 }
 
 export function plan(state: ControlState, seen: Observation, founding: Founding): Action[] {
-  const atMs = seen.nowMs;
   if (state.spec === null) {
-    const { founders, forgetAfterMs, server } = founding;
-    const spec = specFounded(founders.length, forgetAfterMs, server);
-    const command: Command = { kind: 'found', atMs, spec, founders };
-    return [{ kind: 'propose', command, why: 'nothing is agreed on yet' }];
+    return foundings(seen, founding);
   }
   const step = nextControlStep(state, seen);
   return [
@@ -56,6 +53,22 @@ export function plan(state: ControlState, seen: Observation, founding: Founding)
     ...forgettings(state, seen),
     ...(step === null ? [] : [step]),
   ];
+}
+
+/**
+ * The founders' number says how many copies are wanted, but for witnesses among them: so all of
+ * them are looked at first, if they are there.
+ */
+function foundings(seen: Observation, { founders, forgetAfterMs, server }: Founding): Action[] {
+  const isLate = (node: NodeId) => !seen.nodes.has(node) && seen.goneMs(node) < SUCCESSION_MS;
+  if (founders.some(isLate)) return [];
+  const witnesses = founders.filter((node) => {
+    const facts = seen.nodes.get(node)?.facts;
+    return facts !== undefined && isWitness(facts);
+  });
+  const spec = specFounded(Math.max(1, founders.length - witnesses.length), forgetAfterMs, server);
+  const command: Command = { kind: 'found', atMs: seen.nowMs, spec, founders };
+  return [{ kind: 'propose', command, why: 'nothing is agreed on yet' }];
 }
 
 /** Whoever is there and not known, or has changed. */

@@ -219,6 +219,26 @@ test('readiness: a barred node never campaigns, a reluctant one waits two more t
   equal(reluctant.role, 'follower');
 });
 
+test('H5: whoever holds what was committed leads, however reluctantly, once it is asked in vain', () => {
+  const world = new SmallWorld('abw', 1);
+  world.elect('a');
+  world.settle();
+  world.handle('w', { kind: 'readinessChanged', readiness: 'reluctant' });
+  world.isolate('b');
+  world.propose(world.member('a'), 'x');
+  world.settle();
+  const { committed } = world.raft('a');
+  world.crash('a');
+  world.cuts.clear();
+  const took = world.until(() => world.raft('w').role === 'leader');
+  ok(took < 100, `took ${took} ticks`);
+  world.settle();
+  ok(world.raft('b').last.index > committed, 'b has it now');
+  world.handle('w', { kind: 'transferWanted', to: idOf('b') });
+  world.settle();
+  equal(world.raft('b').role, 'leader');
+});
+
 test('a node that is no voter never campaigns, and takes entries as a copy', () => {
   const raft = bareRaft({ voters: 'bcd' });
   ticks(raft, 1000);

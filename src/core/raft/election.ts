@@ -30,6 +30,8 @@ const HURRY_TICKS_MAX = 8;
 
 /** Maximal election timeouts by which a reluctant node lets the others go first. */
 const RELUCTANCE_TIMEOUTS = 2;
+/** Whoever asks so often for a vote that its log is too short for has not won without it. */
+const ASKED_IN_VAIN = 3;
 
 export function onElectionTick(s: State): void {
   assert(s.role.kind !== 'leader', 'a leader has no election timeout');
@@ -75,6 +77,7 @@ export function onRequestVote(s: State, from: NodeId, message: RequestVote): voi
   if (message.pre) {
     // Granting promises nothing, and raises nobody's term.
     const granted = isLongEnough && message.term > s.term;
+    if (!isLongEnough) s.shorterRefused++;
     const term = granted ? message.term : s.term;
     s.send(from, { kind: 'voteReply', term, pre: true, granted });
     return;
@@ -163,8 +166,9 @@ function canCampaign(s: State): boolean {
   return isNeeded && s.readiness !== 'barred' && s.installing === null && s.quietTicks === 0;
 }
 
+/** What only it has and is committed, it must bring to the others itself (holes H5). */
 function reluctance(s: State): number {
-  if (s.readiness !== 'reluctant' || s.isSoleVoter) return 0;
+  if (s.readiness !== 'reluctant' || s.isSoleVoter || s.shorterRefused >= ASKED_IN_VAIN) return 0;
   return RELUCTANCE_TIMEOUTS * s.limits.electionTicksMax;
 }
 
@@ -219,6 +223,7 @@ function becomeLeader(s: State): void {
     promotion: null,
   };
   s.role = leader;
+  s.shorterRefused = 0;
   s.emit({ kind: 'becameLeader', term: s.term, noop });
   s.announceLeader();
   appendOwn(s, [new Uint8Array(0)]);

@@ -35,6 +35,7 @@ export function heardLeader(s: State, from: NodeId, term: Term, round: number): 
   if (!role.isLeaderHeard) s.restartElectionTimer();
   role.isLeaderHeard = true;
   role.leaderSilentTicks = 0;
+  s.shorterRefused = 0;
   if (s.promisedTicks !== null) s.promisedTicks = s.limits.electionTicksMin;
   s.electionElapsed = 0;
   role.round = Math.max(role.round, round);

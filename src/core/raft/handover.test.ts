@@ -140,3 +140,31 @@ test('a barred node ignores the call to campaign', () => {
   }
   equal(world.raft('a').role, 'leader');
 });
+
+test('a witness is handed to by no plan, and by a leader that cannot stay only before nobody', () => {
+  const witnesses = ['c'].map(idOf);
+  const planned = new SmallWorld('abc', 1);
+  planned.elect('a');
+  planned.handle('a', { kind: 'witnessesKnown', witnesses });
+  planned.isolate('b');
+  planned.propose(planned.member('a'), 'x');
+  planned.settle();
+  for (let i = 0; i < 30; i++) {
+    planned.tick('a');
+    planned.settle();
+  }
+  for (const to of [null, 'c']) planned.handle('a', transfer(to));
+  planned.settle();
+  equal(planned.raft('a').role, 'leader', 'c has most, and could not serve');
+  planned.handle('a', { kind: 'resignWanted', why: 'its server is stuck' });
+  planned.settle();
+  equal(planned.raft('c').role, 'leader', 'it brings level whoever comes back');
+
+  const both = new SmallWorld('abc', 1);
+  both.elect('a');
+  both.settle();
+  both.handle('a', { kind: 'witnessesKnown', witnesses: ['b'].map(idOf) });
+  both.handle('a', { kind: 'resignWanted', why: 'its server is stuck' });
+  both.settle();
+  equal(both.raft('c').role, 'leader', 'b comes first by name');
+});

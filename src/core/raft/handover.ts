@@ -19,9 +19,10 @@ export function onTransferWanted(s: State, to: NodeId | null): void {
     if (to === null || to !== role.handover.to) refuse(s, to, 'another handover is under way');
     return;
   }
-  const heir = to ?? bestHeir(s, role)?.id ?? null;
+  const heir = to ?? bestHeir(s, role, false)?.id ?? null;
   if (heir === null) refuse(s, to, 'no other voter is in step');
   else if (heir === s.id) refuse(s, to, 'this node leads already');
+  else if (s.witnesses.includes(heir)) refuse(s, to, 'a witness leads only where nobody else can');
   else if (!s.configuration.voters.includes(heir)) refuse(s, to, 'only a voter can lead');
   else begin(s, role, { to: heir, isResignation: false, why: 'wanted', ticks: 0, isSent: false });
 }
@@ -89,14 +90,20 @@ function giveUp(s: State, leader: Leader, handover: Handover): void {
   else leader.handover = null;
 }
 
-/** The voter in step that has most, was heard last, and comes first by name. */
-function bestHeir(s: State, leader: Leader): Peer | null {
+/**
+ * The voter in step that has most, was heard last, and comes first by name. A witness, which brings
+ * somebody level before it hands on, only where a leader that cannot stay has nobody else.
+ */
+function bestHeir(s: State, leader: Leader, mayBeWitness = true): Peer | null {
+  const isWitness = ({ id }: Peer) => s.witnesses.includes(id);
   let best: Peer | null = null;
   for (const peer of leader.peers) {
     if (!peer.isVoter || peer.progress.state !== 'streaming') continue;
     if (peer.silentTicks >= s.limits.electionTicksMin) continue;
+    if (isWitness(peer) && (!mayBeWitness || best !== null)) continue;
     const isBetter =
       best === null ||
+      isWitness(best) ||
       peer.match > best.match ||
       (peer.match === best.match && peer.silentTicks < best.silentTicks);
     if (isBetter) best = peer;

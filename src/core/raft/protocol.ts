@@ -146,6 +146,8 @@ export type RaftEvent =
       /** Whether the leader may remove itself; otherwise it must hand over first. */
       readonly leaderMayLeave: boolean;
     }
+  /** Who of the others is a witness: soft state, all of them. Nothing but the choice of heirs. */
+  | { readonly kind: 'witnessesKnown'; readonly witnesses: readonly NodeId[] }
   /** Copies outside of the configuration that a leader should feed: soft state, all of them. */
   | { readonly kind: 'copiesKnown'; readonly copies: readonly NodeId[] }
   /**
@@ -162,8 +164,9 @@ export type RaftEvent =
   | { readonly kind: 'resignWanted'; readonly why: string };
 
 /**
- * level: campaigns at its timeout. reluctant: its server is not level, so it waits a few more
- * timeouts to let level nodes go first. barred: never campaigns (a witness-to-be, a copy).
+ * level: campaigns at its timeout. reluctant: its server is not level, or it is a witness, so it
+ * waits a few more timeouts to let level nodes go first, but not while these ask in vain for its
+ * vote. barred: never campaigns.
  */
 export type Readiness = 'level' | 'reluctant' | 'barred';
 

@@ -37,6 +37,7 @@ import type {
   Configuration,
   Effect,
   EntryId,
+  HardState,
   Message,
   RaftEvent,
   RaftRole,
@@ -180,9 +181,7 @@ export class Raft {
         this.#propose(event.payloads);
         return;
       case 'hardStateSaved':
-        s.savedHard = event.hardState;
-        if (s.isTermSaved) onTermSaved(s);
-        onHardStateSaved(s);
+        this.#hardStateSaved(event.hardState);
         return;
       case 'entriesPersisted':
         this.#persisted(event.upTo);
@@ -201,6 +200,9 @@ export class Raft {
         return;
       case 'peerFound':
         this.#peerFound(event.peer);
+        return;
+      case 'witnessesKnown':
+        s.witnesses = event.witnesses;
         return;
       case 'copiesKnown':
         s.copies = event.copies;
@@ -224,6 +226,13 @@ export class Raft {
       default:
         unreachable(event);
     }
+  }
+
+  #hardStateSaved(hardState: HardState): void {
+    const s = this.#s;
+    s.savedHard = hardState;
+    if (s.isTermSaved) onTermSaved(s);
+    onHardStateSaved(s);
   }
 
   #persisted(upTo: EntryId): void {

@@ -109,6 +109,9 @@ export class State {
   /** Being made the base of the log: no entry is taken and nobody campaigns meanwhile. */
   installing: SnapshotMeta | null = null;
   copies: readonly NodeId[] = [];
+  witnesses: readonly NodeId[] = [];
+  /** Pre-votes that it refused to shorter logs since it heard a leader. */
+  shorterRefused = 0;
   readiness: Readiness = 'level';
   /** Of a committed configuration that it is not in, as it was told. */
   removedAt: LogIndex = logIndex(0);

@@ -23,6 +23,7 @@ export type SettingKey =
   | 'lease-reads'
   | 'join'
   | 'ephemeral'
+  | 'witness'
   | 'zone'
   | 'forget-after'
   | 'relay-threads'
@@ -95,6 +96,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('server-path', 'PATH', 'the server to run (default: the one on PATH)', 'server'),
   option('join', 'only join a deployment that is there, found none (default: no)'),
   option('ephemeral', 'no disk to come back with: leave when stopped (default: no)'),
+  option('witness', 'vote and keep the log for others, without a server (default: no)'),
   setting('zone', 'NAME', 'where this node stands: copies are spread over zones'),
   setting('forget-after', 'TIME', 'gone for so long, a node is replaced; never (default: 10m)'),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),

@@ -17,6 +17,7 @@ const ROLE_INKS: Readonly<Record<Member['role'], Ink>> = {
   candidate: 'yellow',
   starting: 'yellow',
   learner: 'yellow',
+  witness: 'dim',
   spare: 'dim',
   removed: 'red',
   unreachable: 'red',

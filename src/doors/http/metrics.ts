@@ -9,6 +9,7 @@ const ROLES: readonly Role[] = [
   'follower',
   'candidate',
   'learner',
+  'witness',
   'spare',
   'starting',
   'removed',

@@ -52,6 +52,8 @@ export interface Hello extends Card {
   readonly zone?: string;
   /** It has no disk of its own, and leaves when it is stopped. */
   readonly ephemeral?: boolean;
+  /** It votes, and has no server. */
+  readonly witness?: boolean;
 }
 
 /** raft: frames for as long as it lasts. relay: after the hellos a plain stream of bytes. */
@@ -235,9 +237,10 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
   const card = parseCard(fields, name, node, directory);
   if (card === null) return null;
   const { clientAddress, httpAddress, peerAddress, serverVersion, rdbVersion } = fields;
-  const { earlierRuns, zone, ephemeral } = fields;
+  const { earlierRuns, zone, ephemeral, witness } = fields;
   if (zone !== undefined && !isText(zone)) return null;
   if (ephemeral !== undefined && typeof ephemeral !== 'boolean') return null;
+  if (witness !== undefined && typeof witness !== 'boolean') return null;
   if (earlierRuns !== undefined && !isRuns(earlierRuns)) return null;
   if (!isText(clientAddress) || !isText(httpAddress)) return null;
   if (!isText(peerAddress) || !isText(serverVersion)) return null;
@@ -256,6 +259,7 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
     ...(rdbVersion === undefined ? {} : { rdbVersion }),
     ...(zone === undefined ? {} : { zone }),
     ...(ephemeral === undefined ? {} : { ephemeral }),
+    ...(witness === undefined ? {} : { witness }),
   };
   return { purpose, revision, hello };
 }

@@ -34,6 +34,11 @@ export interface Identity {
   readonly logCreated: boolean;
   /** Likewise of the control group's; absent where there was none yet. */
   readonly controlCreated?: boolean;
+  /**
+   * A recovery has begun and not ended: the directory's next id. What lies beside this file may be
+   * of the deployment before or of the one that is being made, and nothing may run on it.
+   */
+  readonly recovering?: string;
   /** The last known directory and incarnation of each peer, by node name. */
   readonly peers: Readonly<Record<string, PeerIdentity>>;
 }
@@ -119,6 +124,7 @@ export function validateIdentity(value: unknown): Identity | string {
     deployment,
     logCreated,
     controlCreated,
+    recovering,
     peers,
   } = value as Readonly<Record<string, unknown>>;
   const { phase: written } = value as Readonly<Record<string, unknown>>;
@@ -126,8 +132,7 @@ export function validateIdentity(value: unknown): Identity | string {
   if (format !== 1) return '`format` is not 1';
   if (!isName(name)) return '`name` is not a name';
   if (!isName(node)) return '`node` is not a name';
-  if (typeof directory !== 'string' || !DIRECTORY_ID.test(directory))
-    return '`directory` is not 32 hex digits';
+  if (!isDirectory(directory)) return '`directory` is not 32 hex digits';
   if (!isCount(incarnation)) return '`incarnation` is not a count';
   if (runs !== undefined && !isTexts(runs)) return '`runs` are not names';
   if (!isPhase(phase)) return `\`phase\` is not one of ${PHASES.join(', ')}`;
@@ -138,6 +143,8 @@ export function validateIdentity(value: unknown): Identity | string {
   if (typeof logCreated !== 'boolean') return '`logCreated` is not true or false';
   if (controlCreated !== undefined && typeof controlCreated !== 'boolean')
     return '`controlCreated` is not true or false';
+  if (recovering !== undefined && !isDirectory(recovering))
+    return '`recovering` is not 32 hex digits';
   const knownPeers = parsePeers(peers);
   if (knownPeers === null) return '`peers` are not directories and incarnations by name';
   return {
@@ -152,8 +159,13 @@ export function validateIdentity(value: unknown): Identity | string {
     deployment,
     logCreated,
     ...(controlCreated === undefined ? {} : { controlCreated }),
+    ...(recovering === undefined ? {} : { recovering }),
     peers: knownPeers,
   };
+}
+
+function isDirectory(value: unknown): value is string {
+  return typeof value === 'string' && DIRECTORY_ID.test(value);
 }
 
 function parsePeers(value: unknown): Record<string, PeerIdentity> | null {

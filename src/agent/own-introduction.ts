@@ -1,0 +1,33 @@
+/** What this node says of itself beside its card, and where it is reached. */
+import type { NodeConfig } from './config.ts';
+import type { Introduction } from './membership.ts';
+import { reachableHost } from './own-address.ts';
+
+/** `ownAddress`: of this machine, as far as discovery has found out. */
+export function introductionOf(
+  config: NodeConfig,
+  serverVersion: string,
+  ownAddress: string | null,
+): Introduction {
+  const { leaseReads, name, zone, ephemeral, witness } = config;
+  return {
+    leaseReads,
+    name,
+    clientAddress: announcedAt(config, 'client', ownAddress),
+    httpAddress: announcedAt(config, 'http', ownAddress),
+    peerAddress: announcedAt(config, 'peers', ownAddress),
+    serverVersion,
+    zone,
+    ephemeral,
+    ...(witness ? { witness } : {}),
+  };
+}
+
+/** Where others reach what listens here. */
+export function announcedAt(
+  { announce, bind, ports }: NodeConfig,
+  door: keyof NodeConfig['ports'],
+  ownAddress: string | null,
+): string {
+  return `${announce ?? reachableHost(bind[door], ownAddress)}:${ports[door]}`;
+}
