@@ -1,16 +1,16 @@
 /**
  * This node among the others: what it says of itself, whom it admits, and how it becomes part of a
- * deployment. What `core/charter` decides is made durable here before it is told to anybody.
+ * deployment. What `core/charter` decides is made durable here before it is told to anybody. Pure,
+ * like all that the simulator runs.
  */
-import { createHash } from 'node:crypto';
-import { deploymentIdOf, memberNamed, nodeIdOf, votersOf } from '../core/charter/charter.ts';
-import { Founding, type FoundingOutput, mismatchOf } from '../core/charter/founding.ts';
-import type { FoundingProblem } from '../core/charter/problems.ts';
-import type { NodeId } from '../core/scalars.ts';
-import { type Hello, helloNodeId, judgeIncarnation, type Refusal } from '../io/peers/hello.ts';
-import type { Identity } from '../io/storage/identity.ts';
-import type { Journal } from './journal.ts';
-import type { OwnIdentity } from './own-identity.ts';
+import { deploymentIdOf, memberNamed, nodeIdOf, votersOf } from '../../core/charter/charter.ts';
+import { Founding, type FoundingOutput, mismatchOf } from '../../core/charter/founding.ts';
+import type { FoundingProblem } from '../../core/charter/problems.ts';
+import type { NodeId } from '../../core/scalars.ts';
+import { type Hello, helloNodeId, judgeIncarnation, type Refusal } from '../../io/peers/hello.ts';
+import type { Identity } from '../../io/storage/identity.ts';
+import type { Note } from '../shard/ports.ts';
+import type { KeptIdentity } from './kept-identity.ts';
 
 /** What a hello says beside the card. */
 export type Introduction = Pick<
@@ -26,12 +26,13 @@ export type Introduction = Pick<
 >;
 
 export interface MembershipOptions {
-  readonly identity: OwnIdentity;
+  readonly identity: KeptIdentity;
   /** As it is now: where this node is reached may be found out late. */
   readonly introduction: () => Introduction;
   /** Null: it only joins. */
   readonly nodesExpected: number | null;
-  readonly journal: Journal;
+  readonly sha256Hex: (text: string) => string;
+  readonly note: Note;
   /** The own hello changed: tell every peer. */
   readonly announce: () => void;
   /** Called once: this node belongs to a deployment. */
@@ -110,7 +111,11 @@ export class Membership {
     const known = identity.knownRunOf(hello.directory);
     const refusal = judgeIncarnation(known, hello);
     if (refusal !== null || hello.run === known?.run) done(refusal);
-    else identity.recordPeer(hello).then(done, fatal);
+    else
+      identity.recordPeer(hello, (error, late) => {
+        if (error === null) done(late);
+        else fatal(error);
+      });
   }
 
   /** A peer came up, or has news. */
@@ -131,7 +136,7 @@ export class Membership {
   }
 
   #carryOut(outputs: readonly FoundingOutput[]): void {
-    const { journal, announce, joined } = this.#o;
+    const { note, announce, joined } = this.#o;
     for (const output of outputs) {
       switch (output.kind) {
         case 'save':
@@ -142,7 +147,7 @@ export class Membership {
           break;
         case 'becameMember':
         case 'becameJoined':
-          journal.info('membership.began', {
+          note('info', 'membership.began', {
             as: output.kind === 'becameJoined' ? 'joined' : 'member',
             deployment: this.hello.deployment,
           });
@@ -150,19 +155,23 @@ export class Membership {
           break;
         case 'problems':
           for (const { code, text } of output.problems)
-            journal.warn('founding.problem', { code, text });
+            note('warn', 'founding.problem', { code, text });
           break;
       }
     }
   }
 
   #save({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>): void {
+    const { identity, sha256Hex, fatal } = this.#o;
     const isIn = phase === 'member' || phase === 'joined';
     const deployment = isIn ? deploymentIdOf(charter, sha256Hex) : '';
-    this.#o.identity
-      .update(() => ({ phase, charter, deployment }))
-      .then(() => this.#carryOut(this.#founding.step({ kind: 'saved' })))
-      .catch(this.#o.fatal);
+    identity.update(
+      () => ({ phase, charter, deployment }),
+      (error) => {
+        if (error === null) this.#carryOut(this.#founding.step({ kind: 'saved' }));
+        else fatal(error);
+      },
+    );
   }
 }
 
@@ -171,8 +180,4 @@ function savedOf({ node, directory, phase, charter }: Identity) {
   if (charter === null) return null;
   const isFounder = memberNamed(charter, node)?.directory === directory;
   return { charter, phase: phase !== 'removed' ? phase : isFounder ? 'member' : 'joined' } as const;
-}
-
-function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
