@@ -4,7 +4,13 @@
  * The first broken one throws a Violation.
  */
 import { crc32 } from 'node:zlib';
-import type { Entry, EntryId, HardState, Message } from '../src/core/raft/protocol.ts';
+import type {
+  Configuration,
+  Entry,
+  EntryId,
+  HardState,
+  Message,
+} from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
 import { Configurations } from './configurations.ts';
 import type { Recovered, Shadow } from './shadow.ts';
@@ -65,8 +71,8 @@ export class Invariants {
   #highestCommitTerm = 0;
   #checks = 0;
 
-  constructor(voters: readonly NodeId[], shadows: ReadonlyMap<NodeId, Shadow>) {
-    this.configurations = new Configurations(voters);
+  constructor(begun: Configuration, shadows: ReadonlyMap<NodeId, Shadow>) {
+    this.configurations = new Configurations(begun);
     this.#shadows = shadows;
   }
 

@@ -1,6 +1,7 @@
 /**
  * One run: a deployment over fakes, a phase of faults, and a phase in which all must be well.
  */
+import { founded } from '../src/core/raft/configuration.ts';
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { NodeId } from '../src/core/scalars.ts';
 import type { Door } from './client-connection.ts';
@@ -69,7 +70,7 @@ export class World implements Targets {
     this.#plan = planFor(new Chance(seed, 'plan'));
     const names = Array.from({ length: this.#plan.voters }, (_, at) => `n${at + 1}`);
     this.#voters = names.map((name) => idOn(name, 1));
-    this.#invariants = new Invariants(this.#voters, this.#shadows);
+    this.#invariants = new Invariants(founded(this.#voters), this.#shadows);
     const network = new Network<Envelope>(
       this.#timeline,
       new Chance(seed, 'network'),

@@ -306,6 +306,7 @@ export class Assembly {
     const report = this.#ownReport();
     this.#sightings.reported(this.id, report);
     for (const peer of membership.peersIn.keys()) mesh.note(peer, 'report', report);
+    for (const [peer, refusal] of membership.removedButUp) mesh.expel(peer, refusal);
   }
 
   /** Who is in no configuration of the data group hears nothing of its Raft. */

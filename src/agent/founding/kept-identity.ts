@@ -115,11 +115,15 @@ export class KeptIdentity {
     if (first === undefined) return;
     const next = { ...this.#identity, ...first.change(this.#identity) };
     saveIdentity(this.#disk, this.#path, next, (error) => {
-      this.#failure = error;
-      if (error === null) this.#identity = next;
-      const ended = error === null ? [first] : this.#waiting.splice(0);
-      if (error === null) this.#waiting.shift();
-      for (const { done } of ended) done(error);
+      if (error !== null) {
+        this.#failure = error;
+        for (const { done } of this.#waiting.splice(0)) done(error);
+        return;
+      }
+      this.#identity = next;
+      first.done(null);
+      // Only now: what is asked for meanwhile waits its turn.
+      this.#waiting.shift();
       this.#write();
     });
   }

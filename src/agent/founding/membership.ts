@@ -85,6 +85,12 @@ export class Membership {
     return this.#up;
   }
 
+  /** Connected, and removed for good: whoever has not seen that in its log is to be told. */
+  get removedButUp(): ReadonlyMap<NodeId, Refusal> {
+    const gone = [...this.#up].filter(([peer]) => this.#o.isRemoved(peer));
+    return new Map(gone.map(([peer, hello]) => [peer, removed(hello)]));
+  }
+
   get problems(): readonly FoundingProblem[] {
     return this.#founding.problems;
   }
@@ -104,8 +110,7 @@ export class Membership {
   admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
     const { identity, fatal, isRemoved } = this.#o;
     if (isRemoved(helloNodeId(hello))) {
-      const text = `${hello.node} was removed: empty its directory, and it joins as a new node`;
-      done({ code: 'REMOVED', text });
+      done(removed(hello));
       return;
     }
     const known = identity.knownRunOf(hello.directory);
@@ -180,4 +185,9 @@ function savedOf({ node, directory, phase, charter }: Identity) {
   if (charter === null) return null;
   const isFounder = memberNamed(charter, node)?.directory === directory;
   return { charter, phase: phase !== 'removed' ? phase : isFounder ? 'member' : 'joined' } as const;
+}
+
+function removed({ node }: Hello): Refusal {
+  const text = `${node} was removed: empty its directory, and it joins as a new node`;
+  return { code: 'REMOVED', text };
 }
