@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** The pid in a name says whose it is: what belongs to nobody alive is removed by the next run. */
-const NAME = /^althing-(\d+)-[0-9a-f]{4}-/;
+const NAME = /^althing-(?:test-)?(\d+)-[0-9a-f]{4}-/;
 const NAMESPACES = '/run/netns';
 const DEAD_ADDRESS = '02:00:00:00:de:ad';
 /** A namespace that is busy, or a machine that is: nothing here takes longer than moments. */
@@ -18,12 +18,14 @@ const COMMAND_MS = 20_000;
 
 export class Hosts {
   readonly count: number;
-  readonly #prefix = `althing-${process.pid}-${randomBytes(2).toString('hex')}`;
+  readonly #prefix: string;
   readonly #cuts = new Set<string>();
 
   /** Throws when this machine does not let us; what was made until then is gone again. */
-  constructor(count: number) {
+  constructor(count: number, owner: 'faults' | 'test' = 'faults') {
     this.count = count;
+    const kind = owner === 'test' ? 'test-' : '';
+    this.#prefix = `althing-${kind}${process.pid}-${randomBytes(2).toString('hex')}`;
     try {
       this.#build();
     } catch (error) {
@@ -131,7 +133,7 @@ export function removeAbandonedHosts(): void {
 /** Whether `pid` is a run of this program: numbers are given again to others. */
 export function isRun(pid: number): boolean {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('faults');
+    return /faults|\.test\.ts/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
   } catch {
     return false;
   }

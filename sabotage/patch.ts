@@ -27,6 +27,8 @@ export interface Sabotage {
   readonly breaks: string;
   /** What must catch it: another failure does not count. */
   readonly caughtBy: RegExp;
+  /** Of the simulator: the founding of a deployment, or one that has data. */
+  readonly world: 'data' | 'founding';
   /** Events in the phase of faults of each seed. */
   readonly steps: number | null;
   /** A test file that must catch it, where the simulator does not see the room. */
@@ -41,7 +43,7 @@ export class PatchError extends Error {
   override readonly name = 'PatchError';
 }
 
-const FIELDS = ['sabotage', 'breaks', 'caught by', 'steps', 'shown by', 'unit'] as const;
+const FIELDS = ['sabotage', 'breaks', 'caught by', 'world', 'steps', 'shown by', 'unit'] as const;
 type Field = (typeof FIELDS)[number];
 const FIELD = new RegExp(`^(${FIELDS.join('|')}): *(.*)$`);
 
@@ -59,8 +61,12 @@ export function parseSabotage(path: string, text: string): Sabotage {
   const steps = fields.get('steps');
   if (steps !== undefined && !/^[1-9]\d*$/.test(steps))
     throw new PatchError(`${name}: 'steps: ${steps}' is no number`);
+  const world = fields.get('world') ?? 'data';
+  if (world !== 'data' && world !== 'founding')
+    throw new PatchError(`${name}: the simulator has no world '${world}'`);
   return {
     name,
+    world,
     what: need('sabotage'),
     breaks: need('breaks'),
     caughtBy: expressionOf(name, need('caught by')),

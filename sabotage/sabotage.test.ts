@@ -91,6 +91,7 @@ test('a patch without its header, its check or its effect is refused', () => {
     HEADER.replace('breaks: holes.md H1\n', '') + DIFF,
     `${HEADER}sabotage: C d.\n${DIFF}`,
     `${HEADER}steps: many\n${DIFF}`,
+    `${HEADER}world: none\n${DIFF}`,
     HEADER + same,
     HEADER + DIFF.replace('b/src/a.ts', 'b/src/b.ts'),
   ])

@@ -13,19 +13,21 @@ export interface SeedLine {
 }
 
 interface Simulator {
-  readonly STEPS_DEFAULT: number;
-  simulate(options: { readonly seed: number; readonly steps: number }): {
+  outcomeOf(
+    run: { readonly world: string; readonly seed: number },
+    steps: number | null,
+  ): {
     readonly failure: string | null;
     readonly figures: { readonly virtualUs: number };
   };
 }
 
-async function main([copy = '', from = '', to = '', steps = '', caughtBy = '']: string[]) {
+async function main([copy = '', world = '', from = '', to = '', steps = '', by = '']: string[]) {
   const url = pathToFileURL(join(copy, 'sim', 'simulate.ts')).href;
-  const { simulate, STEPS_DEFAULT } = (await import(url)) as Simulator;
-  const meant = new RegExp(caughtBy);
+  const { outcomeOf } = (await import(url)) as Simulator;
+  const meant = new RegExp(by);
   for (let seed = Number(from); seed <= Number(to); seed += 1) {
-    const { failure, figures } = simulate({ seed, steps: Number(steps) || STEPS_DEFAULT });
+    const { failure, figures } = outcomeOf({ world, seed }, Number(steps) || null);
     const line: SeedLine = { seed, failure, virtualUs: figures.virtualUs };
     process.stdout.write(`${JSON.stringify(line)}\n`);
     if (failure !== null && meant.test(failure)) return;

@@ -64,6 +64,7 @@ export async function tryControl(options: TrialOptions): Promise<Trial> {
     what: 'Nothing is broken.',
     breaks: 'nothing',
     caughtBy: /^/,
+    world: 'data',
     steps: null,
     shownBy: null,
     unit: null,
@@ -153,9 +154,9 @@ async function runSeeds(
   let next = from;
   const end = from + seedsMax - 1;
   while (next <= end && !tally.isOver) {
-    const { caughtBy, steps } = sabotage;
+    const { caughtBy, world, steps } = sabotage;
     const file = join(ROOT, 'sabotage', 'seeds.ts');
-    const args = [file, copy, `${next}`, `${end}`, `${steps ?? ''}`, caughtBy.source];
+    const args = [file, copy, world, `${next}`, `${end}`, `${steps ?? ''}`, caughtBy.source];
     const child = spawnBounded(args, ROOT);
     let isHung = false;
     const bound = new Bound(child, SEED_MS_MAX, () => {

@@ -2,7 +2,7 @@
  * Which configurations there are, seen from outside all nodes: those that were appended, those that
  * were committed, and what is in force at a node by its log (thesis §4.1).
  */
-import { decodeConfiguration, founded } from '../src/core/raft/configuration.ts';
+import { decodeConfiguration } from '../src/core/raft/configuration.ts';
 import type { Configuration, Entry } from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
 import type { Shadow } from './shadow.ts';
@@ -21,8 +21,9 @@ export class Configurations {
   /** The first entry of each term: its leader's no-op. */
   readonly #firsts = new Map<Term, LogIndex>();
 
-  constructor(voters: readonly NodeId[]) {
-    this.#committed = [{ index: 0, term: 0, configuration: founded(voters) }];
+  /** `begun`: in force before the first entry. */
+  constructor(begun: Configuration) {
+    this.#committed = [{ index: 0, term: 0, configuration: begun }];
   }
 
   get agreed(): Configuration {

@@ -5,7 +5,13 @@
  */
 import { crc32 } from 'node:zlib';
 import { decodeEntry } from '../src/agent/strong/entry.ts';
-import type { Entry, EntryId, HardState, Message } from '../src/core/raft/protocol.ts';
+import type {
+  Configuration,
+  Entry,
+  EntryId,
+  HardState,
+  Message,
+} from '../src/core/raft/protocol.ts';
 import type { LogIndex, NodeId, Term } from '../src/core/scalars.ts';
 import { Configurations } from './configurations.ts';
 import type { Recovered, Shadow } from './shadow.ts';
@@ -68,12 +74,12 @@ export class Invariants {
   #checks = 0;
 
   constructor(
-    voters: readonly NodeId[],
+    begun: Configuration,
     shadows: ReadonlyMap<NodeId, Shadow>,
-    isWitness: (node: NodeId) => boolean,
+    isWitness: (node: NodeId) => boolean = () => false,
   ) {
     this.#isWitness = isWitness;
-    this.configurations = new Configurations(voters);
+    this.configurations = new Configurations(begun);
     this.#shadows = shadows;
   }
 

@@ -14,10 +14,11 @@ import { unreachable } from '../src/assert.ts';
 import { founded, isSameConfiguration } from '../src/core/raft/configuration.ts';
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { TransferMessage } from '../src/core/raft/fetch.ts';
-import type { Configuration, Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
+import type { Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
 import type { NodeId, Term } from '../src/core/scalars.ts';
 import { PIECE_BYTES_MAX } from './channel.ts';
 import type { Asked, Invariants } from './invariants.ts';
+import { describeNotice, showMembers } from './notice-words.ts';
 import { type Plan, TICK_US } from './plan.ts';
 import type { Power } from './power.ts';
 import { SimRelay } from './relay.ts';
@@ -303,38 +304,4 @@ function describeFacts(facts: Readonly<Record<string, unknown>>): string {
   return Object.entries(facts)
     .map(([name, value]) => `${name}=${value instanceof Error ? value.message : String(value)}`)
     .join(' ');
-}
-
-function describeNotice(notice: Notice): string {
-  switch (notice.kind) {
-    case 'commit':
-      return `commit ${notice.upTo.index}/${notice.upTo.term}`;
-    case 'accepted':
-      return `accepted ${notice.first}..${notice.last}`;
-    case 'refused':
-      return `refused: ${notice.why}`;
-    case 'becameLeader':
-      return `leads term ${notice.term} from ${notice.noop.index}`;
-    case 'steppedDown':
-      return `no longer leads term ${notice.term}: ${notice.why}`;
-    case 'leaderChanged':
-      return `follows ${notice.leader ?? 'nobody'} in term ${notice.term}`;
-    case 'roundConfirmed':
-      return `round ${notice.round} confirmed`;
-    case 'configurationChanged':
-      return `members ${notice.state} at ${notice.index}: ${showMembers(notice.configuration)}`;
-    case 'changeRefused':
-      return `refused to ${notice.change.kind} ${notice.change.node}: ${notice.why}`;
-    case 'toldRemoved':
-      return `is told by ${notice.by} that it was removed before ${notice.index}`;
-    case 'transfer':
-      return `transfer ${notice.state} to ${notice.to ?? '?'}: ${notice.why}`;
-    case 'installed':
-      return `installed ${notice.snapshot.id}`;
-  }
-}
-
-export function showMembers({ voters, learners, decision }: Configuration): string {
-  const learning = learners.length === 0 ? '' : ` learning ${learners.join()}`;
-  return `${voters.join()}${learning}${decision === 0 ? '' : ` by decision ${decision}`}`;
 }

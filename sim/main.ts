@@ -1,15 +1,18 @@
-/** `npm run sim -- --seed N | --seeds N [--from K] [--steps N] [--json FILE] [--verbose]` */
+/** `npm run sim -- --seed N | --seeds N [--from K] [--world W] [--steps N] [--json FILE]` */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { pastSeeds, replayCommand } from './seeds.ts';
-import { STEPS_DEFAULT, simulate } from './simulate.ts';
-import type { Outcome } from './verdict.ts';
+import { outcomeOf, WORLD_NAMES, type WorldName } from './simulate.ts';
+import type { AnyOutcome, FoundingOutcome, Outcome } from './verdict.ts';
 import { simulateAll } from './workers.ts';
 
 /** Of more seeds only those are told that fail. */
 const EACH_TOLD_MAX = 200;
 const PROGRESS_EVERY = 500;
-const USAGE = 'sim --seed N | --seeds N [--from K] [--steps N] [--json FILE] [--verbose]';
+const USAGE = [
+  'sim --seed N | --seeds N [--from K] [--world data|founding] [--steps N]',
+  '[--json FILE] [--verbose]',
+].join(' ');
 
 function count(text: string | undefined, what: string): number | undefined {
   if (text === undefined) return undefined;
@@ -19,11 +22,23 @@ function count(text: string | undefined, what: string): number | undefined {
   process.exit(2);
 }
 
-function say(verdict: Outcome): void {
-  const { seed, failure } = verdict;
+function say(outcome: AnyOutcome): void {
+  const { world, seed, failure, figures } = outcome;
+  const word = failure === null ? 'ok' : 'FAILED';
+  const size = `events ${figures.events}  virtual ${(figures.virtualUs / 1e6).toFixed(1)} s`;
+  const rest = world === 'data' ? dataWords(outcome) : foundingWords(outcome);
+  console.log(`${world === 'data' ? '' : `${world} `}seed ${seed}  ${word}  ${size}  ${rest}`);
+}
+
+function foundingWords({ figures }: FoundingOutcome): string {
+  const { machines, deployments, crashes, wipes, changes, healUs } = figures;
+  const trouble = `crashes ${crashes}  wipes ${wipes}  changes ${changes}`;
+  const healed = `healed in ${(healUs / 1e6).toFixed(1)} s`;
+  return `machines ${machines}  deployments ${deployments}  ${trouble}  ${healed}`;
+}
+
+function dataWords({ figures }: Outcome): string {
   const {
-    events,
-    virtualUs,
     asked,
     answered,
     reigns,
@@ -33,27 +48,26 @@ function say(verdict: Outcome): void {
     changes,
     compactions,
     undecided,
-  } = verdict.figures;
+  } = figures;
   const load = `answered ${answered} of ${asked}`;
   const trouble = `reigns ${reigns}  crashes ${crashes}  servers ${serverLives}`;
   const snapshots = `installs ${installs}  compactions ${compactions}`;
   const rest = `changes ${changes}  undecided ${undecided}`;
-  const size = `events ${events}  virtual ${(virtualUs / 1e6).toFixed(1)} s`;
-  const word = failure === null ? 'ok' : 'FAILED';
-  console.log(`seed ${seed}  ${word}  ${size}  ${load}  ${trouble}  ${snapshots}  ${rest}`);
+  return `${load}  ${trouble}  ${snapshots}  ${rest}`;
 }
 
-function explain(verdict: Outcome, steps: number): void {
-  const again = simulate({ seed: verdict.seed, steps, log: true });
+function explain(verdict: AnyOutcome, steps: number | null): void {
+  const again = outcomeOf(verdict, steps, { log: true });
   console.log(again.report.tail().join('\n'));
-  console.log(`seed ${verdict.seed}: ${verdict.failure}`);
-  console.log(`replay: ${replayCommand(verdict.seed, steps)} --verbose`);
+  console.log(`seed ${nameOf(verdict)}: ${verdict.failure}`);
+  console.log(`replay: ${replayCommand(verdict, steps)} --verbose`);
 }
 
 const OPTIONS = {
   seed: { type: 'string' },
   seeds: { type: 'string' },
   from: { type: 'string' },
+  world: { type: 'string' },
   steps: { type: 'string' },
   json: { type: 'string' },
   verbose: { type: 'boolean', default: false },
@@ -68,6 +82,18 @@ function readArguments() {
   }
 }
 
+function worldsNamed(text: string | undefined, usual: readonly WorldName[]): readonly WorldName[] {
+  if (text === undefined) return usual;
+  const named = WORLD_NAMES.filter((name) => name === text);
+  if (named.length > 0) return named;
+  console.error(`--world must be ${WORLD_NAMES.join(' or ')}, not "${text}"\nusage: ${USAGE}`);
+  process.exit(2);
+}
+
+function nameOf({ world, seed }: AnyOutcome): string {
+  return world === 'data' ? `${seed}` : `${world} ${seed}`;
+}
+
 /** Of a run of many: not a line for each, but a sign of life. */
 function sayProgress(done: number, all: number, begun: bigint): void {
   const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
@@ -77,16 +103,20 @@ function sayProgress(done: number, all: number, begun: bigint): void {
 
 async function main(): Promise<void> {
   const values = readArguments();
-  const steps = count(values.steps, '--steps') ?? STEPS_DEFAULT;
+  const steps = count(values.steps, '--steps') ?? null;
   const single = count(values.seed, '--seed');
   const many = count(values.seeds, '--seeds') ?? (single === undefined ? 100 : 0);
   const from = count(values.from, '--from') ?? 1;
+  const worlds = worldsNamed(values.world, single === undefined ? WORLD_NAMES : ['data']);
+  const past =
+    single === undefined ? pastSeeds().filter(({ world }) => worlds.includes(world)) : [];
   const range = Array.from({ length: many }, (_, at) => from + at);
-  const seeds = single === undefined ? [...pastSeeds(), ...range] : [single];
-  const verdicts: Outcome[] = [];
+  const fresh = single === undefined ? range : [single];
+  const seeds = [...past, ...worlds.flatMap((world) => fresh.map((seed) => ({ world, seed })))];
+  const verdicts: AnyOutcome[] = [];
   const begun = process.hrtime.bigint();
   let virtualUs = 0;
-  const tell = (verdict: Outcome): void => {
+  const tell = (verdict: AnyOutcome): void => {
     virtualUs += verdict.figures.virtualUs;
     verdicts.push(verdict);
     if (seeds.length <= EACH_TOLD_MAX || verdict.failure !== null) say(verdict);
@@ -96,12 +126,14 @@ async function main(): Promise<void> {
   };
   if (values.verbose) {
     const print = (line: string): void => console.log(line);
-    for (const seed of seeds) tell(simulate({ seed, steps, log: true, print }));
+    for (const run of seeds) tell(outcomeOf(run, steps, { log: true, print }));
   } else await simulateAll(seeds, steps, tell);
-  const failed = verdicts.filter((each) => each.failure !== null).map((each) => each.seed);
+  const failed = verdicts.filter((each) => each.failure !== null).map(nameOf);
   const wallSeconds = Number(process.hrtime.bigint() - begun) / 1e9;
   if (values.json !== undefined) {
-    const runs = verdicts.map(({ seed, failure, figures }) => ({ seed, failure, figures }));
+    const runs = verdicts.map(({ world, seed, failure, figures }) => {
+      return { world, seed, failure, figures };
+    });
     const details = { steps, wallSeconds, virtualSeconds: virtualUs / 1e6, failed, runs };
     writeFileSync(values.json, `${JSON.stringify(details, null, 2)}\n`);
   }

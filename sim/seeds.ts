@@ -1,18 +1,24 @@
 /** Seeds that once failed, and the command that replays one. */
 import { readFileSync } from 'node:fs';
-import { STEPS_DEFAULT } from './simulate.ts';
+import type { Run } from './simulate.ts';
 
 const SEEDS_FILE = new URL('./seeds.txt', import.meta.url);
+const LINE = /^(founding )?(\d+)$/;
 
 /** One per line; what follows a # says what went wrong. They run first, for ever. */
-export function pastSeeds(): readonly number[] {
+export function pastSeeds(): readonly Run[] {
   return readFileSync(SEEDS_FILE, 'utf8')
     .split('\n')
-    .map((line) => line.replace(/#.*/, '').trim())
-    .filter((line) => line !== '')
-    .map(Number);
+    .map((line) => LINE.exec(line.replace(/#.*/, '').trim()))
+    .filter((found) => found !== null)
+    .map(([, founding, seed]) => ({
+      world: founding === undefined ? 'data' : 'founding',
+      seed: Number(seed),
+    }));
 }
 
-export function replayCommand(seed: number, steps: number): string {
-  return `npm run sim -- --seed ${seed}${steps === STEPS_DEFAULT ? '' : ` --steps ${steps}`}`;
+/** `steps` null: the default of that world. */
+export function replayCommand({ world, seed }: Run, steps: number | null): string {
+  const where = world === 'data' ? '' : ` --world ${world}`;
+  return `npm run sim --${where} --seed ${seed}${steps === null ? '' : ` --steps ${steps}`}`;
 }

@@ -2,11 +2,23 @@
  * A seed's run from its beginning to its verdict. Everything follows from the seed: called twice it
  * gives the same log, byte for byte.
  */
-import type { Verdict } from './verdict.ts';
+import { FoundingWorld } from './founding/world.ts';
+import type { AnyVerdict, FoundingVerdict, Verdict } from './verdict.ts';
 import { World, type WorldOptions } from './world.ts';
 
 /** Events in the phase of faults. */
 export const STEPS_DEFAULT = 12_000;
+export const FOUNDING_STEPS_DEFAULT = 8_000;
+
+/** data: one deployment and its clients. founding: machines that are none yet. */
+export const WORLD_NAMES = ['data', 'founding'] as const;
+export type WorldName = (typeof WORLD_NAMES)[number];
+
+/** A seed means another run in each world. */
+export interface Run {
+  readonly world: WorldName;
+  readonly seed: number;
+}
 
 export interface SimulateOptions extends WorldOptions {
   readonly steps: number;
@@ -14,14 +26,34 @@ export interface SimulateOptions extends WorldOptions {
 
 export function simulate(options: SimulateOptions): Verdict {
   const world = new World(options);
-  let failure: string | null = null;
-  let stack: string | null = null;
+  const broken = run(world, options.steps);
+  return { seed: options.seed, ...broken, figures: world.figures(), report: world.report };
+}
+
+/** The same seed in the other world: what comes before there is any data. */
+export function simulateFounding(options: SimulateOptions): FoundingVerdict {
+  const world = new FoundingWorld(options);
+  const broken = run(world, options.steps);
+  return { seed: options.seed, ...broken, figures: world.figures(), report: world.report };
+}
+
+/** `steps` null: as many as that world has by default. */
+export function outcomeOf(
+  { world, seed }: Run,
+  steps: number | null,
+  watch: Omit<WorldOptions, 'seed'> = {},
+): AnyVerdict {
+  if (world === 'data')
+    return { world, ...simulate({ seed, steps: steps ?? STEPS_DEFAULT, ...watch }) };
+  return { world, ...simulateFounding({ seed, steps: steps ?? FOUNDING_STEPS_DEFAULT, ...watch }) };
+}
+
+function run(world: { run(steps: number): void }, steps: number) {
   try {
-    world.run(options.steps);
+    world.run(steps);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    failure = `${error.name}: ${error.message}`;
-    stack = error.stack ?? null;
+    return { failure: `${error.name}: ${error.message}`, stack: error.stack ?? null };
   }
-  return { seed: options.seed, failure, stack, figures: world.figures(), report: world.report };
+  return { failure: null, stack: null };
 }

@@ -43,3 +43,38 @@ export interface Verdict extends Outcome {
   readonly stack: string | null;
   readonly report: Report;
 }
+
+/** Of a run of the founding world. */
+export interface FoundingFigures {
+  readonly events: number;
+  readonly virtualUs: number;
+  readonly machines: number;
+  readonly deployments: number;
+  /** 1 when a founding that was stuck began anew with emptied directories. */
+  readonly emptied: number;
+  readonly crashes: number;
+  readonly wipes: number;
+  /** Of members of both groups, committed. */
+  readonly changes: number;
+  readonly checks: number;
+  readonly healUs: number;
+}
+
+export interface FoundingOutcome {
+  readonly seed: number;
+  readonly failure: string | null;
+  readonly figures: FoundingFigures;
+}
+
+export interface FoundingVerdict extends FoundingOutcome {
+  readonly stack: string | null;
+  readonly report: Report;
+}
+
+/** Whichever world it was. */
+export type AnyOutcome =
+  | ({ readonly world: 'data' } & Outcome)
+  | ({ readonly world: 'founding' } & FoundingOutcome);
+export type AnyVerdict =
+  | ({ readonly world: 'data' } & Verdict)
+  | ({ readonly world: 'founding' } & FoundingVerdict);

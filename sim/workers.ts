@@ -4,8 +4,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { simulate } from './simulate.ts';
-import type { Outcome } from './verdict.ts';
+import { outcomeOf, type Run } from './simulate.ts';
+import type { AnyOutcome } from './verdict.ts';
 
 /** Fewer are not worth the start of a process. */
 export const SEEDS_ALONE_MAX = 20;
@@ -13,41 +13,39 @@ export const SEEDS_ALONE_MAX = 20;
 const BATCH = 8;
 
 interface Work {
-  readonly seeds: readonly number[];
-  readonly steps: number;
+  readonly runs: readonly Run[];
+  readonly steps: number | null;
 }
 
 /** Runs all, and tells of each in the order given. */
 export async function simulateAll(
-  seeds: readonly number[],
-  steps: number,
-  tell: (outcome: Outcome) => void,
+  runs: readonly Run[],
+  steps: number | null,
+  tell: (outcome: AnyOutcome) => void,
 ): Promise<void> {
-  if (seeds.length <= SEEDS_ALONE_MAX) {
-    for (const seed of seeds) tell(outcomeOf(seed, steps));
+  if (runs.length <= SEEDS_ALONE_MAX) {
+    for (const run of runs) tell(outcomeOf(run, steps));
     return;
   }
-  const told = inOrder(seeds, tell);
-  const waiting = [...seeds];
+  const told = inOrder(runs, tell);
+  const waiting = [...runs];
   const workers = Array.from({ length: availableParallelism() }, () => drive(waiting, steps, told));
   await Promise.all(workers);
 }
 
-function outcomeOf(seed: number, steps: number): Outcome {
-  const { failure, figures } = simulate({ seed, steps });
-  return { seed, failure, figures };
-}
-
 function inOrder(
-  seeds: readonly number[],
-  tell: (outcome: Outcome) => void,
-): (outcome: Outcome) => void {
-  const early = new Map<number, Outcome[]>();
+  runs: readonly Run[],
+  tell: (outcome: AnyOutcome) => void,
+): (outcome: AnyOutcome) => void {
+  const early = new Map<string, AnyOutcome[]>();
+  const keyOf = ({ world, seed }: Run): string => `${world} ${seed}`;
   let next = 0;
   return (outcome) => {
-    early.set(outcome.seed, [...(early.get(outcome.seed) ?? []), outcome]);
+    const key = keyOf(outcome);
+    early.set(key, [...(early.get(key) ?? []), outcome]);
     for (;;) {
-      const ready = early.get(seeds[next] ?? -1)?.shift();
+      const due = runs[next];
+      const ready = due === undefined ? undefined : early.get(keyOf(due))?.shift();
       if (ready === undefined) return;
       next += 1;
       tell(ready);
@@ -56,17 +54,21 @@ function inOrder(
 }
 
 /** One worker, from its first batch to its last. */
-function drive(waiting: number[], steps: number, tell: (outcome: Outcome) => void): Promise<void> {
+function drive(
+  waiting: Run[],
+  steps: number | null,
+  tell: (outcome: AnyOutcome) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const child: ChildProcess = fork(new URL('./workers.ts', import.meta.url), ['worker']);
     let open = 0;
     const send = (): void => {
-      const seeds = waiting.splice(0, BATCH);
-      open = seeds.length;
+      const runs = waiting.splice(0, BATCH);
+      open = runs.length;
       if (open === 0) child.disconnect();
-      else child.send({ seeds, steps } satisfies Work);
+      else child.send({ runs, steps } satisfies Work);
     };
-    child.on('message', (outcome: Outcome) => {
+    child.on('message', (outcome: AnyOutcome) => {
       tell(outcome);
       open -= 1;
       if (open === 0) send();
@@ -81,8 +83,11 @@ function drive(waiting: number[], steps: number, tell: (outcome: Outcome) => voi
 }
 
 function work(): void {
-  process.on('message', ({ seeds, steps }: Work) => {
-    for (const seed of seeds) process.send?.(outcomeOf(seed, steps));
+  process.on('message', ({ runs, steps }: Work) => {
+    for (const run of runs) {
+      const { world, seed, failure, figures } = outcomeOf(run, steps);
+      process.send?.({ world, seed, failure, figures });
+    }
   });
 }
 

@@ -1,6 +1,7 @@
 /**
  * One run: a deployment over fakes, a phase of faults, and a phase in which all must be well.
  */
+import { founded } from '../src/core/raft/configuration.ts';
 import type { Notice } from '../src/core/raft/driver.ts';
 import type { NodeId } from '../src/core/scalars.ts';
 import { Clients } from './clients.ts';
@@ -73,7 +74,8 @@ export class World implements Targets {
     const names = Array.from({ length: this.#plan.voters }, (_, at) => `n${at + 1}`);
     this.#voters = names.map((name) => idOn(name, 1));
     this.#witnesses = names.slice(names.length - this.#plan.witnesses);
-    this.#invariants = new Invariants(this.#voters, this.#shadows, (id) => this.#isWitness(id));
+    const isWitness = (id: NodeId): boolean => this.#isWitness(id);
+    this.#invariants = new Invariants(founded(this.#voters), this.#shadows, isWitness);
     const network = new Network<Envelope>(
       this.#timeline,
       new Chance(seed, 'network'),

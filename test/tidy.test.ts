@@ -60,9 +60,9 @@ const PLANTED: readonly (readonly [rule: string, path: string, text: string, wor
     /may not/,
   ],
   [
-    'the simulator imports peers',
+    'the simulator imports the relay',
     'sim/a.ts',
-    "import { a } from '../src/io/peers/a.ts';",
+    "import { a } from '../src/io/relay/a.ts';",
     /may not/,
   ],
   ['a builtin module in core', 'src/core/raft/a.ts', "import { a } from 'node:fs';", /node:fs/],

@@ -30,18 +30,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'agent/*': ['core', 'core/*'],
   'agent/threads': ['core', 'core/*', 'agent/strong'],
   'agent/shard': ['core', 'core/*', 'agent/strong', 'io/storage'],
+  'agent/founding': ['core', 'core/*', 'agent/shard', 'io/storage', 'io/peers'],
   'agent/control': ['core', 'core/*', 'agent/shard', 'io/storage'],
   main: ['agent', 'doors/cli'],
-  sim: ['core', 'core/*', 'agent/*', 'io/storage'],
+  sim: ['core', 'core/*', 'agent/*', 'io/storage', 'io/peers'],
 };
 /** Not part of the product: they may look at everything. */
 const FREE_ROOMS = ['test', 'bench', 'faults', 'sabotage'];
 
 const SIMULATED = new RegExp(
   [
-    '^src/(core|agent/control|agent/shard|agent/strong)/',
+    '^src/(core|agent/control|agent/founding|agent/shard|agent/strong)/',
     String.raw`^src/io/storage/(?!(disk|lock)\.)`,
-    '^src/io/peers/(frame|codec)',
+    '^src/io/peers/(frame|codec|hello)',
   ].join('|'),
 );
 const IMPURE = new RegExp(

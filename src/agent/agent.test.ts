@@ -7,8 +7,8 @@ import { Agent } from './agent.ts';
 import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
 import type { NodeConfig } from './config.ts';
+import type { Membership } from './founding/membership.ts';
 import type { Journal } from './journal.ts';
-import type { Membership } from './membership.ts';
 import type { DataGroup } from './shard/data-group.ts';
 import { votersKnown } from './voters-known.ts';
 

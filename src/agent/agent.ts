@@ -2,6 +2,7 @@
  * The composition root: builds every part of a node, top to bottom, and connects them. Reading
  * `start` is reading the architecture.
  */
+import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { NodeId } from '../core/scalars.ts';
@@ -24,9 +25,9 @@ import { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
 import { CONTROL_GROUP } from './control/control-group.ts';
 import type { FeedListener } from './feed-listener.ts';
+import { Membership } from './founding/membership.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
-import { Membership } from './membership.ts';
 import { openDataGroup } from './open-groups.ts';
 import { OwnDiscovery } from './own-discovery.ts';
 import { OwnIdentity } from './own-identity.ts';
@@ -153,12 +154,8 @@ export class Agent {
     const locked = lockDirectory(config.dir);
     if (!locked.ok) throw locked.error;
     this.#lock = locked.lock;
-    this.#identity = await OwnIdentity.open(
-      this.#disk,
-      `${config.dir}/identity`,
-      config.name,
-      config.node,
-    );
+    const path = `${config.dir}/identity`;
+    this.#identity = await OwnIdentity.open(this.#disk, path, config.name, config.node);
     const { now } = this.#identity;
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
@@ -239,10 +236,11 @@ export class Agent {
   #buildMembership(identity: OwnIdentity): Membership {
     const { config, journal } = this;
     return new Membership({
-      identity,
+      identity: identity.kept,
+      sha256Hex: (text) => createHash('sha256').update(text).digest('hex'),
+      note: (level, event, facts) => journal[level](event, facts),
       introduction: () => introductionOf(config, this.serverVersion, this.discovery.ownAddress),
       nodesExpected: this.discovery.nodesExpected,
-      journal,
       announce: () => this.announce(),
       joined: () => {
         this.#openGroups().catch((error: Error) => this.onFatal(error));

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServerSettings } from '../core/control/spec.ts';
 import { type ControlState, memberOf, NOTHING_AGREED } from '../core/control/state.ts';
-import type { NodeSeen, Observation } from '../core/plan/observation.ts';
+import type { Observation } from '../core/plan/observation.ts';
 import { isMember } from '../core/raft/configuration.ts';
 import { FETCH_LIMITS, type TransferMessage } from '../core/raft/fetch.ts';
 import { RAFT_LIMITS } from '../core/raft/options.ts';
@@ -21,15 +21,15 @@ import { CONTROL_GROUP, ControlGroup } from './control/control-group.ts';
 import { ControlLoop } from './control/control-loop.ts';
 import { DataMembers } from './control/data-members.ts';
 import type { OpenedControl } from './control/open-control.ts';
+import { isOut, observationOf, reportOf } from './control/outlook.ts';
 import { type Report, reportFrom } from './control/report.ts';
 import { Sightings } from './control/sightings.ts';
 import { ControlOrders } from './control-orders.ts';
 import { dataLeadOf } from './data-lead.ts';
+import type { Membership } from './founding/membership.ts';
 import { type Journal, timeForPeopleMs } from './journal.ts';
 import { LIMITS } from './limits.ts';
-import type { Membership } from './membership.ts';
 import { monotonicMs } from './monotonic.ts';
-import { nodeSeen } from './node-seen.ts';
 import { journalNotice } from './notice-journal.ts';
 import { openControlGroup } from './open-groups.ts';
 import type { OwnIdentity } from './own-identity.ts';
@@ -135,12 +135,8 @@ export class Assembly {
   /** Its directory is refused from now on; it has heard so, or cannot. */
   isRemoved(node: NodeId): boolean {
     const group = this.#group;
-    if (group === null || !group.state.removed.includes(node)) return false;
-    // Its vote may still be needed until both removals are committed.
-    return [group.raft, this.#o.data()?.raft ?? null].every((raft) => {
-      const agreed = raft?.configurationAt(raft.committed) ?? null;
-      return agreed === null ? raft === null : !isMember(agreed, node);
-    });
+    if (group === null) return false;
+    return isOut(group.state, [group.raft, this.#o.data()?.raft ?? null], node);
   }
 
   /** Once this node belongs to a deployment. Rejects with an error that names the file. */
@@ -280,46 +276,27 @@ export class Assembly {
   }
 
   #observe(): Observation {
-    const { id } = this;
     const { membership, data } = this.#o;
-    const sightings = this.#sightings;
-    const nodes = new Map<NodeId, NodeSeen>([[id, nodeSeen(membership.hello, this.#isLeaving)]]);
-    for (const [node, hello] of membership.peersIn)
-      nodes.set(node, nodeSeen(hello, sightings.of(node)?.isLeaving ?? false));
-    sightings.look(nodes.keys());
-    if (data() !== null) sightings.reported(id, this.#ownReport());
-    const leading = sightings.dataLeader();
-    const configuration = leading?.report.configuration ?? null;
-    return {
-      self: id,
+    if (data() !== null) this.#sightings.reported(this.id, this.#ownReport());
+    return observationOf({
+      self: this.id,
       nowMs: timeForPeopleMs(),
-      nodes,
-      goneMs: (node) => sightings.goneMs(node),
-      control: this.#group?.raft.configuration ?? { voters: [], learners: [], decision: 0 },
-      data:
-        leading === null || configuration === null
-          ? null
-          : { leader: leading.node, configuration, carriedOut: leading.report.carriedOut },
-    };
+      own: membership.hello,
+      isLeaving: this.#isLeaving,
+      peers: membership.peersIn,
+      sightings: this.#sightings,
+      control: this.#group?.raft.configuration ?? null,
+    });
   }
 
   #ownReport(): Report {
-    const raft = this.#o.data()?.raft ?? null;
-    const peers = this.#o.membership.peersIn;
-    const isLeader = raft?.role === 'leader';
-    const agreed = isLeader ? raft.configurationAt(raft.committed) : null;
-    return {
-      term: raft?.term ?? 0,
-      leader: raft?.leader ?? null,
-      // The newest, once it is committed: what was before it says nothing any more.
-      configuration: agreed !== null && agreed === raft?.configuration ? agreed : null,
-      carriedOut: this.#dataMembers.carriedOut,
-      waits: this.#dataMembers.waits,
+    return reportOf({
+      raft: this.#o.data()?.raft ?? null,
+      dataMembers: this.#dataMembers,
       controlLeader: this.#group?.raft.leader ?? null,
-      up: [...peers.keys()],
-      addresses: [...peers.values()].map(({ peerAddress }) => peerAddress),
+      peers: this.#o.membership.peersIn,
       isLeaving: this.#isLeaving,
-    };
+    });
   }
 
   /** What others should know at once. */
@@ -336,6 +313,7 @@ export class Assembly {
     const report = this.#ownReport();
     this.#sightings.reported(this.id, report);
     for (const peer of membership.peersIn.keys()) mesh.note(peer, 'report', report);
+    for (const [peer, refusal] of membership.removedButUp) mesh.expel(peer, refusal);
   }
 
   /** Who is in no configuration of the data group hears nothing of its Raft. */

@@ -1,6 +1,6 @@
 /** What this node says of itself beside its card, and where it is reached. */
 import type { NodeConfig } from './config.ts';
-import type { Introduction } from './membership.ts';
+import type { Introduction } from './founding/membership.ts';
 import { reachableHost } from './own-address.ts';
 
 /** `ownAddress`: of this machine, as far as discovery has found out. */

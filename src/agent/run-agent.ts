@@ -1,9 +1,11 @@
 /** Runs a node until a signal or a failure ends it. */
 import { setFlagsFromString } from 'node:v8';
 import { ServerError } from '../io/server/errors.ts';
+import { RealDisk } from '../io/storage/disk.ts';
 import { Agent } from './agent.ts';
 import type { NodeConfig } from './config.ts';
 import { createJournal } from './journal.ts';
+import { namedByDirectory } from './node-name.ts';
 
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
@@ -18,14 +20,12 @@ const EXIT_USAGE = 2;
  */
 const HEAP_GROWTH_PERCENT = 100;
 
-/** Resolves with the exit code. `doubts`: what `config` may say, and probably does not mean. */
-export async function runAgent(config: NodeConfig, doubts: readonly string[]): Promise<number> {
+/** Resolves with the exit code. `doubts`: what `given` may say, and probably does not mean. */
+export async function runAgent(given: NodeConfig, doubts: readonly string[]): Promise<number> {
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
-  const journal = createJournal({
-    name: config.name,
-    node: config.node,
-    level: config.logLevel,
-  });
+  const config = await namedByDirectory(given, new RealDisk());
+  const { name, node, logLevel } = config;
+  const journal = createJournal({ name, node, level: logLevel });
   for (const text of doubts) journal.warn('config.doubt', { text });
   const agent = new Agent(config, journal);
   let code = EXIT_DONE;

@@ -2,7 +2,7 @@
 import type { ControlState } from '../core/control/state.ts';
 import { isMember } from '../core/raft/configuration.ts';
 import type { NodeId } from '../core/scalars.ts';
-import type { Membership } from './membership.ts';
+import type { Membership } from './founding/membership.ts';
 import type { ShardMember } from './shard/shard-member.ts';
 
 export function votersKnown(

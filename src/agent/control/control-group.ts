@@ -11,11 +11,11 @@ import { Driver, type Notice } from '../../core/raft/driver.ts';
 import { type FetchLimits, SnapshotPuller, type TransferMessage } from '../../core/raft/fetch.ts';
 import { SnapshotGiver } from '../../core/raft/give.ts';
 import type { RaftLimits } from '../../core/raft/options.ts';
-import type { Configuration, MemberChange, Message } from '../../core/raft/protocol.ts';
+import type { Configuration, EntryId, MemberChange, Message } from '../../core/raft/protocol.ts';
 import { Raft } from '../../core/raft/raft.ts';
 import { groupId, type LogIndex, logIndex, type NodeId, sorted } from '../../core/scalars.ts';
 import { type ChangeDone, MemberChanges } from '../shard/member-changes.ts';
-import type { Note } from '../shard/ports.ts';
+import type { Note, ShardFiles } from '../shard/ports.ts';
 import { Applier } from './applier.ts';
 import { ControlSnapshots, SNAPSHOT_BYTES } from './control-snapshots.ts';
 import { type OpenedControl, readStand } from './open-control.ts';
@@ -27,11 +27,16 @@ const SNAPSHOT_READS_MAX = 4;
 /** Once a second the log notes how far it is synced. */
 const SETTLE_TICKS = 40;
 
+/** What of the opened files is used here. */
+export type ControlFiles = Pick<OpenedControl, 'stand' | 'configurations'> & {
+  readonly opened: ShardFiles;
+};
+
 export interface ControlGroupOptions {
   readonly id: NodeId;
   /** Of the charter: the first configuration follows from it on every node alike. */
   readonly founders: readonly NodeId[];
-  readonly files: OpenedControl;
+  readonly files: ControlFiles;
   readonly peers: {
     send(to: NodeId, message: Message): void;
     sendTransfer(to: NodeId, message: TransferMessage): void;
@@ -119,6 +124,11 @@ export class ControlGroup {
 
   get state(): ControlState {
     return this.#applier.state;
+  }
+
+  /** The last entry that the state knows of. */
+  get applied(): EntryId {
+    return this.#applier.applied;
   }
 
   get isLeader(): boolean {

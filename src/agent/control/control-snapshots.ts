@@ -5,9 +5,8 @@
 import { encodeState } from '../../core/control/state-codec.ts';
 import type { Configuration, EntryId, SnapshotMeta } from '../../core/raft/protocol.ts';
 import type { LogIndex, NodeId } from '../../core/scalars.ts';
-import type { OpenedGroup } from '../../io/storage/recovery.ts';
 import type { SnapshotWriter } from '../../io/storage/snapshot-writer.ts';
-import type { Note } from '../shard/ports.ts';
+import type { Note, ShardFiles } from '../shard/ports.ts';
 import type { Stand } from './open-control.ts';
 
 /** Some hundred commands: little to play again at a start, and little room on disk. */
@@ -17,7 +16,7 @@ const KEEP_BYTES = 64 * 1024;
 
 export interface ControlSnapshotsOptions {
   readonly id: NodeId;
-  readonly opened: Pick<OpenedGroup, 'store' | 'snapshots'>;
+  readonly opened: Pick<ShardFiles, 'store' | 'snapshots'>;
   /** Null when the log does not say it any more. */
   readonly configurationAt: (index: LogIndex) => Configuration | null;
   readonly compacted: (snapshot: SnapshotMeta, base: EntryId) => void;

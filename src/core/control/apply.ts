@@ -78,6 +78,7 @@ function meet(state: ControlState, index: number, command: Of<'meet'>): Applied 
   const { node, facts, atMs } = command;
   const known = memberOf(state, node);
   if (known !== null) {
+    if (known.leaving?.by === 'itself') return takenBack(state, known, command);
     if (isSameFacts(known.facts, facts)) return agreed(state, `${nameOf(node)} is known`);
     const members = withMember(state, { ...known, facts });
     return agreed({ ...state, members }, `there is news of ${nameOf(node)}`);
@@ -92,6 +93,14 @@ function meet(state: ControlState, index: number, command: Of<'meet'>): Applied 
     { ...state, members },
     { index, atMs, kind: 'join', text, outcome: 'done', endedAtMs: atMs },
   );
+}
+
+/** It was stopped, and has come back before it had left. */
+function takenBack(state: ControlState, known: ControlMember, command: Of<'meet'>): Applied {
+  const { facts, atMs } = command;
+  const members = withMember(state, { ...known, facts, leaving: null });
+  const stays = ended({ ...state, members }, known.leaving?.since ?? 0, 'it came back', atMs);
+  return agreed(stays, `${nameOf(known.node)} came back, and stays`);
 }
 
 function changeSpec(

@@ -30,7 +30,9 @@ export function nextControlStep(state: ControlState, seen: Observation): Control
   const { control, self, nodes } = seen;
   const all = [...control.voters, ...control.learners];
   const gone = all.filter((node) => memberOf(state, node) === null);
-  const other = gone.find((node) => node !== self);
+  // Who is not there goes first: without it those that are may be enough to remove the others.
+  const other =
+    gone.find((node) => node !== self && !nodes.has(node)) ?? gone.find((node) => node !== self);
   if (other !== undefined) return change('remove', other, `${nameOf(other)} is no member any more`);
   if (gone.includes(self)) {
     const heir = control.voters.find((node) => node !== self && nodes.has(node));

@@ -306,6 +306,35 @@ test('a leader of the control group that is to go alone has somebody promoted fi
   deepEqual([world.control.voters, world.data.voters], [[B], [B]]);
 });
 
+test('who leaves by itself and is back before it has left stays', () => {
+  const world = new World('a', 'b', 'c');
+  world.settle();
+  world.up.delete(C);
+  for (const node of [A, B]) world.dismiss(node, 'itself');
+  world.leavers.add(A);
+  world.settle();
+  const leaving = () => world.state.members.map(({ leaving: why }) => why?.by ?? null);
+  deepEqual(leaving(), ['itself', null, null], 'nobody else is there to go on with');
+  world.leavers.clear();
+  world.settle();
+  deepEqual(leaving(), [null, null, null]);
+});
+
+test('of those that are to go from the control group whoever is not there goes first', () => {
+  const world = new World('a', 'b', 'c', 'd');
+  world.settle();
+  for (const node of [B, C]) world.dismiss(node);
+  while (world.state.members.length > 2) {
+    for (const action of world.plan()) if (action.kind === 'propose') world.act(action);
+    world.follow();
+  }
+  world.up.delete(C);
+  const steps = world.plan().flatMap((action) => (action.kind === 'change' ? action.change : []));
+  deepEqual(steps, [{ kind: 'remove', node: C }]);
+  world.settle();
+  deepEqual(world.control.voters.includes(B), false);
+});
+
 test('two nodes of one name that are both there: the second one waits', () => {
   const world = new World('a', 'b', 'c');
   world.settle();

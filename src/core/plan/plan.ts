@@ -76,10 +76,12 @@ function meetings(state: ControlState, seen: Observation): Action[] {
   const actions: Action[] = [];
   for (const [node, { facts, isLeaving }] of seen.nodes) {
     const known = memberOf(state, node);
-    if (known !== null && isSameFacts(known.facts, facts)) continue;
+    const isGoing = known?.leaving?.by === 'itself';
+    if (isGoing && isLeaving) continue;
+    if (known !== null && isSameFacts(known.facts, facts) && !isGoing) continue;
     if (known === null && (isLeaving || state.removed.includes(node))) continue;
     if (known === null && isNameTaken(state, seen, node)) continue;
-    const why = known === null ? 'it asks to join' : 'it says something else of itself now';
+    const why = isGoing ? 'it came back' : known === null ? 'it asks to join' : 'it has news';
     const command = { kind: 'meet', atMs: seen.nowMs, node, facts } as const;
     actions.push({ kind: 'propose', command, why: `${nameOf(node)}: ${why}` });
   }

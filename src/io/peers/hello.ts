@@ -148,7 +148,7 @@ export function judgeIncarnation(known: KnownRun | undefined, hello: Hello): Ref
       code: 'OLD_INCARNATION',
       text:
         `${hello.node} says start ${hello.incarnation} of its data directory, start ` +
-        `${known.incarnation} was seen: an old copy of the directory, or an old process`,
+        `${known.incarnation} was seen: an old copy of the directory, or an old start of it`,
     };
   }
   const seen = runAt(hello, known.incarnation);

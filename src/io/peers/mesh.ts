@@ -205,6 +205,12 @@ export class Mesh {
     for (const connection of this.#connections) connection.send(frame, 'urgent');
   }
 
+  /** Tells a peer why nobody here wants it any more, on every connection with it. */
+  expel(peer: NodeId, refusal: Refusal): void {
+    for (const connection of [...this.#connections])
+      if (helloNodeId(connection.hello) === peer) connection.refuse(refusal);
+  }
+
   /**
    * A fresh stream to `to`, whose agent gets it by `onRelay`. The caller ends or destroys it.
    * Aborting `signal` gives up the opening; afterwards it means nothing.

@@ -1,16 +1,16 @@
 /**
  * This node among the others: what it says of itself, whom it admits, and how it becomes part of a
- * deployment. What `core/charter` decides is made durable here before it is told to anybody.
+ * deployment. What `core/charter` decides is made durable here before it is told to anybody. Pure,
+ * like all that the simulator runs.
  */
-import { createHash } from 'node:crypto';
-import { deploymentIdOf, memberNamed, nodeIdOf, votersOf } from '../core/charter/charter.ts';
-import { Founding, type FoundingOutput, mismatchOf } from '../core/charter/founding.ts';
-import type { FoundingProblem } from '../core/charter/problems.ts';
-import type { NodeId } from '../core/scalars.ts';
-import { type Hello, helloNodeId, judgeIncarnation, type Refusal } from '../io/peers/hello.ts';
-import type { Identity } from '../io/storage/identity.ts';
-import type { Journal } from './journal.ts';
-import type { OwnIdentity } from './own-identity.ts';
+import { deploymentIdOf, memberNamed, nodeIdOf, votersOf } from '../../core/charter/charter.ts';
+import { Founding, type FoundingOutput, mismatchOf } from '../../core/charter/founding.ts';
+import type { FoundingProblem } from '../../core/charter/problems.ts';
+import type { NodeId } from '../../core/scalars.ts';
+import { type Hello, helloNodeId, judgeIncarnation, type Refusal } from '../../io/peers/hello.ts';
+import type { Identity } from '../../io/storage/identity.ts';
+import type { Note } from '../shard/ports.ts';
+import type { KeptIdentity } from './kept-identity.ts';
 
 /** What a hello says beside the card. */
 export type Introduction = Pick<
@@ -27,12 +27,13 @@ export type Introduction = Pick<
 >;
 
 export interface MembershipOptions {
-  readonly identity: OwnIdentity;
+  readonly identity: KeptIdentity;
   /** As it is now: where this node is reached may be found out late. */
   readonly introduction: () => Introduction;
   /** Null: it only joins. */
   readonly nodesExpected: number | null;
-  readonly journal: Journal;
+  readonly sha256Hex: (text: string) => string;
+  readonly note: Note;
   /** The own hello changed: tell every peer. */
   readonly announce: () => void;
   /** Called once: this node belongs to a deployment. */
@@ -85,6 +86,12 @@ export class Membership {
     return this.#up;
   }
 
+  /** Connected, and removed for good: whoever has not seen that in its log is to be told. */
+  get removedButUp(): ReadonlyMap<NodeId, Refusal> {
+    const gone = [...this.#up].filter(([peer]) => this.#o.isRemoved(peer));
+    return new Map(gone.map(([peer, hello]) => [peer, removed(hello)]));
+  }
+
   get problems(): readonly FoundingProblem[] {
     return this.#founding.problems;
   }
@@ -104,14 +111,17 @@ export class Membership {
   admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
     const { identity, fatal, isRemoved } = this.#o;
     if (isRemoved(helloNodeId(hello))) {
-      const text = `${hello.node} was removed: empty its directory, and it joins as a new node`;
-      done({ code: 'REMOVED', text });
+      done(removed(hello));
       return;
     }
     const known = identity.knownRunOf(hello.directory);
     const refusal = judgeIncarnation(known, hello);
     if (refusal !== null || hello.run === known?.run) done(refusal);
-    else identity.recordPeer(hello).then(done, fatal);
+    else
+      identity.recordPeer(hello, (error, late) => {
+        if (error === null) done(late);
+        else fatal(error);
+      });
   }
 
   /** A peer came up, or has news. */
@@ -132,7 +142,7 @@ export class Membership {
   }
 
   #carryOut(outputs: readonly FoundingOutput[]): void {
-    const { journal, announce, joined } = this.#o;
+    const { note, announce, joined } = this.#o;
     for (const output of outputs) {
       switch (output.kind) {
         case 'save':
@@ -143,7 +153,7 @@ export class Membership {
           break;
         case 'becameMember':
         case 'becameJoined':
-          journal.info('membership.began', {
+          note('info', 'membership.began', {
             as: output.kind === 'becameJoined' ? 'joined' : 'member',
             deployment: this.hello.deployment,
           });
@@ -151,19 +161,23 @@ export class Membership {
           break;
         case 'problems':
           for (const { code, text } of output.problems)
-            journal.warn('founding.problem', { code, text });
+            note('warn', 'founding.problem', { code, text });
           break;
       }
     }
   }
 
   #save({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>): void {
+    const { identity, sha256Hex, fatal } = this.#o;
     const isIn = phase === 'member' || phase === 'joined';
     const deployment = isIn ? deploymentIdOf(charter, sha256Hex) : '';
-    this.#o.identity
-      .update(() => ({ phase, charter, deployment }))
-      .then(() => this.#carryOut(this.#founding.step({ kind: 'saved' })))
-      .catch(this.#o.fatal);
+    identity.update(
+      () => ({ phase, charter, deployment }),
+      (error) => {
+        if (error === null) this.#carryOut(this.#founding.step({ kind: 'saved' }));
+        else fatal(error);
+      },
+    );
   }
 }
 
@@ -174,6 +188,7 @@ function savedOf({ node, directory, phase, charter }: Identity) {
   return { charter, phase: phase !== 'removed' ? phase : isFounder ? 'member' : 'joined' } as const;
 }
 
-function sha256Hex(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+function removed({ node }: Hello): Refusal {
+  const text = `${node} was removed: empty its directory, and it joins as a new node`;
+  return { code: 'REMOVED', text };
 }
