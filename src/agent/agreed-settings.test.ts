@@ -55,7 +55,7 @@ function trial(configured: ServerSettings = {}) {
     own: configured,
     judge,
     call: server.call,
-    note: (event) => notes.push(event),
+    note: (_, event) => notes.push(event),
     fatal: (error) => {
       throw error;
     },
@@ -102,9 +102,25 @@ test('what it takes at its start only is pending until then', async () => {
   await agree({ 'io-threads': '4', hz: '20' });
   match(pending()['io-threads'] ?? '', /must start again for it: ERR can't set immutable/);
   deepEqual([pending()['hz'], server.values['hz']], [null, '20']);
+  server.asked = [];
+  await look();
+  deepEqual(server.asked, [], 'it has said so');
   start();
   await look();
   deepEqual([pending()['io-threads'], server.values['io-threads']], [null, '4']);
+});
+
+test('what was pending is nothing any more when it is taken out, or wanted as it is', async () => {
+  const { server, settings, agree, look } = trial();
+  await agree({ 'io-threads': '4' });
+  await agree({ 'io-threads': '8' });
+  deepEqual(server.asked, ['io-threads=4', 'io-threads=8']);
+  await agree({ 'io-threads': '1' });
+  deepEqual(settings.view, [{ name: 'io-threads', value: '1', pending: null }]);
+  await agree({ 'io-threads': '8' });
+  await agree({});
+  await look();
+  deepEqual(settings.view, []);
 });
 
 test('what it would not even start with is told, and kept out of its configuration', async () => {

@@ -8,6 +8,7 @@
 import type { ServerSettings } from '../core/control/spec.ts';
 import { ErrorReply, type Reply } from '../core/resp/reply-reader.ts';
 import type { SettingView } from '../doors/view.ts';
+import type { Note } from './shard/ports.ts';
 
 export interface AgreedSettingsOptions {
   /** Of this node's configuration, judged: they count where the spec says nothing. */
@@ -16,7 +17,7 @@ export interface AgreedSettingsOptions {
   readonly judge: (settings: ServerSettings) => Promise<Judged | null>;
   /** Of the own server; null when it does not answer. */
   readonly call: (words: readonly string[]) => Promise<Reply | null>;
-  readonly note: (event: string, facts: Readonly<Record<string, unknown>>) => void;
+  readonly note: Note;
   readonly fatal: (error: Error) => void;
   /** Between two looks. */
   readonly lookTicks: number;
@@ -54,6 +55,8 @@ export class AgreedSettings {
   #shown = new Map<string, string>();
   readonly #before = new Map<string, string | null>();
   readonly #pending = new Map<string, string>();
+  /** What this life refused, by name: it is not asked for the same again. */
+  readonly #needStart = new Map<string, string>();
   #ticks = 0;
 
   constructor(options: AgreedSettingsOptions) {
@@ -89,11 +92,11 @@ export class AgreedSettings {
     this.#isJudged = true;
     this.#usable = { ...this.#o.own, ...usable };
     this.#refused = refused;
-    if (refused.size > 0) this.#o.note('settings.refused', { names: [...refused.keys()] });
+    if (refused.size > 0) this.#o.note('warn', 'settings.refused', { names: [...refused.keys()] });
     const overruled = Object.keys(this.#o.own).filter(
       (name) => name in agreed && agreed[name] !== this.#o.own[name],
     );
-    if (overruled.length > 0) this.#o.note('settings.overruled', { names: overruled });
+    if (overruled.length > 0) this.#o.note('warn', 'settings.overruled', { names: overruled });
     this.#turn += 1;
     this.#converge();
   }
@@ -106,6 +109,7 @@ export class AgreedSettings {
     this.#before.clear();
     for (const name of this.#inForce.keys()) this.#before.set(name, null);
     this.#pending.clear();
+    this.#needStart.clear();
     return this.#usable;
   }
 
@@ -146,38 +150,42 @@ export class AgreedSettings {
   async #round(turn: number): Promise<void> {
     const isOver = (): boolean => turn !== this.#turn;
     const wanted = new Map(Object.entries(this.#usable));
+    for (const name of this.#pending.keys())
+      if (!wanted.has(name) && !this.#inForce.has(name)) this.#pending.delete(name);
     await this.#compare(isOver);
     for (const name of new Set([...wanted.keys(), ...this.#inForce.keys()])) {
       if (isOver()) return;
       const value = wanted.get(name);
       if (value === this.#inForce.get(name)) this.#pending.delete(name);
       else if (value === undefined) await this.#restore(name, isOver);
-      else await this.#set(name, value, isOver);
+      else if (this.#needStart.get(name) !== value) await this.#set(name, value, isOver);
     }
     if (!isOver()) await this.#compare(isOver);
   }
 
   async #set(name: string, value: string, isOver: () => boolean): Promise<void> {
     const before = await this.#valueOf(name);
-    const reply = await this.#o.call(['CONFIG', 'SET', name, value]);
+    const reply = await this.#give(name, value, before);
     if (isOver()) return;
     if (reply === null || (reply instanceof ErrorReply && NOT_NOW.has(reply.code))) {
       this.#pending.set(name, SILENT);
     } else if (reply instanceof ErrorReply) {
+      this.#needStart.set(name, value);
       this.#pending.set(name, `the server must start again for it: ${reply.text}`);
     } else {
       if (!this.#before.has(name)) this.#before.set(name, before);
       this.#inForce.set(name, value);
       this.#shown.delete(name);
       this.#pending.delete(name);
-      this.#o.note('settings.set', { name });
+      this.#o.note('info', 'settings.set', { name });
     }
   }
 
   /** It was taken out of the spec: as it was before, where that is known. */
   async #restore(name: string, isOver: () => boolean): Promise<void> {
     const before = this.#before.get(name) ?? null;
-    const reply = before === null ? null : await this.#o.call(['CONFIG', 'SET', name, before]);
+    const reply =
+      before === null ? null : await this.#give(name, before, await this.#valueOf(name));
     if (isOver()) return;
     if (reply === null || reply instanceof ErrorReply) {
       this.#pending.set(name, KEPT);
@@ -186,7 +194,12 @@ export class AgreedSettings {
     this.#inForce.delete(name);
     this.#shown.delete(name);
     this.#pending.delete(name);
-    this.#o.note('settings.restored', { name });
+    this.#o.note('info', 'settings.restored', { name });
+  }
+
+  /** What it has already it need not take: some it takes at its start only. */
+  async #give(name: string, value: string, present: string | null): Promise<Reply | null> {
+    return present === value ? 'OK' : this.#o.call(['CONFIG', 'SET', name, value]);
   }
 
   /** What the server calls a value need not be what it was given: `100mb` is a number of bytes. */

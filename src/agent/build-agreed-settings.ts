@@ -29,7 +29,7 @@ export function buildAgreedSettings(
     own: config.server,
     judge,
     call: async (words) => (await server()?.call(words)) ?? null,
-    note: (event, facts) => journal.info(event, facts),
+    note: (level, event, facts) => journal[level](event, facts),
     fatal: (error) => agent.onFatal(error),
     lookTicks: LIMITS.settingsLookTicks,
   });
