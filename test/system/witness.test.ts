@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { Status } from '../../src/doors/view.ts';
+import type { AssemblyView, Status } from '../../src/doors/view.ts';
 import { Deployment } from './deployment.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { until } from './processes.ts';
@@ -125,4 +125,32 @@ test('H5: what a data node and the witness agreed on is brought to the other by 
     openMs,
     bySnapshot: /the log was replaced/.test(deployment.log(1)),
   });
+});
+
+test('a witness that joins two nodes votes, and of the three one may go', async (t) => {
+  const deployment = await Deployment.prepare(t, {
+    peersOf: (i, { peerPort }) =>
+      (i === WITNESS ? [0] : DATA).map((each) => `127.0.0.1:${peerPort.call(deployment, each)}`),
+  });
+  for (const i of DATA) start(deployment, i);
+  await deployment.leader();
+  start(deployment, WITNESS);
+  await deployment.ready();
+  await until('a vote for the witness', STEP_MS, async () => {
+    const answer = await fetch(`http://127.0.0.1:${deployment.httpPort(0)}/members`);
+    const { members, decisions } = (await answer.json()) as AssemblyView;
+    const isDecided = decisions.some(({ kind, outcome, text }) => {
+      return kind === 'data' && outcome === 'done' && /node3 votes as a witness/.test(text);
+    });
+    return isDecided && members.some(({ node, role }) => node === 'node3' && role === 'witness');
+  });
+  const writer = new Writer(t, [deployment.port(1), deployment.port(WITNESS)], 'w');
+  writer.start();
+  await writer.reaches(20);
+  await deployment.stopNode(0, 'SIGKILL');
+  await writer.gapAfter(performance.now(), GAP_MS_MAX);
+  start(deployment, 0);
+  await deployment.ready();
+  await writer.stop();
+  await assertKept(deployment, writer);
 });
