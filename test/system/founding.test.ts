@@ -1,7 +1,7 @@
 /**
- * Three, then five nodes with one round-robin name and nothing else, started in any order and at any
- * delay, killed and cut off from one another meanwhile: one deployment, every time. And all of them
- * at once on other machines: it is the same one.
+ * Three, then five nodes with one round-robin name and nothing else, started in any order and at
+ * any delay, killed and cut off from one another meanwhile: one deployment, every time. And all of
+ * them at once on other machines: it is the same one.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,7 +1,7 @@
 /**
- * Every pod replaced one after another, under a writer: a new name, a new address and an empty disk
- * each, the new one first or the old one first, as rolling updates do. And an address that goes from
- * a node of one deployment to a node of another.
+ * Every pod replaced one after another, under a writer: a new name, a new address and an empty
+ * disk each, the new one first or the old one first, as rolling updates do. And an address that
+ * goes from a node of one deployment to a node of another.
  */
 import assert from 'node:assert/strict';
 import { renameSync } from 'node:fs';
