@@ -18,7 +18,7 @@ export const CELLS: Readonly<Record<string, Cell>> = {
   kill: { means: 'SIGKILL of agent, server, both, or everything', kinds: ['kill'] },
   pause: { means: 'SIGSTOP of agent, server or both, also of a majority', kinds: ['pause'] },
   partition: {
-    means: 'one node, halves, ring of overlapping majorities, one-way',
+    means: 'one node, halves, 2|2|1, ring of overlapping majorities, one-way',
     kinds: ['partition'],
   },
   island: { means: 'the leader alone, asked for what it must not do', kinds: ['island'] },

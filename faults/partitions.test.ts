@@ -59,3 +59,11 @@ test('no shape cuts a node from itself', () => {
 test('the target comes first, whatever the drawn order', () => {
   assert.deepEqual(startingWith(1, [0, 1, 2]), [1, 0, 2]);
 });
+
+test('pieces: 2 | 2 | 1 of five, and nobody reaches a majority of any number', () => {
+  const sizes = orderOf(5).map((i) => reached(cutsOf('pieces', orderOf(5)), i, 5).length);
+  assert.deepEqual(sizes, [2, 2, 2, 2, 1]);
+  for (const count of [3, 5, 7])
+    for (const i of orderOf(count))
+      assert.ok(reached(cutsOf('pieces', orderOf(count)), i, count).length < majorityOf(count));
+});

@@ -2,9 +2,10 @@
 
 /**
  * `one`: one node alone. `halves`: a minority and a majority. `ring`: every node still reaches a
- * majority, and no two the same. `deaf`: one node hears nobody; `mute`: nobody hears it.
+ * majority, and no two the same. `deaf`: one node hears nobody; `mute`: nobody hears it. `pieces`:
+ * 2 | 2 | 1 of five, and alike of others: no majority anywhere.
  */
-export const PARTITIONS = ['one', 'halves', 'ring', 'deaf', 'mute'] as const;
+export const PARTITIONS = ['one', 'halves', 'ring', 'deaf', 'mute', 'pieces'] as const;
 export type PartitionShape = (typeof PARTITIONS)[number];
 export type Cut = readonly [from: number, to: number];
 
@@ -24,6 +25,11 @@ export function cutsOf(shape: PartitionShape, order: readonly number[]): Cut[] {
       return others.map((other) => [other, first]);
     case 'mute':
       return others.map((other) => [first, other]);
+    case 'pieces': {
+      const size = Math.floor((order.length - 1) / 2);
+      const [one, two, rest] = [order.slice(0, size), order.slice(size, 2 * size), 2 * size];
+      return [...both(one, order.slice(size)), ...both(two, order.slice(rest))];
+    }
   }
 }
 

@@ -65,7 +65,8 @@ function titlesOf(path: string): string[] {
 
 /** Rules are texts of the simulator's own; cells are keys of the table of the live faults. */
 function isRuleOrCell(kind: string, name: string): boolean {
-  const files = kind === 'sim' ? globSync('sim/*.ts', { cwd: ROOT }) : ['faults/cells.ts'];
+  const files =
+    kind === 'sim' ? globSync('sim/{*,founding/*}.ts', { cwd: ROOT }) : ['faults/cells.ts'];
   const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
   if (kind === 'sim') return text.includes(`'${name}'`);
   return text.includes(`\n  ${name}: {`) || text.includes(`\n  '${name}': {`);

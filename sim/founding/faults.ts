@@ -18,6 +18,8 @@ const ABSENT_MAX_US = 25_000_000;
 const LEAVE_AGAIN_US = 500_000;
 /** Whoever leaves goes then, whether it has left or not. */
 const LEAVE_MAX_US = 20_000_000;
+/** Longer than a voter counts as heard. */
+const UNHEARD_US = 2_000_000;
 const POWER_PERMILLE = 700;
 const WIPE_AT_LEAVE_PERMILLE = 500;
 
@@ -161,9 +163,8 @@ export class Faults {
         this.#supervise(machine);
         return;
       case 'wipe':
-        if (this.#targets.mayLose(machine)) this.#targets.wipe(machine);
-        else machine.crash(true);
-        this.#startLater(machine, this.#outageUs());
+        machine.crash(true);
+        this.#wipeLater(machine);
         return;
       case 'absent':
         machine.crash(this.#chance.permille(POWER_PERMILLE));
@@ -220,14 +221,25 @@ export class Faults {
     if (machine.life !== life) return;
     if (!life.isIn || this.#timeline.nowUs > deadlineUs) {
       machine.crash(false);
-      const isLost = machine.isEphemeral || this.#chance.permille(WIPE_AT_LEAVE_PERMILLE);
-      if (isLost && this.#targets.mayLose(machine)) this.#targets.wipe(machine);
-      this.#startLater(machine, this.#outageUs());
+      if (machine.isEphemeral || this.#chance.permille(WIPE_AT_LEAVE_PERMILLE))
+        this.#wipeLater(machine);
+      else this.#startLater(machine, this.#outageUs());
       return;
     }
     const why = 'it is stopped and keeps no data';
     this.#propose({ kind: 'dismiss', atMs: 1, node: life.id, by: 'itself', why });
     this.#after(LEAVE_AGAIN_US, () => this.#leave(machine, life, deadlineUs));
+  }
+
+  /**
+   * Not at once: a leader that has only just heard it may begin a change that counts on it, which
+   * nobody but that leader knows of yet.
+   */
+  #wipeLater(machine: Machine): void {
+    this.#after(UNHEARD_US, () => {
+      if (!machine.isUp && this.#targets.mayLose(machine)) this.#targets.wipe(machine);
+      this.#startLater(machine, this.#outageUs());
+    });
   }
 
   #leader(): Machine | undefined {

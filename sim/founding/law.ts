@@ -83,6 +83,11 @@ export class FoundingLaw {
     return this.isFounded ? changed : signed;
   }
 
+  /** Different sets were signed: none of them may ever be whole. */
+  get isDivided(): boolean {
+    return this.#charters.size > 1;
+  }
+
   get isFounded(): boolean {
     return this.#founded.size > 0;
   }

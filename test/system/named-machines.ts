@@ -54,9 +54,11 @@ export class NamedMachines {
     const secret = `${randomBytes(32).toString('hex')}\n`;
     for (const name of ['secret', 'password'])
       writeFileSync(join(machines.dir, name), secret, { mode: 0o600 });
-    const options = 'options timeout:1 attempts:1';
-    const servers = `nameserver ${machines.#hosts.addressOf(count)}\n${options}\n`;
-    writeFileSync(join(machines.dir, 'resolv.conf'), servers);
+    const lines = [
+      `nameserver ${machines.#hosts.addressOf(count)}`,
+      'options timeout:1 attempts:1',
+    ];
+    writeFileSync(join(machines.dir, 'resolv.conf'), `${lines.join('\n')}\n`);
     await machines.#serve();
     return machines;
   }
