@@ -63,9 +63,9 @@ export class AgentView implements View {
   #spec(): Status['spec'] {
     const { spec, specVersion } = this.#agent.assembly.state;
     if (spec === null) return null;
-    const { replicas, forgetAfterMs } = spec;
+    const { replicas, forgetAfterMs, reads } = spec;
     const forgetAfter = forgetAfterMs === null ? 'never' : durationText(forgetAfterMs);
-    return { version: specVersion, replicas, forgetAfter };
+    return { version: specVersion, replicas, forgetAfter, reads };
   }
 
   peers(): PeerList {

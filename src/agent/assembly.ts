@@ -38,7 +38,7 @@ import type { Wanted } from './wanted.ts';
 const LOOK_AGAIN_MS = 50;
 
 export interface AssemblyOptions {
-  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs'>;
+  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs' | 'reads'>;
   readonly disk: Disk;
   readonly identity: OwnIdentity;
   readonly membership: Membership;
@@ -170,7 +170,7 @@ export class Assembly {
     this.#group = group;
     this.#loop = new ControlLoop({
       group,
-      founding: { founders, forgetAfterMs: config.forgetAfterMs },
+      founding: { founders, forgetAfterMs: config.forgetAfterMs, reads: config.reads },
       observe: () => this.#observe(),
       note: (level, event, facts) => journal[level](event, facts),
     });

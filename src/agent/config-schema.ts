@@ -1,7 +1,7 @@
 /** The shape of each setting: text from a flag, a variable or a file to a checked value. */
 import { z } from 'zod';
 import { CHARTER_MEMBERS_MAX } from '../core/charter/charter.ts';
-import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN } from '../core/control/spec.ts';
+import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN, READS_MODES } from '../core/control/spec.ts';
 import { parseBytes } from '../doors/bytes.ts';
 import { parseDuration } from '../doors/durations.ts';
 import { parseHost } from '../io/discovery/address.ts';
@@ -130,6 +130,7 @@ export const SHAPES = {
   ephemeral: shape(yesOrNo, 'neither yes nor no', 'give yes or no, or nothing after it for yes'),
   zone: shape(name, 'not a name', NAME),
   'forget-after': shape(forgetAfter, 'not a time', 'give 10s to 365d, for example 10m, or never'),
+  reads: shape(z.enum(READS_MODES), 'no way to read', `give ${READS_MODES.join(', ')}`),
   'relay-threads': shape(
     relayThreads,
     'not a number of threads',

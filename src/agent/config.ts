@@ -4,7 +4,7 @@
  * Invariants: nothing but loopback is bound without a credential (the secret for peers, the
  * password for clients and HTTP); credentials come from files only and appear in no message.
  */
-import { FORGET_AFTER_MS_DEFAULT } from '../core/control/spec.ts';
+import { FORGET_AFTER_MS_DEFAULT, type ReadsMode } from '../core/control/spec.ts';
 import { isLoopback } from '../doors/access.ts';
 import type { SettingKey } from '../doors/cli/start-options.ts';
 import { addressText } from '../io/discovery/address.ts';
@@ -44,6 +44,8 @@ export interface NodeConfig {
   readonly zone: string;
   /** Of a deployment that this node founds; null: never. */
   readonly forgetAfterMs: number | null;
+  /** Of a deployment that this node founds: who answers reads that come in on a follower. */
+  readonly reads: ReadsMode;
   readonly logLimitBytes: number;
   /** Reads are confirmed by a lease on the monotonic clock; the same on all nodes. */
   readonly leaseReads: boolean;
@@ -105,6 +107,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     zone: values.zone ?? '',
     forgetAfterMs:
       values['forget-after'] === undefined ? FORGET_AFTER_MS_DEFAULT : values['forget-after'],
+    reads: values.reads ?? 'leader',
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
     leaseReads: values['lease-reads'] ?? false,
     relayThreads: relayThreadsOf(values['relay-threads'], input),

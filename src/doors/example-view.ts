@@ -17,7 +17,7 @@ export const EXAMPLE_STATUS: Status = {
   log: { bytes: 2_000_000 },
   snapshot: { bytes: 300, offset: 1_000 },
   control: { role: 'leader', leader: 'a', term: 3, voters: ['a', 'b', 'c'] },
-  spec: { version: 2, replicas: 2, forgetAfter: '10m' },
+  spec: { version: 2, replicas: 2, forgetAfter: '10m', reads: 'leader' },
   members: [
     { node: 'a', role: 'leader', address: '127.0.0.1:6379', lagBytes: 0 },
     { node: 'b', role: 'follower', address: '127.0.0.1:6380', lagBytes: 120 },

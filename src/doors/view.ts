@@ -1,5 +1,6 @@
 /** What a door may see of the agent. The JSON of `GET /status` is exactly `Status`. */
 
+import type { ReadsMode } from '../core/control/spec.ts';
 import type { Decision, MemberFacts } from '../core/control/state.ts';
 
 /**
@@ -92,6 +93,8 @@ export interface SpecView {
   readonly replicas: number;
   /** A time like `10m`, or `never`. */
   readonly forgetAfter: string;
+  /** Who answers reads that come in on a follower. */
+  readonly reads: ReadsMode;
 }
 
 /** A node as it was agreed on, with what it says of itself. */

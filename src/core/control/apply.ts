@@ -111,16 +111,16 @@ function changeSpec(state: ControlState, index: number, command: Of<'spec'>): Ap
       `the spec is at version ${specVersion}, not at ${ifVersion}: read it again`,
     );
   const next = { ...spec, ...change };
-  if (next.replicas === spec.replicas && next.forgetAfterMs === spec.forgetAfterMs)
-    return agreed(state, 'the spec says so already');
   const text = [
     next.replicas === spec.replicas ? null : `replicas ${spec.replicas} -> ${next.replicas}`,
     next.forgetAfterMs === spec.forgetAfterMs
       ? null
       : `forget after ${timeOf(spec.forgetAfterMs)} -> ${timeOf(next.forgetAfterMs)}`,
+    next.reads === spec.reads ? null : `reads ${spec.reads} -> ${next.reads}`,
   ]
     .filter((each) => each !== null)
     .join(', ');
+  if (text === '') return agreed(state, 'the spec says so already');
   return agree(
     { ...state, spec: next, specVersion: index },
     { index, atMs, kind: 'spec', text, outcome: 'done', endedAtMs: atMs },

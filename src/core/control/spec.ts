@@ -5,11 +5,20 @@
  * that no spec exists which is not within its bounds.
  */
 
+/**
+ * Who answers reads that come in on a follower. leader: it does. local: the follower's own server,
+ * never older than what the connection has seen of the leader. linearizable: the same server, once
+ * it has applied all that was acknowledged to anybody before.
+ */
+export const READS_MODES = ['leader', 'local', 'linearizable'] as const;
+export type ReadsMode = (typeof READS_MODES)[number];
+
 export interface Spec {
   /** Copies of the data beside the leader's: the data group has one voter more. */
   readonly replicas: number;
   /** A member that nobody has seen for so long is replaced, or removed; null: never by itself. */
   readonly forgetAfterMs: number | null;
+  readonly reads: ReadsMode;
 }
 
 export type SpecChange = Partial<Spec>;
@@ -22,15 +31,19 @@ export const FORGET_AFTER_MS_MAX = 365 * 24 * 3_600_000;
 /** Longer than a machine's restart, or an upgrade of its system. */
 export const FORGET_AFTER_MS_DEFAULT = 10 * 60_000;
 
-export function specFounded(nodes: number, forgetAfterMs: number | null): Spec {
-  return { replicas: Math.min(REPLICAS_MAX, nodes - 1), forgetAfterMs };
+export function specFounded(
+  nodes: number,
+  forgetAfterMs: number | null,
+  reads: ReadsMode = 'leader',
+): Spec {
+  return { replicas: Math.min(REPLICAS_MAX, nodes - 1), forgetAfterMs, reads };
 }
 
 /** A change within the bounds, or what is wrong with it. */
 export function parseSpecChange(value: unknown): SpecChange | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return 'a change of the spec is an object';
-  const { replicas, forgetAfterMs, ...others } = value as Record<string, unknown>;
+  const { replicas, forgetAfterMs, reads, ...others } = value as Record<string, unknown>;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `the spec has no ${JSON.stringify(unknown)}`;
   if (replicas !== undefined && !isBetween(replicas, 0, REPLICAS_MAX))
@@ -41,18 +54,25 @@ export function parseSpecChange(value: unknown): SpecChange | string {
     !isBetween(forgetAfterMs, FORGET_AFTER_MS_MIN, FORGET_AFTER_MS_MAX)
   )
     return 'forgetAfter is a time from 10s to 365d, or never';
+  if (reads !== undefined && !isReadsMode(reads)) return `reads is ${READS_MODES.join(', ')}`;
   return {
     ...(replicas === undefined ? {} : { replicas }),
     ...(forgetAfterMs === undefined ? {} : { forgetAfterMs }),
+    ...(reads === undefined ? {} : { reads }),
   };
 }
 
-/** Null when it is none. */
+/** Null when it is none. One that was written before there was a choice of reads has none. */
 export function parseSpec(value: unknown): Spec | null {
   const change = parseSpecChange(value);
   if (typeof change === 'string') return null;
-  const { replicas, forgetAfterMs } = change;
-  return replicas === undefined || forgetAfterMs === undefined ? null : { replicas, forgetAfterMs };
+  const { replicas, forgetAfterMs, reads = 'leader' } = change;
+  if (replicas === undefined || forgetAfterMs === undefined) return null;
+  return { replicas, forgetAfterMs, reads };
+}
+
+export function isReadsMode(value: unknown): value is ReadsMode {
+  return READS_MODES.some((mode) => mode === value);
 }
 
 function isBetween(value: unknown, min: number, max: number): value is number {

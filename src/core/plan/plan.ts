@@ -7,7 +7,7 @@
  * not in force any more is refused by the state machine.
  */
 import type { Command } from '../control/command.ts';
-import { specFounded } from '../control/spec.ts';
+import { type ReadsMode, specFounded } from '../control/spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -36,13 +36,14 @@ export interface Founding {
   readonly founders: readonly NodeId[];
   /** As this node was told; taken when nothing is agreed on yet. */
   readonly forgetAfterMs: number | null;
+  readonly reads?: ReadsMode;
 }
 
 export function plan(state: ControlState, seen: Observation, founding: Founding): Action[] {
   const atMs = seen.nowMs;
   if (state.spec === null) {
-    const { founders, forgetAfterMs } = founding;
-    const spec = specFounded(founders.length, forgetAfterMs);
+    const { founders, forgetAfterMs, reads } = founding;
+    const spec = specFounded(founders.length, forgetAfterMs, reads);
     const command: Command = { kind: 'found', atMs, spec, founders };
     return [{ kind: 'propose', command, why: 'nothing is agreed on yet' }];
   }

@@ -25,6 +25,7 @@ export type SettingKey =
   | 'ephemeral'
   | 'zone'
   | 'forget-after'
+  | 'reads'
   | 'relay-threads';
 
 export interface StartSetting {
@@ -96,6 +97,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   option('ephemeral', 'no disk to come back with: leave when stopped (default: no)'),
   setting('zone', 'NAME', 'where this node stands: copies are spread over zones'),
   setting('forget-after', 'TIME', 'gone for so long, a node is replaced; never (default: 10m)'),
+  setting('reads', 'MODE', 'on followers: leader, local or linearizable (default: leader)'),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
   setting('relay-threads', 'N', 'threads that serve clients, 0 to 64 or auto (default: auto)'),

@@ -63,8 +63,9 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
 
 function specText({ spec }: Status): string {
   if (spec === null) return 'not agreed on yet';
-  const { version, replicas, forgetAfter } = spec;
-  return `${replicas} replicas, a node is forgotten after ${forgetAfter} (version ${version})`;
+  const { version, replicas, forgetAfter, reads } = spec;
+  const forgets = `a node is forgotten after ${forgetAfter}`;
+  return `${replicas} replicas, ${forgets}, reads ${reads} (version ${version})`;
 }
 
 function controlText({ control }: Status): string {

@@ -14,6 +14,8 @@ export interface OrderPath {
   readonly means: string;
 }
 
+const SPEC_BODY = '{"replicas": N, "forgetAfter": "10m", "reads": "local"}, any of them';
+
 export const ORDER_PATHS: readonly OrderPath[] = [
   {
     method: 'POST',
@@ -23,7 +25,7 @@ export const ORDER_PATHS: readonly OrderPath[] = [
   {
     method: 'PATCH',
     path: '/spec',
-    means: 'changes what is wanted; body {"replicas": N, "forgetAfter": "10m"}, either or both',
+    means: `changes what is wanted; body ${SPEC_BODY}`,
   },
   { method: 'POST', path: '/remove', means: 'takes a node out for good; body {"node": "NODE"}' },
 ];
@@ -52,6 +54,7 @@ const RemoveBody = z.strictObject({ node: NODE_NAME });
 const SpecBody = z.strictObject({
   replicas: z.number().optional(),
   forgetAfter: z.string().max(20).optional(),
+  reads: z.string().max(20).optional(),
 });
 
 export function addOrders(
@@ -113,14 +116,14 @@ function versionWanted(header: string | undefined): number | null | 'bad' {
 /** In the words of the core, or what is wrong with it. */
 function specChange(body: unknown): SpecChange | string {
   const parsed = SpecBody.safeParse(body);
-  if (!parsed.success || Object.keys(parsed.data).length === 0)
-    return 'the body is {"replicas": N, "forgetAfter": "10m"}, either or both';
-  const { replicas, forgetAfter } = parsed.data;
+  if (!parsed.success || Object.keys(parsed.data).length === 0) return `the body is ${SPEC_BODY}`;
+  const { replicas, forgetAfter, reads } = parsed.data;
   const forgetAfterMs = forgetAfter === 'never' ? null : parseDuration(forgetAfter ?? '');
   if (forgetAfter !== undefined && forgetAfter !== 'never' && forgetAfterMs === null)
     return 'forgetAfter is a time like "10m", or "never"';
   return parseSpecChange({
     ...(replicas === undefined ? {} : { replicas }),
     ...(forgetAfter === undefined ? {} : { forgetAfterMs }),
+    ...(reads === undefined ? {} : { reads }),
   });
 }

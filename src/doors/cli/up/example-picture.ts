@@ -17,7 +17,7 @@ export function exampleStatus(node: string, changes: Partial<Status> = {}): Stat
     log: { bytes: 5_000_000 },
     snapshot: { bytes: 0, offset: 0 },
     control: { role: 'follower', leader: 'node1', term: 2, voters: ['node1', 'node2', 'node3'] },
-    spec: { version: 1, replicas: 2, forgetAfter: '10m' },
+    spec: { version: 1, replicas: 2, forgetAfter: '10m', reads: 'leader' },
     members: [
       { node: 'node1', role: 'follower', address: '127.0.0.1:6379', lagBytes: 2_048 },
       { node: 'node2', role: 'leader', address: '127.0.0.1:6380', lagBytes: 0 },
