@@ -8,6 +8,7 @@ import type { NodeId } from '../core/scalars.ts';
 import { httpToken } from '../doors/access.ts';
 import { HttpDoor } from '../doors/http/server.ts';
 import { Mesh } from '../io/peers/mesh.ts';
+import { versionText } from '../io/server/flavor.ts';
 import { type LocatedServer, locateServer } from '../io/server/locate.ts';
 import { RealDisk } from '../io/storage/disk.ts';
 import { type DirectoryLock, lockDirectory } from '../io/storage/lock.ts';
@@ -30,6 +31,7 @@ import { reachableHost } from './own-address.ts';
 import { OwnDiscovery } from './own-discovery.ts';
 import { OwnIdentity } from './own-identity.ts';
 import type { OwnServer } from './own-server.ts';
+import { handOverFirst } from './planned-stop.ts';
 import { RelayRoute } from './relay-route.ts';
 import { settingLines } from './server-settings.ts';
 import { DATA_GROUP, type DataGroup } from './shard/data-group.ts';
@@ -69,6 +71,7 @@ export class Agent {
       ports: {
         connectServer: () => this.server.connect(),
         connectLeader: (node, signal) => this.mesh.openRelay(node, signal),
+        readPoint: (reached) => this.group?.reads.follower.point(reached),
         nextRound: () => this.group?.nextRound ?? 0,
         hold: relayHold(() => this.group?.strong.hold ?? null),
       },
@@ -93,9 +96,7 @@ export class Agent {
 
   get serverVersion(): string {
     const flavor = this.#located?.flavor;
-    return flavor === undefined
-      ? ''
-      : `${flavor.product} ${flavor.major}.${flavor.minor}.${flavor.patch}`;
+    return flavor === undefined ? '' : versionText(flavor);
   }
 
   get identity(): OwnIdentity {
@@ -199,7 +200,9 @@ export class Agent {
   /** `isPlanned`: hands over first what this node leads. Leaves no process behind. */
   async stop(isPlanned: boolean): Promise<void> {
     if (this.#isStopping) return;
-    if (isPlanned && !this.#isRemoved) await this.#handOverFirst();
+    const { config, group, journal } = this;
+    if (isPlanned && !this.#isRemoved)
+      await handOverFirst({ config, group, assembly: this.#assembly, journal });
     this.#isStopping = true;
     this.#ticker?.stop();
     this.clients.close();
@@ -216,23 +219,6 @@ export class Agent {
     if (opened !== null && opened.store.failure === null)
       await new Promise<void>((resolve) => opened.store.close(() => resolve()));
     this.#lock?.release();
-  }
-
-  async #handOverFirst(): Promise<void> {
-    const { group } = this;
-    if (this.config.ephemeral) await this.#assembly?.leave();
-    if (group === null || !group.strong.isOpen || group.raft.isSoleVoter) {
-      await this.#assembly?.handOver();
-      return;
-    }
-    const over = new Promise<void>((resolve) => {
-      setTimeout(resolve, LIMITS.stopMsMax).unref();
-      group.handOver(null, (ok, why) => {
-        this.journal.info('agent.handedOver', { ok, why });
-        resolve();
-      });
-    });
-    await Promise.all([over, this.#assembly?.handOver()]);
   }
 
   #buildMembership(identity: OwnIdentity): Membership {
@@ -331,6 +317,7 @@ export class Agent {
       journal,
       data: () => this.group,
       leaderKnown: (leader) => this.route.setLeader(leader),
+      readsWanted: (reads) => this.clients.setReads(reads),
       addresses: this.#addresses,
       removed: () => this.#retire(),
       fatal: (error) => this.onFatal(error),
@@ -390,6 +377,7 @@ export class Agent {
     this.group?.tick();
     this.assembly.tick();
     this.clients.tick();
+    this.route.tick();
   }
 }
 

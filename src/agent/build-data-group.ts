@@ -44,6 +44,7 @@ export function buildDataGroup(parts: DataGroupParts): DataGroup {
     peers: {
       send: (to, message) => mesh.send(DATA_GROUP, to, message),
       sendTransfer: (to, message) => mesh.sendTransfer(DATA_GROUP, to, message),
+      sendRead: (to, message) => mesh.note(to, 'read', message),
       announceSnapshot: parts.announceSnapshot,
     },
     relay: route,

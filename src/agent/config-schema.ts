@@ -1,7 +1,8 @@
 /** The shape of each setting: text from a flag, a variable or a file to a checked value. */
 import { z } from 'zod';
 import { CHARTER_MEMBERS_MAX } from '../core/charter/charter.ts';
-import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN, READS_MODES } from '../core/control/spec.ts';
+import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN } from '../core/control/spec.ts';
+import { READS_MODES } from '../core/reads-mode.ts';
 import { parseBytes } from '../doors/bytes.ts';
 import { parseDuration } from '../doors/durations.ts';
 import { parseHost } from '../io/discovery/address.ts';

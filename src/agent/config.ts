@@ -4,7 +4,8 @@
  * Invariants: nothing but loopback is bound without a credential (the secret for peers, the
  * password for clients and HTTP); credentials come from files only and appear in no message.
  */
-import { FORGET_AFTER_MS_DEFAULT, type ReadsMode } from '../core/control/spec.ts';
+import { FORGET_AFTER_MS_DEFAULT } from '../core/control/spec.ts';
+import type { ReadsMode } from '../core/reads-mode.ts';
 import { isLoopback } from '../doors/access.ts';
 import type { SettingKey } from '../doors/cli/start-options.ts';
 import { addressText } from '../io/discovery/address.ts';

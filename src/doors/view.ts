@@ -1,7 +1,7 @@
 /** What a door may see of the agent. The JSON of `GET /status` is exactly `Status`. */
 
-import type { ReadsMode } from '../core/control/spec.ts';
 import type { Decision, MemberFacts } from '../core/control/state.ts';
+import type { ReadsMode } from '../core/reads-mode.ts';
 
 /**
  * In the data group: `learner` gets everything and does not vote, `spare` is a node that the spec

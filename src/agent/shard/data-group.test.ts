@@ -67,12 +67,14 @@ function world() {
       send: (to, message) => sent.push(`${message.kind} to ${to[0]}`),
       sendTransfer: (_, { kind }) => sent.push(kind),
       announceSnapshot: () => undefined,
+      sendRead: () => undefined,
     },
     relay: {
       open: () => undefined,
       endReign: () => undefined,
       setLeader: () => undefined,
       setReadsPaused: () => undefined,
+      setSpell: () => undefined,
     },
     watch: {
       began: () => undefined,

@@ -22,6 +22,7 @@ import { DivergenceWatch } from './divergence-watch.ts';
 import { GroupLeases } from './group-leases.ts';
 import type { DataGroupOptions } from './group-options.ts';
 import { raftOf } from './group-raft.ts';
+import { GroupReads } from './group-reads.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
 import { type ChangeDone, type ChangeOptions, MemberChanges } from './member-changes.ts';
 
@@ -34,6 +35,7 @@ export class DataGroup {
   readonly #o: DataGroupOptions;
   readonly #driver: Driver;
   readonly #feed: Feed;
+  readonly reads: GroupReads;
   readonly #puller: SnapshotPuller;
   readonly #giver: SnapshotGiver;
   readonly #compaction: Compaction;
@@ -88,6 +90,7 @@ export class DataGroup {
       diverged: (why) => this.strong.diverged(why),
     });
     this.#leases = this.#buildLeases();
+    this.reads = this.#buildReads();
     this.strong = new Strong(limits, this.#strongPorts(), index, this.#feed);
     this.#compaction = this.#buildCompaction();
     this.#diskWatch = this.#buildDiskWatch();
@@ -151,6 +154,7 @@ export class DataGroup {
     const newest = this.#snapshots.newest;
     this.#driver.handle({ kind: 'tick' });
     this.strong.tick();
+    this.reads.tick();
     this.#puller.tick();
     this.#compaction.tick({
       isLeader: this.isLeader,
@@ -228,10 +232,16 @@ export class DataGroup {
       server,
       raft: this.#raftPort(),
       relay,
+      reads: this.reads.follower,
       ...(watch ? { watch } : {}),
       ...(leases ? { newLease: () => leases.next() } : {}),
       note: (event, facts) => note(event === 'server.down' ? 'warn' : 'info', event, facts),
     };
+  }
+
+  #buildReads(): GroupReads {
+    const parts = { raft: this.raft, feed: this.#feed, strong: () => this.strong };
+    return new GroupReads({ ...this.#o, ...parts, handle: (event) => this.#driver.handle(event) });
   }
 
   #buildLeases(): GroupLeases | null {
@@ -331,12 +341,17 @@ export class DataGroup {
   }
 
   #noticed(notice: Notice): void {
-    const { strong } = this;
     this.#o.onNotice(notice);
     this.#leases?.noticed(notice);
     this.#changes.noticed(notice);
     if (notice.kind === 'becameLeader' || notice.kind === 'configurationChanged')
       this.#o.watch?.replicasHolding(this.replicasHolding);
+    this.#heard(notice);
+    this.reads.noticed(notice);
+  }
+
+  #heard(notice: Notice): void {
+    const { strong } = this;
     switch (notice.kind) {
       case 'commit':
         strong.committed(notice.upTo);

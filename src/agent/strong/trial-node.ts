@@ -87,7 +87,7 @@ class TrialNode {
   };
 
   readonly reply = (text: string, round = 0): void =>
-    this.node.addReply(
+    this.node.hold?.add(
       { release: (bytes) => this.replies.push(bytes.toString()) },
       Buffer.from(text),
       round,
@@ -147,6 +147,7 @@ class TrialNode {
           say('endReign');
         },
         setLeader: () => undefined,
+        setSpell: () => undefined,
         setReadsPaused: (isPaused) => say(isPaused ? 'pauseReads' : 'resumeReads'),
       },
       watch: {

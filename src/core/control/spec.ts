@@ -5,19 +5,14 @@
  * that no spec exists which is not within its bounds.
  */
 
-/**
- * Who answers reads that come in on a follower. leader: it does. local: the follower's own server,
- * never older than what the connection has seen of the leader. linearizable: the same server, once
- * it has applied all that was acknowledged to anybody before.
- */
-export const READS_MODES = ['leader', 'local', 'linearizable'] as const;
-export type ReadsMode = (typeof READS_MODES)[number];
+import { isReadsMode, READS_MODES, type ReadsMode } from '../reads-mode.ts';
 
 export interface Spec {
   /** Copies of the data beside the leader's: the data group has one voter more. */
   readonly replicas: number;
   /** A member that nobody has seen for so long is replaced, or removed; null: never by itself. */
   readonly forgetAfterMs: number | null;
+  /** Of reads that come in on a follower. */
   readonly reads: ReadsMode;
 }
 
@@ -69,10 +64,6 @@ export function parseSpec(value: unknown): Spec | null {
   const { replicas, forgetAfterMs, reads = 'leader' } = change;
   if (replicas === undefined || forgetAfterMs === undefined) return null;
   return { replicas, forgetAfterMs, reads };
-}
-
-export function isReadsMode(value: unknown): value is ReadsMode {
-  return READS_MODES.some((mode) => mode === value);
 }
 
 function isBetween(value: unknown, min: number, max: number): value is number {

@@ -7,7 +7,7 @@
  * not in force any more is refused by the state machine.
  */
 import type { Command } from '../control/command.ts';
-import { type ReadsMode, specFounded } from '../control/spec.ts';
+import { specFounded } from '../control/spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -18,6 +18,7 @@ import {
 } from '../control/state.ts';
 import { isMember } from '../raft/configuration.ts';
 import { majority } from '../raft/quorum.ts';
+import type { ReadsMode } from '../reads-mode.ts';
 import type { NodeId } from '../scalars.ts';
 import { type ControlStep, nextControlStep } from './control-voters.ts';
 import { isDataSettled } from './data-change.ts';

@@ -1,6 +1,6 @@
 /** `althing members`, `remove`, `scale` and `reads`: who belongs to it, and what is wanted. */
 import type { Command } from 'commander';
-import { isReadsMode, READS_MODES } from '../../core/control/spec.ts';
+import { isReadsMode, READS_MODES } from '../../core/reads-mode.ts';
 import type { AssemblyView } from '../view.ts';
 import {
   type AgentClient,
