@@ -18,11 +18,10 @@ import { AgentOrders } from './agent-orders.ts';
 import { AgentView } from './agent-view.ts';
 import { Assembly } from './assembly.ts';
 import { buildDataGroup } from './build-data-group.ts';
-import { buildOwnServer } from './build-own-server.ts';
+import { type BuiltServer, buildOwnServer } from './build-own-server.ts';
 import { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
 import { CONTROL_GROUP } from './control/control-group.ts';
-import type { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { Membership } from './membership.ts';
@@ -52,11 +51,10 @@ export class Agent {
   #mesh: Mesh | null = null;
   #assembly: Assembly | null = null;
   readonly #addresses = new AddressBook((all) => this.#mesh?.dial(all));
-  #server: OwnServer | null = null;
+  #built: BuiltServer | null = null;
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
   #http: HttpDoor | null = null;
-  #feedListener: FeedListener | null = null;
   #opened: OpenedGroup | null = null;
   #ticker: Ticker | null = null;
   readonly #disk = new RealDisk();
@@ -91,7 +89,7 @@ export class Agent {
   }
 
   get server(): OwnServer {
-    return present(this.#server);
+    return present(this.#built).server;
   }
 
   get serverVersion(): string {
@@ -129,10 +127,11 @@ export class Agent {
 
   /** What the view asks of the server; answers also while there is none. */
   get serverState() {
-    const server = this.#server;
+    const server = this.#built?.server;
     return {
       pid: server?.pid ?? null,
       lastDown: server?.lastDown ?? null,
+      localProblem: this.#built?.serverClients.problem ?? null,
       diverged: server?.lastDivergence ?? null,
       info: async () => (await server?.call(['INFO', 'everything'])) ?? null,
     };
@@ -163,7 +162,7 @@ export class Agent {
     const { now } = this.#identity;
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
-    ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
+    this.#built = await buildOwnServer({
       config,
       located: this.#located,
       settingLines: lines,
@@ -171,7 +170,7 @@ export class Agent {
       clients: this.clients,
       group: () => this.group,
       journal,
-    }));
+    });
     this.#mesh = this.#buildMesh();
     this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
     this.#http = this.#buildHttp();
@@ -212,8 +211,8 @@ export class Agent {
     await this.#http?.stop();
     await this.#mesh?.stop();
     await this.discovery.stop();
-    await this.#server?.end();
-    await this.#feedListener?.stop();
+    await this.#built?.server.end();
+    await this.#built?.feedListener.stop();
     await this.#assembly?.close();
     const opened = this.#opened;
     if (opened !== null && opened.store.failure === null)

@@ -120,6 +120,7 @@ export const SHAPES = {
   port: shape(port, 'not a port', PORT),
   'peer-port': shape(port, 'not a port', PORT),
   'http-port': shape(port, 'not a port', PORT),
+  'local-port': shape(port, 'not a port', PORT),
   bind: shape(host, 'not an address', 'give one address of this machine without a port'),
   announce: shape(host, 'not a host', 'give a host name or address without a port'),
   'secret-file': shape(path, 'not a path', 'give a file'),

@@ -87,6 +87,7 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     zone: '',
     forgetAfterMs: 600_000,
     reads: 'leader',
+    localPort: null,
     relayThreads: 0,
   });
   equal(provenance.get('dir'), '--dir (flag)');

@@ -24,6 +24,8 @@ export interface NodeConfig {
   /** Addresses to listen on, without brackets. */
   readonly bind: { readonly client: string; readonly peers: string; readonly http: string };
   readonly ports: { readonly client: number; readonly peers: number; readonly http: number };
+  /** Where the server itself listens, for reads, while it follows; null: nowhere. */
+  readonly localPort: number | null;
   /** The host that others and clients use, IPv6 in brackets; null when none was given. */
   readonly announce: string | null;
   /** `host:port` of every node, this one perhaps included, IPv6 in brackets. */
@@ -83,7 +85,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...gathered.issues,
     ...credentials.issues,
     ...missing(gathered),
-    ...refusedPorts(ports),
+    ...refusedPorts(ports, values['local-port']),
     ...refusedSources(gathered, discover, input.environment),
     ...refusedExposure(gathered, discover, credentials),
     ...refusedThreads(gathered, input),
@@ -95,6 +97,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     dir: values.dir ?? '',
     bind,
     ports,
+    localPort: values['local-port'] ?? null,
     announce: values.announce ?? null,
     peers: values.peers ?? [],
     discover,
@@ -221,13 +224,14 @@ function missing({ values, issues }: Gathered): ConfigIssue[] {
   return found;
 }
 
-function refusedPorts(ports: NodeConfig['ports']): ConfigIssue[] {
-  if (new Set(Object.values(ports)).size === 3) return [];
+function refusedPorts(ports: NodeConfig['ports'], localPort?: number): ConfigIssue[] {
+  const all = [...Object.values(ports), ...(localPort === undefined ? [] : [localPort])];
+  if (new Set(all).size === all.length) return [];
   return [
     {
-      path: '--port, --peer-port, --http-port',
+      path: `--port, --peer-port, --http-port${localPort === undefined ? '' : ', --local-port'}`,
       source: 'rule',
-      text: `${ports.client}, ${ports.peers}, ${ports.http} are not three different ports`,
+      text: `${all.join(', ')} are not ${all.length === 3 ? 'three' : 'four'} different ports`,
       todo: 'give each its own',
     },
   ];

@@ -165,7 +165,7 @@ function refusals({ mesh }: Agent): Problem[] {
 }
 
 function serverProblems({ group, serverState }: Agent): Problem[] {
-  const { lastDown, diverged } = serverState;
+  const { lastDown, localProblem, diverged } = serverState;
   const problems: Problem[] = [];
   const notLoadable = group?.snapshotProblem ?? null;
   // Its last words do not say why it had to be ended.
@@ -174,6 +174,12 @@ function serverProblems({ group, serverState }: Agent): Problem[] {
       code: 'SERVER_DOWN',
       text: `the server beside this node is not running: ${lastDown ?? 'it never started'}`,
       todo: 'its last words say why; the agent starts it again by itself',
+    });
+  if (localProblem !== null)
+    problems.push({
+      code: 'LOCAL_PORT',
+      text: `the server does not listen for reads: ${localProblem}`,
+      todo: 'free that port, or give another --local-port',
     });
   if (diverged !== null)
     problems.push({

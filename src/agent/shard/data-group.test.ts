@@ -40,6 +40,7 @@ const SERVER = {
   acknowledge: () => undefined,
   setCapturePaused: () => undefined,
   pauseWrites: () => undefined,
+  serveReads: () => undefined,
 } as unknown as GroupServer;
 
 /** `a` of a, b, c, with leases. Its disk is synced when the test says so. */

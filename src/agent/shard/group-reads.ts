@@ -23,7 +23,7 @@ export interface GroupReadsOptions {
   readonly raft: Raft;
   readonly feed: Feed;
   readonly strong: () => Strong;
-  readonly server: Pick<ServerPort, 'askRole'>;
+  readonly server: Pick<ServerPort, 'askRole' | 'serveReads'>;
   readonly relay: Pick<RelayPort, 'setSpell'>;
   readonly peers: { sendRead(to: NodeId, message: ReadMessage): void };
   readonly handle: (event: RaftEvent) => void;

@@ -17,7 +17,7 @@ import type { ReplOffset } from '../../core/scalars.ts';
 import type { RelayPort, RoleSeen, ServerPort } from './ports.ts';
 
 export interface FollowerReadsPorts {
-  readonly server: Pick<ServerPort, 'askRole'>;
+  readonly server: Pick<ServerPort, 'askRole' | 'serveReads'>;
   readonly relay: Pick<RelayPort, 'setSpell'>;
   /** Asks whoever leads, as far as that is known; answered by `told`, or not at all. */
   readonly askLeader: (number: number) => void;
@@ -134,6 +134,7 @@ export class FollowerReads {
     this.#isOpen = true;
     this.#spells += 1;
     this.#ports.relay.setSpell(this.#spells);
+    this.#ports.server.serveReads(this.#life, true);
   }
 
   #close(): void {
@@ -143,6 +144,7 @@ export class FollowerReads {
     this.#isOpen = false;
     this.#raiseFloor();
     this.#ports.relay.setSpell(null);
+    this.#ports.server.serveReads(this.#life, false);
   }
 
   #raiseFloor(): void {

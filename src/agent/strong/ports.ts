@@ -31,6 +31,8 @@ export interface ServerPort {
    * `serverFailed` when the server refuses.
    */
   promote(life: number): void;
+  /** Whether clients may be at the server's own port, where it has one; `promote` closes it too. */
+  serveReads(life: number, isServed: boolean): void;
   /** Makes a primary follow our feed again. Answers `demoted` or `serverFailed`. */
   demote(life: number): void;
   /**

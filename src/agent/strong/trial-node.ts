@@ -125,6 +125,7 @@ class TrialNode {
         },
         acknowledge: () => undefined,
         setCapturePaused: (isPaused) => say(isPaused ? 'pauseCapture' : 'resumeCapture'),
+        serveReads: () => undefined,
         pauseWrites: (_life, forMs) => say(forMs > 0 ? 'pauseWrites' : 'unpauseWrites'),
       },
       raft: {

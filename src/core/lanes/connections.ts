@@ -326,6 +326,9 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     const replied = this.way.ownReplied(bytes);
     if (replied !== 'busy') {
       this.#events.onReply(replied);
+      // It has said that the leader is to answer, and nobody leads.
+      if (this.#upstream?.route.kind === 'follower' && this.isElsewhere && this.way.isOwnIdle)
+        this.detachOwn();
       return;
     }
     // No server has seen what waits: it waits on, until its end.

@@ -14,6 +14,7 @@ export type SettingKey =
   | 'port'
   | 'peer-port'
   | 'http-port'
+  | 'local-port'
   | 'bind'
   | 'announce'
   | 'secret-file'
@@ -87,6 +88,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('port', 'PORT', 'port for clients (default: 6379)'),
   setting('peer-port', 'PORT', 'port for the other nodes (default: 7379)'),
   setting('http-port', 'PORT', 'port for HTTP (default: 8379)'),
+  setting('local-port', 'PORT', 'port of the server itself, for reads, while it follows'),
   setting('bind', 'ADDRESS', 'address to listen on (default: all with a secret and a password)'),
   setting('announce', 'HOST', 'host under which clients and other nodes reach this node'),
   setting('secret-file', 'FILE', 'file with the secret that all nodes share, at least 128 bits'),

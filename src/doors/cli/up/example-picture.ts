@@ -33,6 +33,7 @@ export function exampleSight(i: number, changes: Partial<NodeSight> = {}): NodeS
   const addresses = {
     node: `node${i + 1}`,
     clients: 6379 + i,
+    local: null,
     peers: 7379 + i,
     http: 8379 + i,
   };
