@@ -17,7 +17,7 @@ function withAlone(p50Ms: number): Results {
 
 test('what was not measured is not judged', () => {
   const verdicts = judge(noResults([])).map(({ verdict }) => verdict);
-  equal(verdicts.length, 8);
+  equal(verdicts.length, 9);
   deepEqual([...new Set(verdicts)], ['not measured']);
 });
 
@@ -51,6 +51,18 @@ test('a switchover is judged by what the worst client saw', () => {
   const switchover = { clientGapMs: 120, anyGapMs: 5, calmGapMs: 3, answer: '' };
   const results = { ...exampleResults(), switchovers: [switchover] };
   equal(judgement(results, /switchover/)?.verdict, 'MISSED');
+});
+
+test('the port of a follower’s server is held against a bare replica of the same rounds', () => {
+  const verdict = (...shares: readonly number[]) => {
+    const locals = shares.map((share, i) => {
+      return { round: i + 1, barePerSecond: 1_000, localPerSecond: 1_000 * share };
+    });
+    return judgement({ ...exampleResults(), locals }, /own port/)?.verdict;
+  };
+  equal(verdict(0.9, 1, 1.1), 'aim reached');
+  equal(verdict(0.94, 0.96, 0.97), 'mark reached');
+  equal(verdict(0.9, 0.94, 1), 'MISSED');
 });
 
 test('snapshots are judged only on the deployment and on enough requests', () => {

@@ -26,6 +26,7 @@ export type Mark = MarkFacts &
         readonly worst: number;
         readonly aims: { readonly median: number; readonly worst: number };
       }
+    | { readonly kind: 'local'; readonly least: number; readonly aims: number }
     | { readonly kind: 'switchover'; readonly mostMs: number; readonly aimsMs: number }
   );
 
@@ -49,6 +50,14 @@ export const MARKS: readonly Mark[] = [
     mark: '≤ 0.40 ms',
     aim: '2 × sync + 0.15 ms',
     mostMs: 0.4,
+  },
+  {
+    kind: 'local',
+    words: 'GET at a follower’s own port, pipeline of 16',
+    mark: 'share of a bare replica ≥ 0.95',
+    aim: '≥ 1.00',
+    least: 0.95,
+    aims: 1,
   },
   {
     kind: 'snapshot',
@@ -112,6 +121,11 @@ function judgeOne(mark: Mark, results: Results): Judged {
       const aimMs = aimAloneMs(results);
       const told = judged(spread, asMs, spread.median <= mark.mostMs, spread.median <= aimMs);
       return { ...told, value: told.value && `${told.value}; aim here ${asMs(aimMs)}` };
+    }
+    case 'local': {
+      const shares = results.locals.map((run) => run.localPerSecond / run.barePerSecond);
+      const spread = spreadOf(shares);
+      return judged(spread, asShare, spread.median >= mark.least, spread.median >= mark.aims);
     }
     case 'snapshot': {
       const spread = spreadOf(snapshotRatios(results));

@@ -5,7 +5,7 @@ export const USAGE = `npm run bench -- [options]
   --quick           only the cases that have marks, short: under five minutes
   --full            the whole cross product (many hours), and idle connections
   --only WORDS      the case of this name, or all whose names hold it; several with semicolons:
-                    "SET 50 connections; 1 KiB; paced; snapshot; kill; switchover; idle"
+                    "SET 50 connections; 1 KiB; paced; local; snapshot; kill; switchover; idle"
   --targets NAMES   of bare, always, etcd, deployment, tls (default: all)
   --rounds N        rounds of each case (default 5, with --quick 3)
   --seconds S       length of one run (default 3, with --quick 1.5)

@@ -23,7 +23,7 @@ export interface Case extends Shape {
   readonly pace: number | 'half' | null;
 }
 
-export const SPECIALS = ['snapshot', 'kill', 'switchover', 'idle'] as const;
+export const SPECIALS = ['local', 'snapshot', 'kill', 'switchover', 'idle'] as const;
 export type Special = (typeof SPECIALS)[number];
 
 export interface Plan {

@@ -72,6 +72,13 @@ export interface Switchover {
   readonly answer: string;
 }
 
+/** GET at a follower's own port, and at a bare replica, under the same writes. */
+export interface LocalRun {
+  readonly round: number;
+  readonly barePerSecond: number;
+  readonly localPerSecond: number;
+}
+
 export interface IdleRun {
   readonly target: string;
   readonly wanted: number;
@@ -93,6 +100,7 @@ export interface Results {
   readonly snapshots: SnapshotRun[];
   readonly kills: Kill[];
   readonly switchovers: Switchover[];
+  readonly locals: LocalRun[];
   readonly idle: IdleRun[];
   /** What was left out, and why. */
   readonly skipped: string[];
@@ -106,6 +114,7 @@ export function noResults(cases: readonly Case[]): Results {
     snapshots: [],
     kills: [],
     switchovers: [],
+    locals: [],
     idle: [],
     skipped: [],
   };

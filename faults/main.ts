@@ -61,13 +61,13 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function measured(options: FaultsOptions, hosts: Hosts, dir: string): Promise<Report> {
-  const { cell, seconds, seed, nodes, server, relayThreads } = options;
+  const { cell, seconds, seed, nodes, server, relayThreads, reads } = options;
   const shims = await buildShims();
   const shim = 'path' in shims ? shims.path : null;
   const begin = performance.now();
   const say = (line: string): void =>
     print(`[${((performance.now() - begin) / 1_000).toFixed(1).padStart(6)} s] ${line}`);
-  const run = new Run({ cell, seconds, seed, hosts, dir, server, relayThreads, shim, say });
+  const run = new Run({ cell, seconds, seed, hosts, dir, server, relayThreads, reads, shim, say });
   const record = await run.run().finally(() => run.close());
   say(`checking ${record.operations.length} operations`);
   const { checked, anomalies } = checkRecord(record.operations);
@@ -86,7 +86,8 @@ async function measured(options: FaultsOptions, hosts: Hosts, dir: string): Prom
     `npm run faults -- --cell ${cell} --seconds ${seconds} --seed ${seed}` +
     (nodes === 3 ? '' : ` --nodes ${nodes}`) +
     (server === null ? '' : ` --server ${server}`) +
-    (relayThreads === null ? '' : ` --relay-threads ${relayThreads}`);
+    (relayThreads === null ? '' : ` --relay-threads ${relayThreads}`) +
+    (reads === null ? '' : ` --reads ${reads}`);
   return {
     ...{ cell, seconds, seed, nodes, server: record.version, command },
     figures: figuresOf(seen, bands, untilMs),

@@ -5,7 +5,7 @@ import { readOptions } from './options.ts';
 test('a cell and seconds suffice; the seed is fresh, the nodes are three', () => {
   assert.deepEqual(readOptions(['--cell', 'kill', '--seconds', '30'], 7), {
     ...{ cell: 'kill', seconds: 30, seed: 7, nodes: 3, json: null, html: null, server: null },
-    ...{ keep: false, relayThreads: null },
+    ...{ keep: false, relayThreads: null, reads: null },
   });
 });
 
@@ -13,6 +13,12 @@ test('threads are given to every agent, none among them', () => {
   const words = ['--cell', 'kill', '--seconds', '30', '--relay-threads'];
   const threads = (n: string) => Object(readOptions([...words, n], 1)).relayThreads;
   assert.deepEqual([threads('0'), threads('2'), threads('65')], [0, 2, undefined]);
+});
+
+test('reads on followers are checked where they are linearizable', () => {
+  const words = ['--cell', 'kill', '--seconds', '30', '--reads'];
+  const reads = (mode: string) => Object(readOptions([...words, mode], 1)).reads;
+  assert.deepEqual(['linearizable', 'local'].map(reads), ['linearizable', undefined]);
 });
 
 test('bad words are told, never taken for something else', () => {

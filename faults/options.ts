@@ -1,5 +1,7 @@
 /** The words after `npm run faults --`. */
+
 import { parseArgs } from 'node:util';
+import type { ReadsMode } from '../src/core/reads-mode.ts';
 import { CELLS } from './cells.ts';
 
 export interface FaultsOptions {
@@ -9,6 +11,8 @@ export interface FaultsOptions {
   readonly nodes: number;
   /** Threads of each agent that serve clients; null: its own default. */
   readonly relayThreads: number | null;
+  /** Who answers reads on followers; what is checked is linearizability, so not `local`. */
+  readonly reads: ReadsMode | null;
   readonly json: string | null;
   readonly html: string | null;
   readonly server: string | null;
@@ -18,7 +22,7 @@ export interface FaultsOptions {
 
 export const USAGE = [
   'npm run faults -- --cell CELL --seconds N [--seed S] [--nodes 3] [--json FILE] [--html FILE]',
-  '                  [--server PATH] [--relay-threads N] [--keep]',
+  '                  [--server PATH] [--relay-threads N] [--reads MODE] [--keep]',
   '--cell list: what there is.',
   'Exits with 0 when clean, 1 when something was found, 2 when it cannot be run.',
 ].join('\n');
@@ -37,7 +41,7 @@ export function readOptions(
   const text = { type: 'string' } as const;
   const options = {
     ...{ cell: text, seconds: text, seed: text, nodes: text },
-    ...{ json: text, html: text, server: text, 'relay-threads': text },
+    ...{ json: text, html: text, server: text, 'relay-threads': text, reads: text },
     keep: { type: 'boolean' } as const,
   };
   try {
@@ -53,6 +57,7 @@ export function readOptions(
       seed: whole('seed', values.seed ?? String(freshSeed % SEED_MAX), 0, SEED_MAX),
       nodes: whole('nodes', values.nodes ?? '3', 3, NODES_MAX),
       relayThreads: threadsIn(values['relay-threads']),
+      reads: readsIn(values.reads),
       json: values.json ?? null,
       html: values.html ?? null,
       server: values.server ?? null,
@@ -65,6 +70,11 @@ export function readOptions(
 
 function threadsIn(given: string | undefined): number | null {
   return given === undefined ? null : whole('relay-threads', given, 0, THREADS_MAX);
+}
+
+function readsIn(given: string | undefined): ReadsMode | null {
+  if (given === undefined || given === 'leader' || given === 'linearizable') return given ?? null;
+  throw new Error(`--reads ${given}: give leader or linearizable`);
 }
 
 function whole(name: string, given: string | undefined, least: number, most: number): number {

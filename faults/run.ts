@@ -1,10 +1,12 @@
 /** One run of one cell, from founding to the last comparison. */
+
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Operation, Recorder } from '../sim/check/history.ts';
 import { Chance } from '../sim/time.ts';
+import type { ReadsMode } from '../src/core/reads-mode.ts';
 import { until } from '../test/system/processes.ts';
 import { CELLS, type Cell, SHIMMED } from './cells.ts';
 import { Client, type Notebook } from './client.ts';
@@ -29,6 +31,7 @@ export interface RunOptions {
   readonly server: string | null;
   /** Null: the agents' own default. */
   readonly relayThreads: number | null;
+  readonly reads: ReadsMode | null;
   /** The library before disk and clock; null: faults that need it are left out. */
   readonly shim: string | null;
   readonly say: (line: string) => void;
@@ -155,7 +158,7 @@ export class Run {
   }
 
   #makeNodes(): LiveNode[] {
-    const { hosts, dir, server, relayThreads } = this.#options;
+    const { hosts, dir, server, relayThreads, reads } = this.#options;
     const secret = join(dir, 'secret');
     writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
     const flags = [
@@ -163,6 +166,7 @@ export class Run {
       ...portFlags(hosts.indices.map((i) => hosts.addressOf(i))),
       ...(server === null ? [] : ['--server', server]),
       ...(relayThreads === null ? [] : ['--relay-threads', String(relayThreads)]),
+      ...(reads === null ? [] : ['--reads', reads]),
       ...(this.#cell.logLimit === undefined ? [] : ['--log-limit', this.#cell.logLimit]),
     ];
     return hosts.indices.map(

@@ -5,6 +5,7 @@
 
 import { DataGroup } from '../src/agent/shard/data-group.ts';
 import type { DataGroupOptions } from '../src/agent/shard/group-options.ts';
+import type { ReadMessage } from '../src/agent/shard/group-reads.ts';
 import type { OpenedShard } from '../src/agent/shard/open-shard.ts';
 import type { ShardLimits } from '../src/agent/shard/ports.ts';
 import type { ShardMember } from '../src/agent/shard/shard-member.ts';
@@ -32,7 +33,8 @@ import { must } from './violation.ts';
 export type Packet =
   | { readonly kind: 'raft'; readonly message: Message }
   | { readonly kind: 'transfer'; readonly message: TransferMessage }
-  | { readonly kind: 'offer'; readonly snapshot: SnapshotMeta };
+  | { readonly kind: 'offer'; readonly snapshot: SnapshotMeta }
+  | { readonly kind: 'read'; readonly message: ReadMessage };
 
 /** The one history of the simulated deployment. */
 export const HISTORY_ID = 'a17417'.padEnd(40, '0');
@@ -111,6 +113,7 @@ export class Life {
       peers: {
         send: (to, message) => outbox.send(to, message),
         sendTransfer: (to, message) => options.send(to, { kind: 'transfer', message }),
+        sendRead: (to, message) => options.send(to, { kind: 'read', message }),
         announceSnapshot: (snapshot) => options.sendAll({ kind: 'offer', snapshot }),
       },
       logLimitBytes: plan.logLimitBytes,
@@ -193,6 +196,9 @@ export class Life {
         return;
       case 'offer':
         this.group.snapshotOffered(from, packet.snapshot);
+        return;
+      case 'read':
+        this.data?.reads.received(from, packet.message);
         return;
       default:
         unreachable(packet);

@@ -17,6 +17,7 @@ import type {
   LaneWireEvents,
   Route,
 } from '../src/core/lanes/ports.ts';
+import { ReadPoints } from '../src/core/lanes/read-points.ts';
 import type { ScannerLimits } from '../src/core/resp/request-scanner.ts';
 import type { NodeId } from '../src/core/scalars.ts';
 import type { Asked } from './invariants.ts';
@@ -66,6 +67,7 @@ export class SimRelay implements RelayPort {
   #route: Route = { kind: 'none', why: 'this node is starting' };
   #leader: NodeId | null = null;
   #isPaused = false;
+  readonly #points = new ReadPoints(() => undefined);
   #admitted = 0;
 
   constructor(options: RelayOptions) {
@@ -86,6 +88,7 @@ export class SimRelay implements RelayPort {
       nextRound,
       soon,
       hold: this.hold,
+      isFenced: true,
     };
     this.#lanes = new Lanes(ports, options.lanesMax);
     this.#onLanes = this.#hostWith(wires, this.#lanes);
@@ -133,6 +136,8 @@ export class SimRelay implements RelayPort {
     this.#leader = leader;
   }
 
+  setSpell(): void {}
+
   setReadsPaused(isPaused: boolean): void {
     this.#isPaused = isPaused;
     this.#lanes.setHurried(isPaused);
@@ -172,6 +177,10 @@ export class SimRelay implements RelayPort {
         return route();
       },
       lanes,
+      follower: null,
+      points: this.#points,
+      reads: 'leader',
+      countReadsHere: () => undefined,
       retryMs: RETRY_MS,
       nextRound,
       connectOwn: (to, events) => {

@@ -161,6 +161,10 @@ export class Session implements ConnectedSession, ConnectionsEvents {
     this.#settle();
   }
 
+  onReadPoint(): void {
+    this.go();
+  }
+
   onLaneReady(): void {
     this.go();
   }

@@ -199,6 +199,9 @@ export class SimServer implements GroupServer {
     this.#ask(life, writePause(forMs), () => undefined);
   }
 
+  /** Nobody is at a port of its own here. */
+  serveReads(): void {}
+
   unexpectedErrors(done: (errors: number | null) => void): void {
     if (this.#admin === null) {
       done(null);

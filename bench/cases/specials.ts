@@ -8,6 +8,7 @@ import type { TargetHouse } from '../targets/house.ts';
 import type { Bench } from './bench.ts';
 import { measureIdle } from './idle.ts';
 import { measureKill } from './kill.ts';
+import { measureLocalPort } from './local-port.ts';
 import { measureSnapshots, SNAPSHOT_LOG_LIMIT } from './snapshot.ts';
 import { measureSwitchover } from './switchover.ts';
 
@@ -26,6 +27,9 @@ export async function runSpecials(
   }
   for (const special of specials) {
     switch (special) {
+      case 'local':
+        await measureLocalPort(house, bench);
+        break;
       case 'snapshot':
         await runSnapshots(house, bench);
         break;

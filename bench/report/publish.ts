@@ -20,8 +20,8 @@ export interface PublishOptions {
 
 /** Also what a run measured that was broken off. */
 export async function publish(results: Results, { options, server, say }: PublishOptions) {
-  const { runs, snapshots, kills, switchovers, idle } = results;
-  const measured = [runs, snapshots, kills, switchovers, idle];
+  const { runs, snapshots, kills, switchovers, locals, idle } = results;
+  const measured = [runs, snapshots, kills, switchovers, locals, idle];
   if (measured.every(({ length }) => length === 0)) return;
   for (const line of tableLines(results)) say(line);
   const facts: Facts = {

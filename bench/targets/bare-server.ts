@@ -13,6 +13,8 @@ export interface BareOptions {
   readonly dir: string;
   /** `appendonly yes` with `appendfsync always`. */
   readonly isSynced: boolean;
+  /** Whom it follows; null: nobody. */
+  readonly primary: BareServer | null;
 }
 
 export class BareServer implements Target {
@@ -28,13 +30,14 @@ export class BareServer implements Target {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { server, isSynced } = this.#options;
+    const { server, isSynced, primary } = this.#options;
     const dir = join(this.#options.dir, this.name);
     mkdirSync(dir, { recursive: true });
     this.#port = await findBasePort([0], 1);
     const log = isSynced ? { appendonly: 'yes', appendfsync: 'always' } : { appendonly: 'no' };
     const settings = { port: this.#port, bind: '127.0.0.1', dir, save: '', ...log };
     const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
+    if (primary !== null) args.push('--replicaof', `127.0.0.1 ${await primary.port()}`);
     const child = new Child(server, args);
     this.#child = child;
     await child.until(() => answersPing(this.#port), `${this.name} did not start`, signal);

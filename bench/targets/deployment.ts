@@ -26,6 +26,8 @@ export interface DeploymentSpec {
   readonly logLimit: string | null;
   /** Whether agents talk over TLS. */
   readonly isEncrypted: boolean;
+  /** Servers of followers listen themselves. */
+  readonly hasLocalPorts: boolean;
   /** Further arguments of `althing start`. */
   readonly flags: readonly string[];
 }
@@ -34,6 +36,7 @@ export interface Sight extends AgentAnswer {
   readonly node: string;
   readonly clientPort: number;
   readonly httpPort: number;
+  readonly localPort: number | null;
 }
 
 const LEVEL_MS_MAX = 60_000;
@@ -70,8 +73,8 @@ export class DeploymentTarget implements Target {
 
   async start(signal: AbortSignal): Promise<void> {
     const { nodes, server, dir, logLimit, isEncrypted, flags } = this.#spec;
-    this.#basePort = await findBasePort([0, 1_000, 2_000], nodes);
-    const addresses = addressesOf(nodes, this.#basePort);
+    this.#basePort = await findBasePort([0, 1_000, 2_000, 3_000], nodes);
+    const addresses = this.#addresses();
     const names = addresses.map(({ node }) => node);
     const directory = openStateDirectory(dir, names, true);
     const options: DeploymentOptions = {
@@ -118,13 +121,18 @@ export class DeploymentTarget implements Target {
 
   async look(): Promise<readonly Sight[]> {
     const sights = await Promise.all(
-      addressesOf(this.#spec.nodes, this.#basePort).map(async ({ node, clients, http }) => {
+      this.#addresses().map(async ({ node, clients, http, local }) => {
         const answer = await askStatus(http);
-        return { ...answer, node, clientPort: clients, httpPort: http };
+        return { ...answer, node, clientPort: clients, httpPort: http, localPort: local };
       }),
     );
     for (const { status } of sights) if (status?.server.pid) this.#servers.add(status.server.pid);
     return sights;
+  }
+
+  #addresses() {
+    const { nodes, hasLocalPorts } = this.#spec;
+    return addressesOf(nodes, this.#basePort, hasLocalPorts);
   }
 
   async leader(): Promise<Sight> {

@@ -18,6 +18,8 @@ interface BuildOptions {
   readonly logLimit?: string | null;
   /** In the clear unless asked for, as it is judged. */
   readonly isEncrypted?: boolean;
+  /** Servers of followers listen themselves. */
+  readonly hasLocalPorts?: boolean;
 }
 
 export class TargetHouse {
@@ -28,6 +30,10 @@ export class TargetHouse {
 
   constructor(options: HouseOptions) {
     this.#o = options;
+  }
+
+  get server(): string {
+    return this.#o.server;
   }
 
   get targets(): readonly Target[] {
@@ -44,7 +50,9 @@ export class TargetHouse {
     const { options, server, dir } = this.#o;
     for (const name of options.targets) {
       if (name === 'bare' || name === 'always') {
-        await this.#add(new BareServer({ name, server, dir, isSynced: name === 'always' }));
+        await this.#add(
+          new BareServer({ name, server, dir, isSynced: name === 'always', primary: null }),
+        );
       } else if (name === 'tls') {
         await this.#add(this.build(name, BASE.nodes, options.flags, { isEncrypted: true }));
       } else if (name === 'deployment') {
@@ -70,12 +78,13 @@ export class TargetHouse {
     name: string,
     nodes: number,
     flags: readonly string[],
-    { logLimit = null, isEncrypted = false }: BuildOptions = {},
+    { logLimit = null, isEncrypted = false, hasLocalPorts = false }: BuildOptions = {},
   ): DeploymentTarget {
     const { server, dir } = this.#o;
     this.#built += 1;
     const own = join(dir, `deployment-${this.#built}`);
-    return new DeploymentTarget({ name, nodes, server, dir: own, logLimit, isEncrypted, flags });
+    const how = { logLimit, isEncrypted, hasLocalPorts, flags };
+    return new DeploymentTarget({ name, nodes, server, dir: own, ...how });
   }
 
   /** It is stopped in the end, if nobody does it before. */

@@ -9,6 +9,7 @@ import type { OrderResult, Orders } from '../doors/orders.ts';
 import type { Agent } from './agent.ts';
 import { Asks, refused } from './asks.ts';
 import { timeForPeopleMs } from './journal.ts';
+import { readMessageFrom } from './shard/group-reads.ts';
 
 /** The leader answers within its own bound for a hand-over; this one is for a lost answer. */
 const ANSWER_MS_MAX = 8_000;
@@ -66,10 +67,16 @@ export class AgentOrders implements Orders {
   noted(from: NodeId, topic: string, body: unknown): void {
     const fields =
       typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
-    if (topic === 'snapshot') this.#snapshotOffered(from, fields);
+    if (topic === 'read') this.#readNoted(from, fields);
+    else if (topic === 'snapshot') this.#snapshotOffered(from, fields);
     else if (topic === 'switchover') this.#switchoverAsked(from, fields);
     else if (topic === 'switchover.done') this.#asks.answered(fields);
     else this.#agent.assembly.noted(from, topic, fields);
+  }
+
+  #readNoted(from: NodeId, fields: Readonly<Record<string, unknown>>): void {
+    const message = readMessageFrom(fields);
+    if (message !== null) this.#agent.group?.reads.received(from, message);
   }
 
   async #switchoverHere(to: string | null): Promise<OrderResult> {

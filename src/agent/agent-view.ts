@@ -68,9 +68,9 @@ export class AgentView implements View {
   #spec(): Status['spec'] {
     const { spec, specVersion } = this.#agent.assembly.state;
     if (spec === null) return null;
-    const { replicas, forgetAfterMs, server } = spec;
+    const { replicas, forgetAfterMs, reads, server } = spec;
     const forgetAfter = forgetAfterMs === null ? 'never' : durationText(forgetAfterMs);
-    return { version: specVersion, replicas, forgetAfter, server };
+    return { version: specVersion, replicas, forgetAfter, reads, server };
   }
 
   peers(): PeerList {
@@ -126,6 +126,7 @@ export class AgentView implements View {
       gauge('reply_bytes', 'reply bytes on their way to clients', stats.replyBytes),
       gauge('held_bytes', 'reply bytes that wait for commit', held),
       counter('commands_total', 'commands passed on', stats.commandsTotal),
+      counter('reads_here_total', 'reads answered by a server that follows', stats.readsHereTotal),
       counter('refused_total', 'commands that waited for a leader in vain', stats.refusedTotal),
       counter('connections_total', 'client connections accepted', stats.connectionsTotal),
       counter('rejected_total', 'client connections over the bound', stats.rejectedTotal),

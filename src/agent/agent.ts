@@ -20,11 +20,10 @@ import type { AgreedSettings } from './agreed-settings.ts';
 import { Assembly } from './assembly.ts';
 import { buildAgreedSettings } from './build-agreed-settings.ts';
 import { buildDataGroup, buildWitness } from './build-data-group.ts';
-import { buildOwnServer } from './build-own-server.ts';
+import { type BuiltServer, buildOwnServer } from './build-own-server.ts';
 import { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
 import { CONTROL_GROUP } from './control/control-group.ts';
-import type { FeedListener } from './feed-listener.ts';
 import { Membership } from './founding/membership.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
@@ -34,6 +33,7 @@ import { OwnIdentity } from './own-identity.ts';
 import { announcedAt, introductionOf } from './own-introduction.ts';
 import { findOwnProgram, programVersion } from './own-program.ts';
 import type { OwnServer } from './own-server.ts';
+import { handOverFirst } from './planned-stop.ts';
 import { RelayRoute } from './relay-route.ts';
 import { DATA_GROUP, type DataGroup } from './shard/data-group.ts';
 import type { ShardMember } from './shard/shard-member.ts';
@@ -57,13 +57,12 @@ export class Agent {
   #mesh: Mesh | null = null;
   #assembly: Assembly | null = null;
   readonly #addresses = new AddressBook((all) => this.#mesh?.dial(all));
-  #server: OwnServer | null = null;
+  #built: BuiltServer | null = null;
   #settings: AgreedSettings | null = null;
   /** Null for a witness. */
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
   #http: HttpDoor | null = null;
-  #feedListener: FeedListener | null = null;
   #opened: OpenedGroup | null = null;
   #ticker: Ticker | null = null;
   readonly #disk = new RealDisk();
@@ -78,6 +77,7 @@ export class Agent {
       ports: {
         connectServer: () => this.server.connect(),
         connectLeader: (node, signal) => this.mesh.openRelay(node, signal),
+        readPoint: (reached) => this.group?.reads.follower.point(reached),
         nextRound: () => this.group?.nextRound ?? 0,
         hold: relayHold(() => this.group?.strong.hold ?? null),
       },
@@ -97,12 +97,17 @@ export class Agent {
   }
 
   get server(): OwnServer {
-    return present(this.#server);
+    return present(this.#built).server;
   }
 
   /** Null for a witness, which has none. */
   get ownServer(): OwnServer | null {
-    return this.#server;
+    return this.#built?.server ?? null;
+  }
+
+  /** Why the server's own port for clients is not as it should be, in words. */
+  get localProblem(): string | null {
+    return this.#built?.serverClients.problem ?? null;
   }
 
   get settings(): AgreedSettings | null {
@@ -149,7 +154,7 @@ export class Agent {
     const { config, journal } = this;
     this.#located = await findOwnProgram(config);
     if (this.#located !== null)
-      this.#settings = buildAgreedSettings(this, this.#located, () => this.#server);
+      this.#settings = buildAgreedSettings(this, this.#located, () => this.ownServer);
     await mkdir(config.dir, { recursive: true, mode: 0o700 });
     const locked = lockDirectory(config.dir);
     if (!locked.ok) throw locked.error;
@@ -160,7 +165,7 @@ export class Agent {
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
     if (this.#located !== null && this.#settings !== null)
-      ({ server: this.#server, feedListener: this.#feedListener } = await buildOwnServer({
+      this.#built = await buildOwnServer({
         config,
         located: this.#located,
         settings: this.#settings,
@@ -168,7 +173,7 @@ export class Agent {
         clients: this.clients,
         group: () => this.group,
         journal,
-      }));
+      });
     this.#mesh = this.#buildMesh();
     this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
     this.#http = this.#buildHttp();
@@ -197,7 +202,9 @@ export class Agent {
   /** `isPlanned`: hands over first what this node leads. Leaves no process behind. */
   async stop(isPlanned: boolean): Promise<void> {
     if (this.#isStopping) return;
-    if (isPlanned && !this.#isRemoved) await this.#handOverFirst();
+    const { config, group, journal } = this;
+    if (isPlanned && !this.#isRemoved)
+      await handOverFirst({ config, group, assembly: this.#assembly, journal });
     this.#isStopping = true;
     this.#ticker?.stop();
     this.clients.close();
@@ -207,30 +214,13 @@ export class Agent {
     await this.#http?.stop();
     await this.#mesh?.stop();
     await this.discovery.stop();
-    await this.#server?.end();
-    await this.#feedListener?.stop();
+    await this.#built?.server.end();
+    await this.#built?.feedListener.stop();
     await this.#assembly?.close();
     const opened = this.#opened;
     if (opened !== null && opened.store.failure === null)
       await new Promise<void>((resolve) => opened.store.close(() => resolve()));
     this.#lock?.release();
-  }
-
-  async #handOverFirst(): Promise<void> {
-    const { group } = this;
-    if (this.config.ephemeral) await this.#assembly?.leave();
-    if (group === null || !group.strong.isOpen || group.raft.isSoleVoter) {
-      await this.#assembly?.handOver();
-      return;
-    }
-    const over = new Promise<void>((resolve) => {
-      setTimeout(resolve, LIMITS.stopMsMax).unref();
-      group.handOver(null, (ok, why) => {
-        this.journal.info('agent.handedOver', { ok, why });
-        resolve();
-      });
-    });
-    await Promise.all([over, this.#assembly?.handOver()]);
   }
 
   #buildMembership(identity: OwnIdentity): Membership {
@@ -325,6 +315,7 @@ export class Agent {
       journal,
       data: () => this.shard,
       leaderKnown: (leader) => this.route.setLeader(leader),
+      readsWanted: (reads) => this.clients.setReads(reads),
       addresses: this.#addresses,
       settingsAgreed: async (settings) => this.settings?.agree(settings),
       removed: () => this.#retire(),
@@ -387,6 +378,7 @@ export class Agent {
     this.assembly.tick();
     this.clients.tick();
     this.settings?.tick();
+    this.route.tick();
   }
 }
 

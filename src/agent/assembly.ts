@@ -11,6 +11,7 @@ import { isMember } from '../core/raft/configuration.ts';
 import { FETCH_LIMITS, type TransferMessage } from '../core/raft/fetch.ts';
 import { RAFT_LIMITS } from '../core/raft/options.ts';
 import type { Message } from '../core/raft/protocol.ts';
+import type { ReadsMode } from '../core/reads-mode.ts';
 import type { NodeId } from '../core/scalars.ts';
 import type { OrderResult } from '../doors/orders.ts';
 import type { Mesh } from '../io/peers/mesh.ts';
@@ -39,7 +40,7 @@ import type { Wanted } from './wanted.ts';
 const LOOK_AGAIN_MS = 50;
 
 export interface AssemblyOptions {
-  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs' | 'server'>;
+  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs' | 'reads' | 'server'>;
   readonly disk: Disk;
   readonly identity: OwnIdentity;
   readonly membership: Membership;
@@ -48,6 +49,8 @@ export interface AssemblyOptions {
   readonly data: () => ShardMember | null;
   /** Where clients go while the data group's own Raft cannot tell: this node is not in it. */
   readonly leaderKnown: (leader: NodeId | null) => void;
+  /** Who answers reads on followers, as far as this node has heard. */
+  readonly readsWanted: (reads: ReadsMode) => void;
   /** Where members were last, and where a peer says that others are; none when it is gone. */
   readonly addresses: Pick<AddressBook, 'setMembers' | 'setTold'>;
   /** What servers should have; resolves once the own one would start so. */
@@ -70,6 +73,7 @@ export class Assembly {
   #ticks = 0;
   #reported = '';
   #leaderTold: NodeId | null = null;
+  #readsTold: ReadsMode = 'leader';
   #leaderlessSinceMs: number | null = monotonicMs();
   #unsettledSinceMs: number | null = null;
 
@@ -173,7 +177,12 @@ export class Assembly {
     this.#group = group;
     this.#loop = new ControlLoop({
       group,
-      founding: { founders, forgetAfterMs: config.forgetAfterMs, server: config.server },
+      founding: {
+        founders,
+        forgetAfterMs: config.forgetAfterMs,
+        reads: config.reads,
+        server: config.server,
+      },
       observe: () => this.#observe(),
       note: (level, event, facts) => journal[level](event, facts),
     });
@@ -332,7 +341,11 @@ export class Assembly {
   }
 
   #changed(): void {
-    const { members } = this.state;
+    const { members, spec } = this.state;
+    if (spec !== null && spec.reads !== this.#readsTold) {
+      this.#readsTold = spec.reads;
+      this.#o.readsWanted(spec.reads);
+    }
     this.#o.addresses.setMembers(members.map(({ facts }) => facts.peerAddress));
     // What the files said is old now.
     if (this.#group?.raft.leader !== null && members.length > 0)

@@ -69,6 +69,7 @@ function optionsOf({ config, files, membership, mesh, journal, ...parts }: Shard
     peers: {
       send: (to, message) => mesh.send(DATA_GROUP, to, message),
       sendTransfer: (to, message) => mesh.sendTransfer(DATA_GROUP, to, message),
+      sendRead: (to, message) => mesh.note(to, 'read', message),
       announceSnapshot: parts.announceSnapshot,
     },
     logLimitBytes: config.logLimitBytes,

@@ -10,6 +10,7 @@ import { FeedListener } from './feed-listener.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { OwnServer } from './own-server.ts';
+import { ServerClients } from './server-clients.ts';
 import { linesOf } from './server-settings.ts';
 import type { DataGroup } from './shard/data-group.ts';
 
@@ -18,7 +19,7 @@ const FEED_USER = 'althing-feed';
 const SERVER_CLIENTS_SPARE = 64;
 
 export interface OwnServerParts {
-  readonly config: Pick<NodeConfig, 'dir' | 'password' | 'relayThreads'>;
+  readonly config: Pick<NodeConfig, 'dir' | 'password' | 'relayThreads' | 'bind' | 'localPort'>;
   readonly located: LocatedServer;
   readonly settings: AgreedSettings;
   readonly historyId: () => string;
@@ -27,10 +28,14 @@ export interface OwnServerParts {
   readonly journal: Journal;
 }
 
+export interface BuiltServer {
+  readonly server: OwnServer;
+  readonly serverClients: ServerClients;
+  readonly feedListener: FeedListener;
+}
+
 /** Nothing runs yet but the feed's listener. */
-export async function buildOwnServer(
-  parts: OwnServerParts,
-): Promise<{ server: OwnServer; feedListener: FeedListener }> {
+export async function buildOwnServer(parts: OwnServerParts): Promise<BuiltServer> {
   const { config, located, clients, journal, group } = parts;
   const feedPassword = randomBytes(32).toString('hex');
   const feedListener = new FeedListener({
@@ -55,12 +60,16 @@ export async function buildOwnServer(
     });
   // Each thread has a fence of its own.
   const connectionsMax = LIMITS.clientsMax + SERVER_CLIENTS_SPARE + config.relayThreads;
+  const { bind, localPort, password } = config;
+  const local = localPort === null ? null : { host: bind.client, port: localPort };
+  const serverClients = new ServerClients({ password, local });
   const server = new OwnServer({
     program: located.path,
     flavor: located.flavor,
     setpriv,
     runDir: `${config.dir}/server`,
     clientPassword: config.password,
+    clients: serverClients,
     settingLines: () => linesOf(parts.settings.atStart()),
     confLimits: { ...CONF_LIMITS, clientsMax: connectionsMax },
     feed: { port, user: FEED_USER, password: feedPassword },
@@ -69,5 +78,5 @@ export async function buildOwnServer(
     onCommands: (commands) => clients.learn(commands),
     settled: () => clients.settled,
   });
-  return { server, feedListener };
+  return { server, serverClients, feedListener };
 }

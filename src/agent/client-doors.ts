@@ -8,6 +8,7 @@
 
 import type { ListedCommand } from '../core/lanes/command-rules.ts';
 import type { Route } from '../core/lanes/ports.ts';
+import type { ReadsMode } from '../core/reads-mode.ts';
 import type { Hello } from '../io/peers/hello.ts';
 import { MESH_LIMITS } from '../io/peers/mesh-limits.ts';
 import { ClientListener } from '../io/relay/listener.ts';
@@ -119,6 +120,17 @@ export class ClientDoors implements RouteDoor {
     this.relay.resumeReads();
   }
 
+  setSpell(spell: number | null): void {
+    this.#threads?.setSpell(spell);
+    this.relay.setSpell(spell);
+  }
+
+  /** Who answers reads that come in while another node leads. */
+  setReads(reads: ReadsMode): void {
+    this.#threads?.setReads(reads);
+    this.relay.setReads(reads);
+  }
+
   learn(commands: readonly ListedCommand[]): void {
     this.#threads?.learn(commands);
     this.relay.learn(commands);
@@ -157,6 +169,7 @@ export class ClientDoors implements RouteDoor {
       ...this.#o,
       count,
       opening: serverDoor,
+      readPoint: (reached) => this.#o.ports.readPoint(reached),
       start: {
         host: config.bind.client,
         port: config.ports.client,

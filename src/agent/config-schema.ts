@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { CHARTER_MEMBERS_MAX } from '../core/charter/charter.ts';
 import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN } from '../core/control/spec.ts';
+import { READS_MODES } from '../core/reads-mode.ts';
 import { parseBytes } from '../doors/bytes.ts';
 import { parseDuration } from '../doors/durations.ts';
 import { parseHost } from '../io/discovery/address.ts';
@@ -124,6 +125,7 @@ export const SHAPES = {
   port: shape(port, 'not a port', PORT),
   'peer-port': shape(port, 'not a port', PORT),
   'http-port': shape(port, 'not a port', PORT),
+  'local-port': shape(port, 'not a port', PORT),
   bind: shape(host, 'not an address', 'give one address of this machine without a port'),
   announce: shape(host, 'not a host', 'give a host name or address without a port'),
   'secret-file': shape(path, 'not a path', 'give a file'),
@@ -136,6 +138,7 @@ export const SHAPES = {
   witness: shape(yesOrNo, 'neither yes nor no', 'give yes or no, or nothing after it for yes'),
   zone: shape(name, 'not a name', NAME),
   'forget-after': shape(forgetAfter, 'not a time', 'give 10s to 365d, for example 10m, or never'),
+  reads: shape(z.enum(READS_MODES), 'no way to read', `give ${READS_MODES.join(', ')}`),
   'relay-threads': shape(
     relayThreads,
     'not a number of threads',

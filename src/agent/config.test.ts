@@ -58,6 +58,8 @@ test('loadConfig: what a node is among the others', () => {
   const { joinsOnly, ephemeral, zone, forgetAfterMs } = loaded(flags);
   deepEqual([joinsOnly, ephemeral, zone, forgetAfterMs], [true, true, 'east', 90_000]);
   equal(loaded({ forgetAfter: 'never' }).forgetAfterMs, null);
+  equal(loaded({ reads: 'local' }).reads, 'local');
+  match(issuesOf({ reads: 'fast' }).join(), /--reads .* is no way to read; give leader, local/);
   for (const forgetAfter of ['9s', '366d', 'soon'])
     match(issuesOf({ forgetAfter }).join(), /--forget-after .* is not a time; give 10s to 365d/);
 });
@@ -90,6 +92,8 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     witness: false,
     zone: '',
     forgetAfterMs: 600_000,
+    reads: 'leader',
+    localPort: null,
     relayThreads: 0,
     logLevel: 'info',
   });

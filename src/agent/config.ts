@@ -5,6 +5,7 @@
  * password for clients and HTTP); credentials come from files only and appear in no message.
  */
 import { FORGET_AFTER_MS_DEFAULT } from '../core/control/spec.ts';
+import type { ReadsMode } from '../core/reads-mode.ts';
 import { isLoopback } from '../doors/access.ts';
 import type { SettingKey } from '../doors/cli/start-options.ts';
 import { addressText } from '../io/discovery/address.ts';
@@ -24,6 +25,8 @@ export interface NodeConfig {
   /** Addresses to listen on, without brackets. */
   readonly bind: { readonly client: string; readonly peers: string; readonly http: string };
   readonly ports: { readonly client: number; readonly peers: number; readonly http: number };
+  /** Where the server itself listens, for reads, while it follows; null: nowhere. */
+  readonly localPort: number | null;
   /** The host that others and clients use, IPv6 in brackets; null when none was given. */
   readonly announce: string | null;
   /** `host:port` of every node, this one perhaps included, IPv6 in brackets. */
@@ -47,6 +50,8 @@ export interface NodeConfig {
   readonly zone: string;
   /** Of a deployment that this node founds; null: never. */
   readonly forgetAfterMs: number | null;
+  /** Of a deployment that this node founds: who answers reads that come in on a follower. */
+  readonly reads: ReadsMode;
   readonly logLimitBytes: number;
   /** Reads are confirmed by a lease on the monotonic clock; the same on all nodes. */
   readonly leaseReads: boolean;
@@ -85,7 +90,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...gathered.issues,
     ...credentials.issues,
     ...missing(gathered),
-    ...refusedPorts(ports),
+    ...refusedPorts(ports, values['local-port']),
     ...refusedSources(gathered, discover, input.environment),
     ...refusedExposure(gathered, discover, credentials),
     ...refusedThreads(gathered, input),
@@ -98,6 +103,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     dir: values.dir ?? '',
     bind,
     ports,
+    localPort: values['local-port'] ?? null,
     announce: values.announce ?? null,
     peers: values.peers ?? [],
     discover,
@@ -112,6 +118,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     zone: values.zone ?? '',
     forgetAfterMs:
       values['forget-after'] === undefined ? FORGET_AFTER_MS_DEFAULT : values['forget-after'],
+    reads: values.reads ?? 'leader',
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
     leaseReads: values['lease-reads'] ?? false,
     relayThreads: relayThreadsOf(values['relay-threads'], input),
@@ -237,13 +244,14 @@ function refusedWitness({ values, places }: Gathered): ConfigIssue[] {
   ];
 }
 
-function refusedPorts(ports: NodeConfig['ports']): ConfigIssue[] {
-  if (new Set(Object.values(ports)).size === 3) return [];
+function refusedPorts(ports: NodeConfig['ports'], localPort?: number): ConfigIssue[] {
+  const all = [...Object.values(ports), ...(localPort === undefined ? [] : [localPort])];
+  if (new Set(all).size === all.length) return [];
   return [
     {
-      path: '--port, --peer-port, --http-port',
+      path: `--port, --peer-port, --http-port${localPort === undefined ? '' : ', --local-port'}`,
       source: 'rule',
-      text: `${ports.client}, ${ports.peers}, ${ports.http} are not three different ports`,
+      text: `${all.join(', ')} are not ${all.length === 3 ? 'three' : 'four'} different ports`,
       todo: 'give each its own',
     },
   ];

@@ -21,6 +21,7 @@ import { parseCommands } from './command-list.ts';
 import { FenceLink } from './fence-link.ts';
 import type { Journal } from './journal.ts';
 import { ReplicaLink } from './replica-link.ts';
+import type { ServerClients } from './server-clients.ts';
 import { ServerObserver } from './server-observer.ts';
 import { isConfession } from './shard/divergence-watch.ts';
 import type {
@@ -37,6 +38,7 @@ export interface OwnServerOptions {
   readonly setpriv: string | null;
   readonly runDir: string;
   readonly clientPassword: string | null;
+  readonly clients: ServerClients;
   /** Of its configuration, asked for at the start of each life. */
   readonly settingLines: () => readonly string[];
   readonly confLimits: ConfLimits;
@@ -57,8 +59,6 @@ export interface OwnServerOptions {
 const START_MS_MAX = 15_000;
 /** Promotion and demotion have a bound in ticks as well; this one frees the connection. */
 const STEP_MS_MAX = 5_000;
-/** Each kills what the one before has left. */
-const EVICT_ATTEMPTS = 5;
 /** Shown by the server in its list of replicas. */
 const CAPTURE_PORT = 1;
 
@@ -73,6 +73,7 @@ export class OwnServer implements GroupServer {
   #starting: AbortController | null = null;
   #fence: FenceLink | null = null;
   #capture: ReplicaLink | null = null;
+  #isReadable = false;
   readonly #reads = new ReadBuffer();
   #ended: Promise<void> = Promise.resolve();
   /** Why the last life ended, for people. */
@@ -185,23 +186,39 @@ export class OwnServer implements GroupServer {
       });
   }
 
-  promote(life: number): void {
+  serveReads(life: number, isServed: boolean): void {
+    const { clients } = this.#o;
+    this.#isReadable = isServed;
     this.#ask(life, async (admin) => {
-      await this.#evictClients(admin);
+      if (!isServed) await clients.evict(admin);
+      else if (this.#isReadable) await clients.listen(admin);
+    });
+  }
+
+  /**
+   * Nothing of the clients' is left on the server, and nobody new gets in, before it is promoted:
+   * what it executes from then on is agreed on by nobody yet (H4).
+   */
+  promote(life: number): void {
+    this.#isReadable = false;
+    this.#ask(life, async (admin) => {
+      await this.#o.clients.evict(admin);
       await admin.must(['CONFIG', 'SET', 'min-replicas-to-write', '1']);
       await admin.promote();
       const info = await admin.info('replication');
       if (info.role !== 'primary' || info.replid === null || info.replOffset === null)
         throw new ServerError('SERVER_FAILED', 'promoted, and no primary');
+      await this.#o.clients.permit(admin, 'leader');
       this.#events?.promoted(life, info.replid, replOffset(info.replOffset));
     });
   }
 
   demote(life: number): void {
     this.#ask(life, async (admin) => {
-      await this.#evictClients(admin);
+      await this.#o.clients.evict(admin);
       await admin.follow(this.#o.feed);
       await admin.must(['CLIENT', 'UNPAUSE']);
+      await this.#o.clients.permit(admin, 'follower');
       const role = parseRole(await admin.call(['ROLE'], STEP_MS_MAX));
       if (role.kind !== 'replica')
         throw new ServerError('SERVER_FAILED', `told to follow, and is ${role.kind}`);
@@ -251,7 +268,7 @@ export class OwnServer implements GroupServer {
   }
 
   async #start(life: number, signal: AbortSignal): Promise<void> {
-    const { program, setpriv, runDir, flavor, clientPassword, feed } = this.#o;
+    const { program, setpriv, runDir, flavor, clientPassword, clients, feed } = this.#o;
     let server: ServerProcess | null = null;
     try {
       server = await ServerProcess.start(
@@ -264,6 +281,7 @@ export class OwnServer implements GroupServer {
             runDir,
             agentPassword: this.#agentPassword,
             clientPassword,
+            localHost: clients.localHost,
             feed,
             settingLines: this.#o.settingLines(),
             limits: this.#o.confLimits,
@@ -341,21 +359,6 @@ export class OwnServer implements GroupServer {
   #lost(life: number, why: string): void {
     this.detach();
     this.#events?.detached(life, why);
-  }
-
-  /**
-   * What clients may have left: nothing of theirs may run across a change of role (H4). A
-   * connection of ours that has not said who it is yet looks like one of theirs.
-   */
-  async #evictClients(admin: Admin): Promise<void> {
-    let left = 0;
-    for (let attempt = 0; attempt < EVICT_ATTEMPTS; attempt++) {
-      await admin.must(['CLIENT', 'KILL', 'USER', 'default'], STEP_MS_MAX);
-      const list = String(await admin.must(['CLIENT', 'LIST'], STEP_MS_MAX));
-      left = list.split('\n').filter((line) => / user=default(\s|$)/.test(line)).length;
-      if (left === 0) return;
-    }
-    throw new ServerError('SERVER_FAILED', `${left} clients are still connected`);
   }
 
   /** Runs one step on the admin connection; whatever goes wrong is the server's failure. */

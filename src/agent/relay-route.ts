@@ -2,6 +2,7 @@
 
 import type { Route } from '../core/lanes/ports.ts';
 import type { NodeId } from '../core/scalars.ts';
+import { LIMITS } from './limits.ts';
 import type { RelayPort } from './strong/ports.ts';
 
 /** What a relay can be told: see there. */
@@ -10,6 +11,7 @@ export interface RouteDoor {
   endReign(why: string): void;
   pauseReads(): void;
   resumeReads(): void;
+  setSpell(spell: number | null): void;
 }
 
 export class RelayRoute implements RelayPort {
@@ -17,6 +19,9 @@ export class RelayRoute implements RelayPort {
   readonly #ownId: () => NodeId;
   #openReign: number | null = null;
   #leaderlessSinceMs: number | null = performance.now();
+  /** Who has never known a leader is only starting. */
+  #hasKnownLeader = false;
+  #isLost = false;
 
   constructor(relay: RouteDoor, ownId: () => NodeId) {
     this.#relay = relay;
@@ -39,13 +44,28 @@ export class RelayRoute implements RelayPort {
   }
 
   setLeader(leader: NodeId | null): void {
-    if (leader !== null) this.#leaderlessSinceMs = null;
-    else this.#leaderlessSinceMs ??= performance.now();
+    if (leader !== null) {
+      this.#leaderlessSinceMs = null;
+      this.#hasKnownLeader = true;
+      this.#isLost = false;
+    } else this.#leaderlessSinceMs ??= performance.now();
     if (this.#openReign !== null) return;
-    if (leader === null) this.#relay.setRoute({ kind: 'none', why: 'no leader is known' });
+    if (leader === null)
+      this.#relay.setRoute({ kind: 'none', why: 'no leader is known', isLost: this.#isLost });
     else if (leader === this.#ownId())
       this.#relay.setRoute({ kind: 'none', why: 'this node is opening' });
     else this.#relay.setRoute({ kind: 'leader', node: leader });
+  }
+
+  /** Nobody waits for a leader that has been missed for as long as a command waits. */
+  tick(): void {
+    if (this.#isLost || !this.#hasKnownLeader || this.leaderlessMs < LIMITS.leaderWaitMsMax) return;
+    this.#isLost = true;
+    if (this.#openReign === null) this.setLeader(null);
+  }
+
+  setSpell(spell: number | null): void {
+    this.#relay.setSpell(spell);
   }
 
   setReadsPaused(isPaused: boolean): void {

@@ -20,6 +20,7 @@ import { roleSeen } from './strong/role-seen.ts';
 import {
   COUNTER_NAMES,
   type NumberedOrder,
+  type PointReached,
   type ThreadAnswer,
   type ThreadOpening,
   type ThreadStart,
@@ -47,6 +48,10 @@ export class RelayThread {
   readonly #relay: Relay;
   #listener: ClientListener | null = null;
   #opening: ThreadOpening | null = null;
+  #socketPath = '';
+  /** What the relay waits for: one point at a time. */
+  #point: { readonly number: number; readonly reached: () => void } | null = null;
+  #points = 0;
   #reign: ThreadReign | null = null;
   readonly #reads = new ReadBuffer();
   #fence: FenceLink | null = null;
@@ -63,8 +68,9 @@ export class RelayThread {
     this.#peers = new ThreadPeers(start);
     this.#relay = new Relay({
       ports: {
-        connectServer: () => connectServer(this.#opening?.socketPath ?? '', this.#reads),
+        connectServer: () => connectServer(this.#socketPath, this.#reads),
         connectLeader: (node, signal) => this.#peers.open(node, signal),
+        readPoint: (reached) => this.#wantPoint(reached),
         nextRound: () => this.#reign?.nextRound() ?? NEVER,
         hold: relayHold(() => this.#reign),
       },
@@ -116,6 +122,13 @@ export class RelayThread {
         if (order.isPaused) this.#relay.pauseReads();
         else this.#relay.resumeReads();
         break;
+      case 'spell':
+        this.#socketPath = order.socketPath;
+        this.#relay.setSpell(order.spell);
+        break;
+      case 'readsMode':
+        this.#relay.setReads(order.reads);
+        break;
       case 'stop':
         this.#stop();
         break;
@@ -123,6 +136,19 @@ export class RelayThread {
         unreachable(order);
     }
     this.#answer({ kind: 'done', number });
+  }
+
+  pointReached({ pointReached }: PointReached): void {
+    const point = this.#point;
+    if (point?.number !== pointReached) return;
+    this.#point = null;
+    point.reached();
+  }
+
+  #wantPoint(reached: () => void): void {
+    this.#points += 1;
+    this.#point = { number: this.#points, reached };
+    this.#answer({ kind: 'pointWanted', number: this.#points });
   }
 
   /** There is news in the cell. */
@@ -138,6 +164,7 @@ export class RelayThread {
   #open(opening: ThreadOpening): void {
     const { reignLimits, leaseReads } = this.#start;
     this.#opening = opening;
+    this.#socketPath = opening.socketPath;
     this.#reign = new ThreadReign(opening.reign, this.#facts, reignLimits, {
       requestFence: () => this.#fence?.askSoon(),
       requestRound: (round) => this.#wantRound(opening.reign, round),

@@ -13,12 +13,14 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { ListedCommand } from '../core/lanes/command-rules.ts';
 import type { Route } from '../core/lanes/ports.ts';
+import type { ReadsMode } from '../core/reads-mode.ts';
 import type { Hello } from '../io/peers/hello.ts';
 import { RelayError } from '../io/relay/listener.ts';
 import { PortClaim } from '../io/relay/port-claim.ts';
 import type { ReignWatch } from './strong/ports.ts';
 import {
   COUNTER_NAMES,
+  type PointReached,
   type RelayTarget,
   sumOf,
   type ThreadAnswer,
@@ -42,6 +44,8 @@ export interface RelayThreadsOptions {
   readonly opening: () => Omit<ThreadOpening, 'reign'>;
   /** Leadership is to be confirmed by a round numbered so or later. */
   readonly wantRound: (round: number) => void;
+  /** As `RelayPorts.readPoint`, for one thread. */
+  readonly readPoint: (reached: () => void) => void;
   /** The present reign cannot go on. */
   readonly reignFailed: (why: string) => void;
   readonly acceptFailed: (error: Error) => void;
@@ -122,6 +126,15 @@ export class RelayThreads {
     this.#order({ kind: 'reads', isPaused: false });
   }
 
+  setSpell(spell: number | null): void {
+    const { socketPath } = this.#o.opening();
+    this.#order({ kind: 'spell', spell, socketPath });
+  }
+
+  setReads(reads: ReadsMode): void {
+    this.#order({ kind: 'readsMode', reads });
+  }
+
   learn(commands: readonly ListedCommand[]): void {
     this.#order({ kind: 'learn', commands });
   }
@@ -183,6 +196,9 @@ export class RelayThreads {
       case 'done':
         thread.done = answer.number;
         if (this.#threads.every(({ done }) => done === this.#orders)) this.#settle();
+        return;
+      case 'pointWanted':
+        this.#o.readPoint(() => thread.pointReached(answer.number));
         return;
       case 'reignFailed':
         if (answer.reign === this.#cell.reign) this.#o.reignFailed(answer.why);
@@ -264,6 +280,11 @@ class Thread {
         events.ended(why ?? new Error(`it ended with ${code}`));
       });
     });
+  }
+
+  pointReached(number: number): void {
+    const reached: PointReached = { pointReached: number };
+    this.worker.postMessage(reached);
   }
 
   ring(): void {

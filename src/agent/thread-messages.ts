@@ -5,6 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ListedCommand } from '../core/lanes/command-rules.ts';
 import type { Route } from '../core/lanes/ports.ts';
+import type { ReadsMode } from '../core/reads-mode.ts';
 import type { NodeId } from '../core/scalars.ts';
 import type { Hello } from '../io/peers/hello.ts';
 import type { Address } from '../io/peers/transport.ts';
@@ -58,6 +59,9 @@ export type ThreadOrder =
   | { readonly kind: 'endReign'; readonly why: string }
   | { readonly kind: 'route'; readonly route: Exclude<Route, { readonly kind: 'open' }> }
   | { readonly kind: 'reads'; readonly isPaused: boolean }
+  /** The server follows without a break; null: not any more. */
+  | { readonly kind: 'spell'; readonly spell: number | null; readonly socketPath: string }
+  | { readonly kind: 'readsMode'; readonly reads: ReadsMode }
   /** Closes everything; the thread is gone after that. */
   | { readonly kind: 'stop' };
 
@@ -66,9 +70,16 @@ export type ThreadAnswer =
   | { readonly kind: 'listening' }
   | { readonly kind: 'notListening'; readonly code: RelayErrorCode; readonly text: string }
   | { readonly kind: 'done'; readonly number: number }
+  /** Answered by `PointReached`, or not at all when the spell ends first. */
+  | { readonly kind: 'pointWanted'; readonly number: number }
   /** The fence broke, or said what no fence may say. */
   | { readonly kind: 'reignFailed'; readonly reign: number; readonly why: string }
   | { readonly kind: 'acceptFailed'; readonly error: Error };
+
+/** The server has applied all that had been acknowledged when the thread wanted this point. */
+export interface PointReached {
+  readonly pointReached: number;
+}
 
 export interface NumberedOrder {
   readonly number: number;
@@ -88,6 +99,7 @@ const COUNTERS: Readonly<Record<keyof ThreadCounters, true>> = {
   waitingBytes: true,
   replyBytes: true,
   commandsTotal: true,
+  readsHereTotal: true,
   refusedTotal: true,
   connectionsTotal: true,
   rejectedTotal: true,

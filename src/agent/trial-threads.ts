@@ -104,6 +104,7 @@ export async function freePort(): Promise<number> {
 /** What the threads said to the main thread, and asked of it. */
 export interface Said {
   readonly rounds: number[];
+  readonly points: (() => void)[];
   readonly failures: string[];
   readonly fatal: string[];
 }
@@ -113,12 +114,13 @@ export async function startThreads(
   port: number,
   sessionsMax = 100,
 ): Promise<{ threads: RelayThreads; said: Said }> {
-  const said: Said = { rounds: [], failures: [], fatal: [] };
+  const said: Said = { rounds: [], points: [], failures: [], fatal: [] };
   const options: RelayThreadsOptions = {
     count: THREADS,
     opening: () => ({ socketPath: server.path, auth: { user: 'agent', password: 'p' } }),
     wantRound: (round) => said.rounds.push(round),
     reignFailed: (why) => said.failures.push(why),
+    readPoint: (reached) => said.points.push(reached),
     acceptFailed: () => undefined,
     fatal: (error) => said.fatal.push(error.message),
     start: {

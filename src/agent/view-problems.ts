@@ -169,7 +169,7 @@ function refusals({ mesh }: Agent): Problem[] {
   );
 }
 
-function serverProblems({ group, ownServer }: Agent): Problem[] {
+function serverProblems({ group, ownServer, localProblem }: Agent): Problem[] {
   if (ownServer === null) return [];
   const { lastDown, lastDivergence: diverged } = ownServer;
   const problems: Problem[] = [];
@@ -180,6 +180,12 @@ function serverProblems({ group, ownServer }: Agent): Problem[] {
       code: 'SERVER_DOWN',
       text: `the server beside this node is not running: ${lastDown ?? 'it never started'}`,
       todo: 'its last words say why; the agent starts it again by itself',
+    });
+  if (localProblem !== null)
+    problems.push({
+      code: 'LOCAL_PORT',
+      text: `the server does not listen for reads: ${localProblem}`,
+      todo: 'free that port, or give another --local-port',
     });
   if (diverged !== null)
     problems.push({

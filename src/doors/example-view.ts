@@ -19,7 +19,13 @@ export const EXAMPLE_STATUS: Status = {
   log: { bytes: 2_000_000 },
   snapshot: { bytes: 300, offset: 1_000 },
   control: { role: 'leader', leader: 'a', term: 3, voters: ['a', 'b', 'c'] },
-  spec: { version: 2, replicas: 2, forgetAfter: '10m', server: { hz: '20', 'io-threads': '4' } },
+  spec: {
+    version: 2,
+    replicas: 2,
+    forgetAfter: '10m',
+    reads: 'leader',
+    server: { hz: '20', 'io-threads': '4' },
+  },
   settings: [
     { name: 'hz', value: '20', pending: null },
     { name: 'io-threads', value: '4', pending: 'the server must start again for it' },

@@ -1,6 +1,7 @@
 /** What a door may see of the agent. The JSON of `GET /status` is exactly `Status`. */
 
 import type { Decision, MemberFacts } from '../core/control/state.ts';
+import type { ReadsMode } from '../core/reads-mode.ts';
 
 /**
  * In the data group: `learner` gets everything and does not vote, `witness` votes and has no
@@ -100,6 +101,8 @@ export interface SpecView {
   readonly replicas: number;
   /** A time like `10m`, or `never`. */
   readonly forgetAfter: string;
+  /** Who answers reads that come in on a follower. */
+  readonly reads: ReadsMode;
   /** Settings of all servers, by name. */
   readonly server: Readonly<Record<string, string>>;
 }

@@ -34,6 +34,10 @@ export const ALLOWED: Readonly<Record<string, { why: string; shown: (text: strin
     why: 'WAIT answers how many other nodes hold the write; a bare server has none',
     shown: (text) => text.replace(/:\d/g, ':N'),
   },
+  reads: {
+    why: 'says who answers reads; of a server that is no cluster node it is an error, or nothing',
+    shown: () => '',
+  },
   denied: {
     why: 'the command would break the guarantees: the relay or the ACL refuses it',
     shown: () => '',

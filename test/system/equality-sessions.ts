@@ -234,7 +234,7 @@ a CONFIG GET maxmemory-policy
 a ~agreed WAIT 0 10
 a WAIT x 1
 a CLUSTER INFO
-a READONLY
+a ~reads READONLY
 a RESET
 a GET r3
 a ~denied DEBUG HELP

@@ -40,6 +40,7 @@ const SERVER = {
   acknowledge: () => undefined,
   setCapturePaused: () => undefined,
   pauseWrites: () => undefined,
+  serveReads: () => undefined,
 } as unknown as GroupServer;
 
 /** `a` of a, b, c, with leases. Its disk is synced when the test says so. */
@@ -67,12 +68,14 @@ function world() {
       send: (to, message) => sent.push(`${message.kind} to ${to[0]}`),
       sendTransfer: (_, { kind }) => sent.push(kind),
       announceSnapshot: () => undefined,
+      sendRead: () => undefined,
     },
     relay: {
       open: () => undefined,
       endReign: () => undefined,
       setLeader: () => undefined,
       setReadsPaused: () => undefined,
+      setSpell: () => undefined,
     },
     watch: {
       began: () => undefined,

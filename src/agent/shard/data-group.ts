@@ -22,8 +22,10 @@ import { DivergenceWatch } from './divergence-watch.ts';
 import { GroupLeases } from './group-leases.ts';
 import type { DataGroupOptions } from './group-options.ts';
 import { raftOf } from './group-raft.ts';
+import { GroupReads } from './group-reads.ts';
 import { GroupSnapshots } from './group-snapshots.ts';
 import { type ChangeDone, type ChangeOptions, MemberChanges } from './member-changes.ts';
+import { ProposalBatch } from './proposal-batch.ts';
 import type { ShardMember } from './shard-member.ts';
 
 export const DATA_GROUP = groupId('data0');
@@ -35,6 +37,7 @@ export class DataGroup implements ShardMember {
   readonly #o: DataGroupOptions;
   readonly #driver: Driver;
   readonly #feed: Feed;
+  readonly reads: GroupReads;
   readonly #puller: SnapshotPuller;
   readonly #giver: SnapshotGiver;
   readonly #compaction: Compaction;
@@ -44,7 +47,7 @@ export class DataGroup implements ShardMember {
   readonly #changes: MemberChanges;
   /** Null: every read waits for a round. */
   readonly #leases: GroupLeases | null;
-  #proposals: Uint8Array[] = [];
+  readonly #proposals: ProposalBatch;
   #settleTicks = 0;
 
   constructor(options: DataGroupOptions) {
@@ -82,6 +85,7 @@ export class DataGroup implements ShardMember {
       ...(options.watch ? { onStep: () => options.watch?.began(this.raft.nextRound) } : {}),
       fatal: options.fatal,
     });
+    this.#proposals = new ProposalBatch(this.#driver, options.soon);
     this.#feed = new Feed(options.historyId, index, {
       log: store,
       openSnapshot: (done) => this.#snapshots.open(done),
@@ -89,6 +93,7 @@ export class DataGroup implements ShardMember {
       diverged: (why) => this.strong.diverged(why),
     });
     this.#leases = this.#buildLeases();
+    this.reads = this.#buildReads();
     this.strong = new Strong(limits, this.#strongPorts(), index, this.#feed);
     this.#compaction = this.#buildCompaction();
     this.#diskWatch = this.#buildDiskWatch();
@@ -162,6 +167,7 @@ export class DataGroup implements ShardMember {
     const newest = this.#snapshots.newest;
     this.#driver.handle({ kind: 'tick' });
     this.strong.tick();
+    this.reads.tick();
     this.#puller.tick();
     this.#compaction.tick({
       isLeader: this.isLeader,
@@ -243,10 +249,16 @@ export class DataGroup implements ShardMember {
       server,
       raft: this.#raftPort(),
       relay,
+      reads: this.reads.follower,
       ...(watch ? { watch } : {}),
       ...(leases ? { newLease: () => leases.next() } : {}),
       note: (event, facts) => note(event === 'server.down' ? 'warn' : 'info', event, facts),
     };
+  }
+
+  #buildReads(): GroupReads {
+    const parts = { raft: this.raft, feed: this.#feed, strong: () => this.strong };
+    return new GroupReads({ ...this.#o, ...parts, handle: (event) => this.#driver.handle(event) });
   }
 
   #buildLeases(): GroupLeases | null {
@@ -325,7 +337,7 @@ export class DataGroup implements ShardMember {
   #raftPort(): RaftPort {
     const driver = this.#driver;
     return {
-      propose: (payload: Uint8Array) => this.#propose(payload),
+      propose: (payload: Uint8Array) => this.#proposals.add(payload),
       wantRound: (round: number) => driver.handle({ kind: 'roundWanted', round }),
       transfer: (to: NodeId | null) => driver.handle({ kind: 'transferWanted', to }),
       resign: (why: string) => driver.handle({ kind: 'resignWanted', why }),
@@ -334,24 +346,18 @@ export class DataGroup implements ShardMember {
     };
   }
 
-  /** What is captured in one turn goes to Raft as one event. */
-  #propose(payload: Uint8Array): void {
-    this.#proposals.push(payload);
-    if (this.#proposals.length > 1) return;
-    this.#o.soon(() => {
-      const payloads = this.#proposals;
-      this.#proposals = [];
-      if (payloads.length > 0) this.#driver.handle({ kind: 'proposed', payloads });
-    });
-  }
-
   #noticed(notice: Notice): void {
-    const { strong } = this;
     this.#o.onNotice(notice);
     this.#leases?.noticed(notice);
     this.#changes.noticed(notice);
     if (notice.kind === 'becameLeader' || notice.kind === 'configurationChanged')
       this.#o.watch?.replicasHolding(this.replicasHolding);
+    this.#heard(notice);
+    this.reads.noticed(notice);
+  }
+
+  #heard(notice: Notice): void {
+    const { strong } = this;
     switch (notice.kind) {
       case 'commit':
         strong.committed(notice.upTo);
@@ -366,7 +372,7 @@ export class DataGroup implements ShardMember {
         strong.becameLeader(notice.term, notice.noop);
         return;
       case 'steppedDown':
-        this.#proposals = [];
+        this.#proposals.clear();
         strong.steppedDown(notice.why);
         return;
       case 'leaderChanged':

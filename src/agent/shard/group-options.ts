@@ -10,12 +10,14 @@ import type {
 import type { NodeId } from '../../core/scalars.ts';
 import type { ReignWatch, RelayPort } from '../strong/ports.ts';
 import type { StreamIndex } from '../strong/stream-index.ts';
+import type { ReadMessage } from './group-reads.ts';
 import type { GroupServer, Note, ShardFiles, ShardLimits } from './ports.ts';
 
 /** What the group needs of the peers. */
 export interface GroupPeers {
   send(to: NodeId, message: Message): void;
   sendTransfer(to: NodeId, message: TransferMessage): void;
+  sendRead(to: NodeId, message: ReadMessage): void;
   /** To every peer that is up. */
   announceSnapshot(snapshot: SnapshotMeta): void;
 }

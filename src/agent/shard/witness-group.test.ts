@@ -52,6 +52,7 @@ function world(voters = 'abvw') {
     peers: {
       send: (to, message) => sent.push(`${message.kind} to ${to[0]}`),
       sendTransfer: (to, { kind }) => sent.push(`${kind} to ${to[0]}`),
+      sendRead: () => undefined,
       announceSnapshot: () => sent.push('announces'),
     },
     logLimitBytes: 1_000,

@@ -67,6 +67,11 @@ export class Feed {
     this.#committed = index.baseIndex;
   }
 
+  /** All that was written to the server, in a stream. */
+  get sent(): ReplOffset {
+    return this.#sent;
+  }
+
   get acked(): ReplOffset {
     return this.#acked;
   }

@@ -7,6 +7,7 @@
  */
 import type { Entry, EntryId } from '../../core/raft/protocol.ts';
 import type { NodeId, ReplOffset } from '../../core/scalars.ts';
+import type { FollowerReads } from './follower-reads.ts';
 import type { Lease } from './lease.ts';
 
 /** What a server said of itself when asked `ROLE`. */
@@ -30,6 +31,8 @@ export interface ServerPort {
    * `serverFailed` when the server refuses.
    */
   promote(life: number): void;
+  /** Whether clients may be at the server's own port, where it has one; `promote` closes it too. */
+  serveReads(life: number, isServed: boolean): void;
   /** Makes a primary follow our feed again. Answers `demoted` or `serverFailed`. */
   demote(life: number): void;
   /**
@@ -67,6 +70,8 @@ export interface RelayPort {
   /** Where clients are passed to while this node does not serve them itself; null: nowhere. */
   setLeader(leader: NodeId | null): void;
   setReadsPaused(isPaused: boolean): void;
+  /** The server follows without a break, and may be read: in which spell; null: not any more. */
+  setSpell(spell: number | null): void;
 }
 
 /**
@@ -90,6 +95,8 @@ export interface StrongPorts {
   readonly raft: RaftPort;
   readonly relay: RelayPort;
   readonly watch?: ReignWatch;
+  /** Hears when the server follows, and what it says of itself. */
+  readonly reads?: Pick<FollowerReads, 'following' | 'roleSeen'>;
   /** A lease of one reign; not there where every read waits for a round. */
   readonly newLease?: () => Lease;
   /** An event name and facts, for the journal. */

@@ -13,7 +13,7 @@
 import type { EntryId } from '../../core/raft/protocol.ts';
 import { type LogIndex, type NodeId, type ReplOffset, replOffset } from '../../core/scalars.ts';
 import type { Feed } from './feed.ts';
-import type { HeldSession, Hold } from './hold.ts';
+import type { Hold } from './hold.ts';
 import { Lead } from './lead.ts';
 import { Lives } from './lives.ts';
 import type { RoleSeen, StrongPorts } from './ports.ts';
@@ -188,6 +188,7 @@ export class Strong {
   roleSeen(life: number, role: RoleSeen): void {
     if (life !== this.#lives.life) return;
     if (role.kind === 'replica' && role.isConnected) this.#applied = role.offset;
+    this.#ports.reads?.roleSeen(role);
     if (this.#stage.kind === 'levelling') this.#level(this.#stage.target, role);
     else openReign(this.#stage)?.roleSeen(role);
   }
@@ -242,10 +243,6 @@ export class Strong {
   }
 
   // ---- The barrier ---------------------------------------------------------------------------
-
-  addReply(session: HeldSession, bytes: Buffer, round: number): void {
-    openReign(this.#stage)?.barrier.hold.add(session, bytes, round);
-  }
 
   get isFenceWanted(): boolean {
     return openReign(this.#stage)?.barrier.isFenceWanted === true;
@@ -396,5 +393,6 @@ export class Strong {
   #enter(stage: Stage): void {
     this.#stage = stage;
     this.#clock.restart();
+    this.#ports.reads?.following(this.#lives.life, stage.kind === 'following');
   }
 }

@@ -87,7 +87,7 @@ class TrialNode {
   };
 
   readonly reply = (text: string, round = 0): void =>
-    this.node.addReply(
+    this.node.hold?.add(
       { release: (bytes) => this.replies.push(bytes.toString()) },
       Buffer.from(text),
       round,
@@ -125,6 +125,7 @@ class TrialNode {
         },
         acknowledge: () => undefined,
         setCapturePaused: (isPaused) => say(isPaused ? 'pauseCapture' : 'resumeCapture'),
+        serveReads: () => undefined,
         pauseWrites: (_life, forMs) => say(forMs > 0 ? 'pauseWrites' : 'unpauseWrites'),
       },
       raft: {
@@ -147,6 +148,7 @@ class TrialNode {
           say('endReign');
         },
         setLeader: () => undefined,
+        setSpell: () => undefined,
         setReadsPaused: (isPaused) => say(isPaused ? 'pauseReads' : 'resumeReads'),
       },
       watch: {

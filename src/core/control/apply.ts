@@ -134,6 +134,7 @@ function differences(from: Spec, to: Spec): string[] {
   if (to.replicas !== from.replicas) words.push(`replicas ${from.replicas} -> ${to.replicas}`);
   if (to.forgetAfterMs !== from.forgetAfterMs)
     words.push(`forget after ${timeOf(from.forgetAfterMs)} -> ${timeOf(to.forgetAfterMs)}`);
+  if (to.reads !== from.reads) words.push(`reads ${from.reads} -> ${to.reads}`);
   const names = new Set([...Object.keys(from.server), ...Object.keys(to.server)]);
   for (const name of [...names].toSorted()) {
     const [before, value] = [from.server[name], to.server[name]];

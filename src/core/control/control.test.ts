@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type NodeId, nodeId } from '../scalars.ts';
 import { type Answer, apply } from './apply.ts';
 import { type Command, decodeCommand, encodeCommand } from './command.ts';
-import { parseSpecChange, specFounded } from './spec.ts';
+import { parseSpec, parseSpecChange, specFounded } from './spec.ts';
 import { type ControlState, HISTORY_MAX, type MemberFacts, NOTHING_AGREED } from './state.ts';
 import { decodeState, encodeState } from './state-codec.ts';
 
@@ -56,7 +56,7 @@ test('the charter is agreed on once: its nodes are members and hold the data', (
     [A, B, C],
   );
   deepEqual(state.data, { decision: 1, voters: [A, B, C], isSettled: true });
-  deepEqual(state.spec, { replicas: 2, forgetAfterMs: null, server: {} });
+  deepEqual(state.spec, { replicas: 2, forgetAfterMs: null, reads: 'leader', server: {} });
 });
 
 test('nothing but the founding comes before the founding', () => {
@@ -144,8 +144,23 @@ test('the spec changes only at the version that was meant', () => {
   const wanted = { kind: 'spec', change: { replicas: 4 }, ifVersion: 1 } as const;
   const { state, answers } = played(FOUND, wanted, { ...wanted, change: { replicas: 0 } });
   deepEqual(codes(answers), ['ok', 'ok', 'OTHER_VERSION']);
-  deepEqual(state.spec, { replicas: 4, forgetAfterMs: null, server: {} });
+  deepEqual(state.spec, { replicas: 4, forgetAfterMs: null, reads: 'leader', server: {} });
   equal(state.specVersion, 2);
+});
+
+test('who answers reads is part of the spec, and of one that does not say so it is the leader', () => {
+  const wanted = { kind: 'spec', change: { reads: 'local' }, ifVersion: null } as const;
+  const { state, answers } = played(FOUND, wanted, wanted);
+  deepEqual(state.spec, { replicas: 2, forgetAfterMs: null, reads: 'local' });
+  deepEqual(
+    answers.map(({ text }) => text),
+    [answers[0]?.text, 'reads leader -> local', 'the spec says so already'],
+  );
+  deepEqual(parseSpec({ replicas: 1, forgetAfterMs: 10_000 }), {
+    replicas: 1,
+    forgetAfterMs: 10_000,
+    reads: 'leader',
+  });
 });
 
 test('a change of the spec is within its bounds, and names nothing unknown', () => {
@@ -161,7 +176,8 @@ test('a change of the spec is within its bounds, and names nothing unknown', () 
     ...[{ hz: 20 }, { hz: '1\nport 1' }, { hz: 'x'.repeat(257) }],
   ])
     equal(typeof parseSpecChange({ server: bad }), 'string', JSON.stringify(bad));
-  for (const bad of [null, [], 'replicas', { shards: 2 }])
+  deepEqual(parseSpecChange({ reads: 'local' }), { reads: 'local' });
+  for (const bad of [null, [], 'replicas', { shards: 2 }, { reads: 'fast' }])
     equal(typeof parseSpecChange(bad), 'string', JSON.stringify(bad));
 });
 

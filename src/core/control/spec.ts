@@ -5,6 +5,8 @@
  * that no spec exists which is not within its bounds.
  */
 
+import { isReadsMode, READS_MODES, type ReadsMode } from '../reads-mode.ts';
+
 /** By their names, as the server spells them. */
 export type ServerSettings = Readonly<Record<string, string>>;
 
@@ -13,6 +15,8 @@ export interface Spec {
   readonly replicas: number;
   /** A member that nobody has seen for so long is replaced, or removed; null: never by itself. */
   readonly forgetAfterMs: number | null;
+  /** Of reads that come in on a follower. */
+  readonly reads: ReadsMode;
   /** Settings that all servers have alike, beside those that are the agent's. */
   readonly server: ServerSettings;
 }
@@ -39,9 +43,9 @@ const SETTING_CHARS_MAX = 256;
 export function specFounded(
   nodes: number,
   forgetAfterMs: number | null,
-  server: ServerSettings = {},
+  { reads = 'leader', server = {} }: Partial<Pick<Spec, 'reads' | 'server'>> = {},
 ): Spec {
-  return { replicas: Math.min(REPLICAS_MAX, nodes - 1), forgetAfterMs, server };
+  return { replicas: Math.min(REPLICAS_MAX, nodes - 1), forgetAfterMs, reads, server };
 }
 
 export function specChanged(spec: Spec, { server = {}, ...others }: SpecChange): Spec {
@@ -54,7 +58,7 @@ export function specChanged(spec: Spec, { server = {}, ...others }: SpecChange):
 export function parseSpecChange(value: unknown): SpecChange | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return 'a change of the spec is an object';
-  const { replicas, forgetAfterMs, server, ...others } = value as Record<string, unknown>;
+  const { replicas, forgetAfterMs, reads, server, ...others } = value as Record<string, unknown>;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `the spec has no ${JSON.stringify(unknown)}`;
   if (replicas !== undefined && !isBetween(replicas, 0, REPLICAS_MAX))
@@ -65,11 +69,13 @@ export function parseSpecChange(value: unknown): SpecChange | string {
     !isBetween(forgetAfterMs, FORGET_AFTER_MS_MIN, FORGET_AFTER_MS_MAX)
   )
     return 'forgetAfter is a time from 10s to 365d, or never';
+  if (reads !== undefined && !isReadsMode(reads)) return `reads is ${READS_MODES.join(', ')}`;
   const settings = server === undefined ? {} : settingsFrom(server);
   if (typeof settings === 'string') return settings;
   return {
     ...(replicas === undefined ? {} : { replicas }),
     ...(forgetAfterMs === undefined ? {} : { forgetAfterMs }),
+    ...(reads === undefined ? {} : { reads }),
     ...(server === undefined ? {} : { server: settings }),
   };
 }
@@ -100,11 +106,11 @@ function isSetting(value: unknown): boolean {
 export function parseSpec(value: unknown): Spec | null {
   const change = parseSpecChange(value);
   if (typeof change === 'string') return null;
-  // Without settings: it was written before there were any.
-  const { replicas, forgetAfterMs, server = {} } = change;
+  // One that was written before there was a choice of reads, or settings, has none.
+  const { replicas, forgetAfterMs, reads = 'leader', server = {} } = change;
   if (replicas === undefined || forgetAfterMs === undefined) return null;
   if (Object.values(server).includes(null)) return null;
-  return { replicas, forgetAfterMs, server: server as ServerSettings };
+  return { replicas, forgetAfterMs, reads, server: server as ServerSettings };
 }
 
 function isBetween(value: unknown, min: number, max: number): value is number {

@@ -33,12 +33,12 @@ export interface CommandRules {
   waitReply(asked: number): number;
 }
 
-/** Null is a plain command; of a `judged` one the arguments decide. */
-export type Trait = Effect | 'judged' | null;
+/** Null is a plain command, and a `read` one too; of a `judged` one the arguments decide. */
+export type Trait = Effect | 'judged' | 'read' | null;
 
 export type Verdict =
   | { readonly kind: 'pass'; readonly effect: Effect | null }
-  | { readonly kind: 'replace'; readonly bytes: Buffer };
+  | { readonly kind: 'replace'; readonly bytes: Buffer; readonly effect: Effect | null };
 
 /** A command as the scanner tells it; `argument` is null for what is not there. */
 export interface JudgedCommand {
@@ -82,18 +82,27 @@ const SIMPLE: readonly (readonly [string, Effect])[] = [
 ];
 const JUDGED = [
   ...['WAIT', 'WAITAOF', 'CONFIG', 'CLIENT', 'EVAL', 'EVAL_RO', 'SCRIPT', 'FUNCTION', 'ACL'],
-  ...['XREAD', 'XREADGROUP', 'SELECT', 'AUTH', 'HELLO'],
+  ...['XREAD', 'XREADGROUP', 'SELECT', 'AUTH', 'HELLO', 'READONLY', 'READWRITE'],
 ];
 /**
  * Noted by the server as unfit for scripts, and fit for a lane all the same: one reply each, and
- * nothing left in the connection. READONLY and READWRITE concern nodes of a cluster, and replicas.
+ * nothing left in the connection.
  */
 const PLAIN = new Set([
-  ...['READONLY', 'READWRITE', 'ASKING', 'SAVE', 'BGSAVE', 'BGREWRITEAOF', 'LASTSAVE', 'MODULE'],
+  ...['ASKING', 'SAVE', 'BGSAVE', 'BGREWRITEAOF', 'LASTSAVE', 'MODULE'],
   ...['REPLICAOF', 'SLAVEOF', 'ROLE', 'CLUSTER', 'SLOWLOG', 'LATENCY', 'MEMORY', 'COMMAND'],
   ...['MIGRATE', 'PFSELFTEST', 'PFDEBUG'],
   ...['RANDOMKEY', 'SPUBLISH', 'PUBLISH', 'RESTORE-ASKING', 'KEYS', 'INFO'],
 ]);
+
+/**
+ * What makes a read one that any copy may answer: it changes nothing, waits for nothing, and is
+ * answered from the data alone. (PFCOUNT writes down what it has counted.)
+ */
+const READ_FLAG = 'readonly';
+const NO_READ_FLAGS = ['write', 'blocking', 'noscript', 'may_replicate', 'pubsub', 'admin'];
+/** A cursor is of one server: the next call may go to another. */
+const ON_ONE_SERVER = new Set(['SCAN', 'SSCAN', 'HSCAN', 'ZSCAN']);
 
 /** Asked behind a script on the same connection they would be read when it has ended (H6). */
 const BESIDE_SCRIPTS = new Set(['SCRIPT KILL', 'FUNCTION KILL', 'FUNCTION STATS', 'SCRIPT DEBUG']);
@@ -137,8 +146,11 @@ export class CommandJudge {
   learn(commands: readonly ListedCommand[]): void {
     for (const { name, flags } of commands) {
       const upper = name.toUpperCase();
-      if (this.#traits.has(upper) || PLAIN.has(upper)) continue;
-      if (flags.has('blocking')) this.#traits.set(upper, BLOCKS);
+      const known = this.#traits.get(upper) ?? null;
+      if (known !== null && known !== 'read') continue;
+      if (isRead(upper, flags)) this.#traits.set(upper, 'read');
+      else if (PLAIN.has(upper)) continue;
+      else if (flags.has('blocking')) this.#traits.set(upper, BLOCKS);
       else if (flags.has('noscript')) this.#traits.set(upper, BINDS);
     }
   }
@@ -161,6 +173,9 @@ export class CommandJudge {
       case 'EVAL':
       case 'EVAL_RO':
         return judgeScript(command, 1, PASS_OWN);
+      case 'READONLY':
+      case 'READWRITE':
+        return judgeReads(command);
       case 'WAIT':
         return this.#judgeWait(command);
       case 'WAITAOF':
@@ -192,7 +207,8 @@ export class CommandJudge {
     const asked = integerOf(command.argument(1));
     const timeout = integerOf(command.argument(2));
     if (asked === null || timeout === null || timeout < 0) return PASS;
-    return { kind: 'replace', bytes: evalOf(INTEGER_SCRIPT, this.#rules.waitReply(asked)) };
+    const bytes = evalOf(INTEGER_SCRIPT, this.#rules.waitReply(asked));
+    return { kind: 'replace', bytes, effect: null };
   }
 
   /** The reply leaves when it is on a majority of disks: better than a local AOF. */
@@ -203,7 +219,8 @@ export class CommandJudge {
     const timeout = integerOf(command.argument(3));
     if (local === null || local < 0 || local > 1 || asked === null || timeout === null) return PASS;
     if (timeout < 0) return PASS;
-    return { kind: 'replace', bytes: evalOf(PAIR_SCRIPT, 1, this.#rules.waitReply(asked)) };
+    const bytes = evalOf(PAIR_SCRIPT, 1, this.#rules.waitReply(asked));
+    return { kind: 'replace', bytes, effect: null };
   }
 }
 
@@ -255,6 +272,21 @@ function judgeLong(command: JudgedCommand): Verdict {
   }
 }
 
+/**
+ * Of a server that is no cluster node they would be an error. Here they say who answers this
+ * connection's reads: the node that it is connected to, or the leader.
+ */
+function judgeReads({ name, argc }: JudgedCommand): Verdict {
+  if (argc !== 1) return PASS;
+  const reads = name === 'READONLY' ? 'local' : 'leader';
+  return { kind: 'replace', bytes: evalOf(OK_SCRIPT), effect: { kind: 'reads', reads } };
+}
+
+function isRead(name: string, flags: ReadonlySet<string>): boolean {
+  if (!flags.has(READ_FLAG) || ON_ONE_SERVER.has(name)) return false;
+  return !NO_READ_FLAGS.some((flag) => flags.has(flag));
+}
+
 function judgeCode(command: JudgedCommand, subcommand: string): Verdict {
   if (subcommand === 'LOAD' || subcommand === 'RESTORE') return judgeScript(command, 2, PASS);
   const isBeside = BESIDE_SCRIPTS.has(`${command.name} ${subcommand}`);
@@ -270,10 +302,12 @@ const EMPTY = Buffer.alloc(0);
 // Constant scripts with the answer as an argument: the server caches every script it has seen.
 const ERROR_SCRIPT = 'return redis.error_reply(ARGV[1])';
 const INTEGER_SCRIPT = 'return tonumber(ARGV[1])';
+const OK_SCRIPT = "return redis.status_reply('OK')";
 const PAIR_SCRIPT = 'return {tonumber(ARGV[1]), tonumber(ARGV[2])}';
 
 function refusal(command: string, reason: string): Verdict {
-  return { kind: 'replace', bytes: evalOf(ERROR_SCRIPT, `NOPERM ${command}: ${reason}`) };
+  const bytes = evalOf(ERROR_SCRIPT, `NOPERM ${command}: ${reason}`);
+  return { kind: 'replace', bytes, effect: null };
 }
 
 /** `from` is the first argument that may hold script text. */

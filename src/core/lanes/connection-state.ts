@@ -2,13 +2,15 @@
  * What a session has made of its connection, learned from its commands and the server's replies to
  * them, so that another connection can be made the same.
  *
- * Two parts: *what it is* (user, protocol, database, name), which outlives connections, and *what
+ * Two parts: *what it is* (user, protocol, database, name, who answers its reads), which outlives
+ * connections, and *what
  * it is in the middle of* (a transaction, watched keys, replies that are owed), which dies with
  * one. Effects count when the server has said yes, in the order of the replies.
  *
  * Where it loses track (a reply too many, a SELECT inside MULTI, a subscription) the session is
  * *bound*: its connection is the only one it will ever have, and its replies are not counted.
  */
+import type { ReadsMode } from '../reads-mode.ts';
 import { ReplyCounter } from '../resp/reply-counter.ts';
 import { encodeCommand } from '../resp/writer.ts';
 import { bindsForLife, type Credentials, type Effect } from './effect.ts';
@@ -20,8 +22,12 @@ export class ConnectionState {
   #protocol: 2 | 3 = 2;
   #db = 0;
   #name: Buffer | null = null;
+  /** Null: it has not said so itself. */
+  #reads: ReadsMode | null = null;
   /** LIB-NAME and LIB-VER: there are no others, or the server would have refused them. */
   readonly #infos = new Map<string, Buffer>();
+
+  #key: string | null = null;
 
   #isBound = false;
   #isInMulti = false;
@@ -31,6 +37,10 @@ export class ConnectionState {
   #effects: (Effect | null)[] = [];
   #counts: number[] = [];
   #owed = 0;
+
+  get reads(): ReadsMode | null {
+    return this.#reads;
+  }
 
   /** Commands sent on this connection that have no whole reply yet. Exact while not bound. */
   get owed(): number {
@@ -51,6 +61,11 @@ export class ConnectionState {
    * who has an old password of a user, or made it look as if AUTH had succeeded, must be told so.
    */
   get key(): string {
+    this.#key ??= this.#newKey();
+    return this.#key;
+  }
+
+  #newKey(): string {
     const words = this.#credentials?.words.map((word) => `=${word.toString('base64url')}`) ?? [];
     return `${this.#protocol}/${this.#db}/${words.join('')}`;
   }
@@ -129,6 +144,7 @@ export class ConnectionState {
   }
 
   #apply(effect: Effect, isDone: boolean): void {
+    this.#key = null;
     if (this.#isInMulti) this.#applyInMulti(effect, isDone);
     else if (isDone) this.#become(effect);
     // Its parts are carried out one after the other, and which one failed is not said.
@@ -153,6 +169,7 @@ export class ConnectionState {
       case 'hello':
       case 'name':
       case 'info':
+      case 'reads':
         if (isDone) this.#isBound = true;
         return;
       default:
@@ -188,6 +205,9 @@ export class ConnectionState {
       case 'info':
         this.#infos.set(effect.attribute, effect.value);
         return;
+      case 'reads':
+        this.#reads = effect.reads;
+        return;
       case 'reset':
         this.#reset();
         return;
@@ -200,6 +220,7 @@ export class ConnectionState {
     this.#protocol = 2;
     this.#db = 0;
     this.#name = null;
+    this.#reads = null;
     this.#isInMulti = false;
     this.#isWatching = false;
   }

@@ -1,16 +1,29 @@
 /**
  * The connections of one session: its place on a lane, or one of its own, to the local server or to
  * the leader's relay. `Way` decides which; this opens, closes and writes them.
+ *
+ * Of reads that the local server answers while it follows: a session sees nothing that is older
+ * than what it was told by the leader before. Whatever came from there, be it the answer to a write
+ * or to a read, the next read waits for a point that begins after it (`ReadPoints`).
  */
-import type { LaneLink } from './lane-link.ts';
+import type { ReadsMode } from '../reads-mode.ts';
+import { LanePlace } from './lane-place.ts';
 import type { LaneSession, Lanes } from './lanes.ts';
 import { isSameRoute, type OwnWire, type OwnWireEvents, type Route } from './ports.ts';
+import type { PointWaiter, ReadPoints } from './read-points.ts';
+import type { Segment } from './segment.ts';
 import { Way, type WayPorts } from './way.ts';
 
 /** What the connections need of their session. */
-export interface ConnectedSession extends LaneSession {
+export interface ConnectedSession extends LaneSession, PointWaiter {
   /** Whether the client is the relay of a follower: it has a route of its own and must use it. */
   readonly isPassThrough: boolean;
+}
+
+/** The server of this node while it follows without a break: it shows only what is agreed on. */
+export interface FollowerLanes<S extends ConnectedSession> {
+  readonly spell: number;
+  readonly lanes: Lanes<S>;
 }
 
 /** What they need of the relay. */
@@ -18,6 +31,11 @@ export interface ConnectionsHost<S extends ConnectedSession> {
   readonly route: Route;
   /** Of the present reign. */
   readonly lanes: Lanes<S>;
+  /** Null: the server of this node does not follow. */
+  readonly follower: FollowerLanes<S> | null;
+  readonly points: ReadPoints;
+  /** Of sessions that have not said otherwise. */
+  readonly reads: ReadsMode;
   /** Pause between two attempts to connect. */
   readonly retryMs: number;
   /** The ticket of a command read now. */
@@ -27,6 +45,8 @@ export interface ConnectionsHost<S extends ConnectedSession> {
   /** Runs it once, then, unless the call that it returns comes first. */
   later(ms: number, run: () => void): () => void;
   countCommands(forwarded: number, refused: number): void;
+  /** So many of the forwarded ones were reads, answered here although another node leads. */
+  countReadsHere(count: number): void;
   /** It has a connection of its own to the local server. */
   onOwnOpened(session: S): void;
   onOwnClosed(session: S): void;
@@ -45,14 +65,18 @@ export interface ConnectionsEvents {
 
 export class Connections<S extends ConnectedSession> implements WayPorts, OwnWireEvents {
   readonly way: Way;
+  readonly #place: LanePlace<S>;
   readonly #session: S;
   readonly #host: ConnectionsHost<S>;
   readonly #events: ConnectionsEvents;
-  #link: LaneLink<S> | null = null;
   #upstream: OwnWire | null = null;
   #retry: (() => void) | null = null;
   #corked: OwnWire | null = null;
   #isFull = false;
+  /** What the leader has told this session had been acknowledged before this point. */
+  #seen = 0;
+  /** The spell in which it found no lane to the own server. */
+  #laneless = 0;
   /** A round that begins later than the arrival of all that was sent on the own connection. */
   ticket = 0;
 
@@ -60,17 +84,32 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     this.#session = session;
     this.#host = host;
     this.#events = events;
+    this.#place = new LanePlace(session);
     this.way = new Way(this);
   }
 
-  /** Whether the own connection does not lead where `route` says. */
-  isElsewhere(route: Route): boolean {
-    return this.#upstream !== null && !isSameRoute(this.#upstream.route, route);
+  /** Where a connection of the session's own leads now. */
+  get route(): Route {
+    const { route, follower, points } = this.#host;
+    if (route.kind !== 'none' || route.isLost !== true || follower === null) return route;
+    const isHere = this.#reads === 'local' && points.isReached(this.#seen);
+    return isHere ? { kind: 'follower', spell: follower.spell } : route;
   }
 
-  /** Whether the server of this node executes the commands. */
-  get isLocal(): boolean {
-    return this.#link !== null || this.#upstream?.route.kind === 'open';
+  /** Whether the own connection leads elsewhere. */
+  get isElsewhere(): boolean {
+    return this.#upstream !== null && !isSameRoute(this.#upstream.route, this.route);
+  }
+
+  /** Whether the server of this node executes what is sent on the own connection, and leads. */
+  get isOwnHeld(): boolean {
+    return this.#upstream?.route.kind === 'open';
+  }
+
+  /** Whether what waits would wait in vain. */
+  get isLost(): boolean {
+    const { route } = this;
+    return route.kind === 'none' && route.isLost === true;
   }
 
   /** The server takes no more for now. */
@@ -80,6 +119,11 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
 
   get isRetrying(): boolean {
     return this.#retry !== null;
+  }
+
+  take(segment: Segment): void {
+    if (segment.isRead && this.#reads === 'linearizable') segment.point = this.#host.points.next;
+    this.way.take(segment);
   }
 
   takeTicket(): void {
@@ -112,39 +156,61 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
    */
   endReign(): boolean {
     if (this.way.heldBytes > 0) return false;
-    if (!this.isLocal) return true;
+    if (!this.isOwnHeld && !this.#place.isOf(this.#host.lanes)) return true;
     if (!this.way.isIdle) return false;
     this.detach();
     return true;
   }
 
+  /** The server of this node follows no more: as `endReign`. */
+  endSpell(): boolean {
+    if (this.#upstream?.route.kind === 'follower') {
+      if (!this.way.isIdle) return false;
+      this.detach();
+    }
+    if (!this.#place.isOf(this.#host.follower?.lanes)) return true;
+    if (this.way.laneOwed > 0) return false;
+    this.#place.leave();
+    return true;
+  }
+
   /** A lane that it holds up is its alone from now on, and others wait for it only so long. */
   setBehind(isBehind: boolean): void {
-    const link = this.#link;
+    const { link } = this.#place;
     if (link === null) return;
     if (!isBehind) {
       link.letGo(this.#session);
       return;
     }
     this.way.beHeavy();
-    this.#host.lanes.retire(link);
+    this.#place.retire();
     link.holdUp(this.#session);
   }
 
   get hasLane(): boolean {
-    return this.#link !== null;
+    return this.#place.link !== null;
   }
 
   /** Gives up connections that owe nothing. The next command finds others. */
   detach(): void {
-    this.drop();
+    this.#place.leave();
+    this.detachOwn();
+  }
+
+  /** The same of the own connection alone. */
+  detachOwn(): void {
+    this.#dropOwn();
     this.way.ownLost();
     this.#isFull = false;
     this.#events.onRoom();
   }
 
   drop(): void {
-    this.#leaveLane();
+    this.#place.leave();
+    this.#dropOwn();
+  }
+
+  #dropOwn(): void {
     this.#upstream?.destroy();
     this.#upstream = null;
     this.#host.onOwnClosed(this.#session);
@@ -157,34 +223,61 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
 
   // What the way asks for.
 
+  get #reads(): ReadsMode {
+    return this.#session.isPassThrough ? 'leader' : (this.way.reads ?? this.#host.reads);
+  }
+
+  get canReadHere(): boolean {
+    const { route, follower } = this.#host;
+    if (follower === null || route.kind === 'open') return false;
+    if (this.#laneless === follower.spell) return false;
+    // Without a leader nobody can say what has been acknowledged.
+    return this.#reads === 'local' || (this.#reads === 'linearizable' && route.kind === 'leader');
+  }
+
   get direction(): 'lanes' | 'own' | 'none' {
-    const { route } = this.#host;
+    const { route } = this;
     if (this.#retry !== null || route.kind === 'none') return 'none';
     if (route.kind === 'open') return 'lanes';
     return this.#session.isPassThrough ? 'none' : 'own';
   }
 
   toLane(bytes: Buffer, count: number): boolean {
-    const { lanes } = this.#host;
-    const { way } = this;
-    if (this.#link?.isOver) this.#leaveLane();
-    this.leaveRetired();
-    // What is owed on a retired lane comes first; then another is found.
-    if (this.#link?.isRetired) return false;
-    this.#link ??= lanes.join(this.#session, way.key, way.laneReplay());
-    const link = this.#link;
-    if (link === null) {
-      // Too many lanes: the next look at what waits finds it a connection of its own.
-      way.beHeavy();
-      this.#tryAgain(0);
+    const taken = this.#place.take(this.#host.lanes, this.way, false);
+    if (taken === 'here') return this.#toLink(bytes, count);
+    if (taken === 'owed') return false;
+    // Too many lanes: the next look at what waits finds it a connection of its own.
+    this.way.beHeavy();
+    this.#tryAgain(0);
+    return false;
+  }
+
+  toFollower(bytes: Buffer, count: number, point: number): boolean {
+    const { follower, points } = this.#host;
+    if (follower === null || this.#retry !== null) return false;
+    const needed = Math.max(point, this.#seen);
+    if (!points.isReached(needed)) {
+      points.want(needed, this.#session);
       return false;
     }
-    if (!link.isReady) {
-      link.awaitReady(this.#session);
+    // Who is sent much has a lane to itself.
+    const taken = this.#place.take(follower.lanes, this.way, this.way.isHeavy);
+    if (taken === 'here' && this.#toLink(bytes, count)) {
+      this.#host.countReadsHere(count);
+      return true;
+    }
+    if (taken === 'crowded') this.#readElsewhere(0);
+    return false;
+  }
+
+  #toLink(bytes: Buffer, count: number): boolean {
+    const { link } = this.#place;
+    if (link?.isReady !== true) {
+      link?.awaitReady(this.#session);
       return false;
     }
     this.#host.countCommands(count, 0);
-    lanes.send(link, this.#session, bytes, count);
+    this.#place.send(bytes, count);
     if (link.isFull) {
       this.#isFull = true;
       link.awaitDrain(this.#session);
@@ -193,10 +286,16 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     return true;
   }
 
+  /** No lane to the own server, as long as it follows: the leader answers. */
+  #readElsewhere(afterMs: number): void {
+    this.#laneless = this.#host.follower?.spell ?? 0;
+    this.#tryAgain(afterMs);
+  }
+
   openOwn(): void {
-    this.#leaveLane();
-    this.#upstream = this.#host.connectOwn(this.#host.route, this);
-    if (this.#upstream.route.kind === 'open') this.#host.onOwnOpened(this.#session);
+    this.#place.leave();
+    this.#upstream = this.#host.connectOwn(this.route, this);
+    if (this.#upstream.route.kind !== 'leader') this.#host.onOwnOpened(this.#session);
   }
 
   closeOwn(): void {
@@ -223,9 +322,13 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   }
 
   onReply(bytes: Buffer): void {
+    if (this.#upstream?.route.kind === 'leader') this.#seen = this.#host.points.next;
     const replied = this.way.ownReplied(bytes);
     if (replied !== 'busy') {
       this.#events.onReply(replied);
+      // It has said that the leader is to answer, and nobody leads.
+      if (this.#upstream?.route.kind === 'follower' && this.isElsewhere && this.way.isOwnIdle)
+        this.detachOwn();
       return;
     }
     // No server has seen what waits: it waits on, until its end.
@@ -240,24 +343,28 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
 
   onEnd(): void {
     const wasConnected = this.#upstream?.isConnected === true;
-    const { isIdle } = this.way;
-    this.detach();
+    const { isOwnIdle } = this.way;
+    this.detachOwn();
     if (!wasConnected) this.#tryAgain(this.#host.retryMs);
-    else if (!isIdle) this.#events.onLoss();
+    else if (!isOwnIdle) this.#events.onLoss();
     else this.#events.onOpen();
   }
 
   /** The lane is gone. One that could not even be made is not tried a second time. */
   onLaneEnd(): void {
-    if (this.#link?.isOver !== true) return;
-    this.#leaveLane();
+    if (this.#place.link?.isOver !== true) return;
+    const isFollower = this.#place.isOf(this.#host.follower?.lanes);
+    this.#place.leave();
     this.#isFull = false;
     if (this.way.laneOwed > 0) {
       this.#events.onLoss();
       return;
     }
-    this.way.beHeavy();
-    this.#tryAgain(this.#host.retryMs);
+    if (isFollower) this.#readElsewhere(this.#host.retryMs);
+    else {
+      this.way.beHeavy();
+      this.#tryAgain(this.#host.retryMs);
+    }
     this.#events.onRoom();
   }
 
@@ -269,13 +376,7 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
 
   /** Nobody new comes to a retired lane: the last one who leaves closes it. */
   leaveRetired(): void {
-    if (this.#link?.isRetired && this.way.isIdle) this.#leaveLane();
-  }
-
-  #leaveLane(): void {
-    if (this.#link === null) return;
-    this.#host.lanes.leave(this.#session, this.#link);
-    this.#link = null;
+    if (this.#place.link?.isRetired && this.way.isIdle) this.#place.leave();
   }
 
   #tryAgain(afterMs: number): void {

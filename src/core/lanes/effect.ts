@@ -4,6 +4,8 @@
  * connection.
  */
 
+import type { ReadsMode } from '../reads-mode.ts';
+
 /** How a client has said who it is: the words of AUTH after its name. */
 export interface Credentials {
   readonly words: readonly Buffer[];
@@ -30,6 +32,8 @@ export type Effect =
     }
   | { readonly kind: 'name'; readonly name: Buffer }
   | { readonly kind: 'info'; readonly attribute: string; readonly value: Buffer }
+  /** Who answers its reads where another node leads. */
+  | { readonly kind: 'reads'; readonly reads: ReadsMode }
   | { readonly kind: 'reset' }
   /** State that nobody can follow, or not one reply for each command. */
   | { readonly kind: 'binds' }
@@ -73,6 +77,7 @@ export function isGreeting(effect: Effect): boolean {
     case 'hello':
     case 'name':
     case 'info':
+    case 'reads':
     case 'reset':
       return true;
     default:

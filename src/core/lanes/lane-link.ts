@@ -6,7 +6,7 @@
  * is owed something then is told, and nobody is given anything afterwards.
  */
 import { ReplyCounter } from '../resp/reply-counter.ts';
-import { Lane, type Slice } from './lane.ts';
+import { Lane, type LaneEvents, type Slice } from './lane.ts';
 import type { LaneWire, LaneWireEvents } from './ports.ts';
 
 /** What a lane needs of a session. */
@@ -35,6 +35,16 @@ export interface LaneLinkEvents<S extends LaneUser> {
   ended(link: LaneLink<S>): void;
 }
 
+export interface LaneLinkOptions<S extends LaneUser> {
+  readonly key: string;
+  readonly connect: (events: LaneWireEvents) => LaneWire;
+  /** What makes the connection the same for all who use it. */
+  readonly replay: readonly Buffer[];
+  readonly events: LaneLinkEvents<S>;
+  readonly isFenced: boolean;
+  readonly isAlone: boolean;
+}
+
 /** Request bytes that the server has not taken: above it who sends more is not read. */
 const UNSENT_BYTES_MAX = 1024 * 1024;
 /** Ticks for which others wait for a session that does not take its replies. */
@@ -45,6 +55,8 @@ const MINUS = 0x2d;
 
 export class LaneLink<S extends LaneUser> {
   readonly key: string;
+  /** It was made for one session. */
+  readonly isAlone: boolean;
   readonly lane: Lane<S>;
   readonly #wire: LaneWire;
   readonly #events: LaneLinkEvents<S>;
@@ -71,18 +83,14 @@ export class LaneLink<S extends LaneUser> {
   #chunksAtTick = 0;
   #stillTicks = 0;
 
-  constructor(
-    key: string,
-    connect: (events: LaneWireEvents) => LaneWire,
-    replay: readonly Buffer[],
-    events: LaneLinkEvents<S>,
-  ) {
+  constructor({ key, connect, replay, events, isFenced, isAlone }: LaneLinkOptions<S>) {
     this.key = key;
+    this.isAlone = isAlone;
     this.#events = events;
     this.#greetings = replay.length;
-    this.lane = new Lane<S>({
-      replied: (slices, ticket, fence) => events.replied(this, slices, ticket, fence),
-    });
+    const replied: LaneEvents<S>['replied'] = (slices, ticket, fence) =>
+      events.replied(this, slices, ticket, fence);
+    this.lane = new Lane<S>({ replied }, isFenced);
     this.#wire = connect({
       onConnect: () => {
         if (this.#isOver) return;

@@ -53,7 +53,7 @@ export class Lane<S extends object> {
   #batchOwners: (S | null)[] = [];
   #batchCounts: number[] = [];
   #unfencedCommands = 0;
-  #isFenced = true;
+  #isFenced: boolean;
   #ticket = 0;
   #slices: Slice<S>[] = [];
   #sliceBytes = 0;
@@ -66,8 +66,10 @@ export class Lane<S extends object> {
   #fencedSlices = 0;
   #owed = 0;
 
-  constructor(events: LaneEvents<S>) {
+  /** `isFenced` false: of replies that need no fence, since they show only what is agreed on. */
+  constructor(events: LaneEvents<S>, isFenced = true) {
     this.#events = events;
+    this.#isFenced = isFenced;
   }
 
   /** Commands that have no whole reply yet, of this turn too. */

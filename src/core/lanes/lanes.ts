@@ -1,5 +1,6 @@
 /**
- * The lanes of one reign: one per user, database and protocol, as long as somebody uses it.
+ * The lanes of one reign, or of one spell of following: one per user, database and protocol, as
+ * long as somebody uses it.
  *
  * What all sessions send in one turn of the event loop goes out at its end, each lane's as one
  * write with one fence: under load batches grow, and a lone command is not kept waiting.
@@ -16,6 +17,8 @@ export interface LanesPorts {
   /** Runs it once, at the end of this turn. */
   soon(run: () => void): void;
   readonly hold: Hold;
+  /** Whether their replies need a fence. */
+  readonly isFenced: boolean;
 }
 
 export interface LaneSession extends LaneUser, HeldSession {
@@ -48,14 +51,19 @@ export class Lanes<S extends LaneSession> implements LaneLinkEvents<S> {
     return this.#all.size;
   }
 
-  /** Makes `session` a user of the lane of `key`; null when there are too many lanes. */
-  join(session: S, key: string, replay: readonly Buffer[]): LaneLink<S> | null {
-    let link = this.#open.get(key);
+  /**
+   * Makes `session` a user of the lane of `key`, or of one that is its alone; null when there are
+   * too many lanes.
+   */
+  join(session: S, key: string, replay: readonly Buffer[], isAlone: boolean): LaneLink<S> | null {
+    let link = isAlone ? undefined : this.#open.get(key);
     if (link === undefined) {
       if (this.#all.size >= this.#most) return null;
-      link = new LaneLink<S>(key, (events) => this.#ports.connectLane(events), replay, this);
+      const { isFenced } = this.#ports;
+      const connect = (events: LaneWireEvents) => this.#ports.connectLane(events);
+      link = new LaneLink<S>({ key, connect, replay, events: this, isFenced, isAlone });
       link.setStopped(this.#isHoldFull);
-      this.#open.set(key, link);
+      if (!isAlone) this.#open.set(key, link);
       this.#all.add(link);
     }
     link.users.add(session);

@@ -13,11 +13,20 @@ export type Route =
   | { readonly kind: 'open'; readonly reign: number }
   /** Another node leads: one pass-through stream to its relay per session, it holds the replies. */
   | { readonly kind: 'leader'; readonly node: NodeId }
-  /** Nobody is known to lead. `why` ends up in the error that a waiting command gets at last. */
-  | { readonly kind: 'none'; readonly why: string };
+  /**
+   * Nobody leads, and this node's server follows: it answers reads, and refuses writes by itself.
+   * `spell`: the time for which it follows without a break.
+   */
+  | { readonly kind: 'follower'; readonly spell: number }
+  /**
+   * Nobody is known to lead. `why` ends up in the error that a waiting command gets at last.
+   * `isLost`: it has been so for long; no command should wait.
+   */
+  | { readonly kind: 'none'; readonly why: string; readonly isLost?: boolean };
 
 export function isSameRoute(one: Route, other: Route): boolean {
   if (one.kind === 'open') return other.kind === 'open' && one.reign === other.reign;
+  if (one.kind === 'follower') return other.kind === 'follower' && one.spell === other.spell;
   return one.kind === 'leader' && other.kind === 'leader' && one.node === other.node;
 }
 
@@ -41,6 +50,17 @@ export interface Hold {
   /** `callback` is called once, when the hold is not full any more. */
   onDrain(callback: () => void): void;
 }
+
+/** For replies that show nothing but what is agreed on: each is given away at once. */
+export const GIVEN_AT_ONCE: Hold = {
+  add: (session, bytes) => session.release(bytes),
+  laneSent: () => undefined,
+  addLane: (replies) => {
+    for (const { session, bytes } of replies) session.release(bytes);
+  },
+  isFull: false,
+  onDrain: (callback) => callback(),
+};
 
 export interface HeldReply {
   readonly session: HeldSession;

@@ -7,9 +7,13 @@ import { bindsForLife, type Effect } from './effect.ts';
 import { RequestGate } from './request-gate.ts';
 import { afterTail, type Segment, WaitingRequests } from './segment.ts';
 
-function gateOf(found: Segment[], gatherBytesMax = 0): RequestGate {
+function gateOf(
+  found: Segment[],
+  gatherBytesMax = 0,
+  judge = new CommandJudge(TRIAL_RULES),
+): RequestGate {
   const bounds = { ...RELAY_BOUNDS, bulkBytesMax: BULK_BYTES_MAX, gatherBytesMax };
-  return new RequestGate(new CommandJudge(TRIAL_RULES), bounds, (s) => found.push(s));
+  return new RequestGate(judge, bounds, (s) => found.push(s));
 }
 
 function segmentsOf(...chunks: readonly (string | Buffer)[]): Segment[] {
@@ -98,12 +102,13 @@ test('only commands that leave state in the connection have an effect on it', ()
   const effects = (line: string): unknown =>
     (sums(segmentsOf(`${line}\r\n`)) as Record<string, unknown>)['effects'];
   for (const line of [
-    ...['GET a', 'CONFIG GET *', 'WAIT 1 0', 'READONLY', 'client unblock 7', 'ACL WHOAMI'],
+    ...['GET a', 'CONFIG GET *', 'WAIT 1 0', 'READONLY x', 'client unblock 7', 'ACL WHOAMI'],
     ...['XREAD STREAMS a 0', 'XREADGROUP COUNT 1 GROUP block c NOACK STREAMS block >'],
     ...['SCRIPT EXISTS x', 'SCRIPT LOAD x', 'client pause 1'],
   ])
     deepEqual(effects(line), [], line);
   for (const [line, kind] of [
+    ...[['readonly', 'reads'] as const, ['READWRITE', 'reads'] as const],
     ...[['multi', 'multi'] as const, ['EXEC', 'exec'] as const, ['Discard', 'exec'] as const],
     ...[['BLPOP a 0', 'blocks'] as const, ['XREAD COUNT 1 BLOCK 0 STREAMS a $', 'blocks'] as const],
     ...[['XREADGROUP GROUP streams c BLOCK 0 STREAMS a >', 'blocks'] as const],
@@ -170,10 +175,34 @@ test('what the server lists and the tables do not know rides no lane when it may
     { name: 'bnew', flags: new Set(['blocking', 'noscript']) },
     { name: 'odd', flags: new Set(['noscript']) },
   ]);
-  equal(judge.traitOf('GET'), null);
+  equal(judge.traitOf('GET'), 'read');
   equal(judge.traitOf('PUBLISH'), null);
   deepEqual(judge.traitOf('BNEW'), { kind: 'blocks' });
   ok(bindsForLife(judge.traitOf('ODD') as Effect));
+});
+
+test('a segment is a read when all its commands are, by what the server says of them', () => {
+  const judge = new CommandJudge(TRIAL_RULES);
+  const flags = (...words: string[]) => new Set(['readonly', ...words]);
+  judge.learn([
+    ...['get', 'keys', 'scan'].map((name) => ({ name, flags: flags() })),
+    { name: 'pfcount', flags: flags('may_replicate') },
+    { name: 'xread', flags: flags('blocking') },
+    { name: 'eval_ro', flags: flags('noscript') },
+    { name: 'set', flags: new Set(['write']) },
+  ]);
+  const areReads = (...lines: string[]): boolean[] => {
+    const found: Segment[] = [];
+    const gate = gateOf(found, 0, judge);
+    gate.feed(Buffer.from(lines.map((line) => `${line}\r\n`).join('')));
+    return found.map(({ isRead }) => isRead);
+  };
+  deepEqual(areReads('GET a', 'KEYS *'), [true]);
+  deepEqual(areReads('GET a', 'SET a b', 'GET a'), [false]);
+  deepEqual(areReads('GET a', 'SELECT 1', 'GET a'), [true, false, true]);
+  // Part of a command may have gone elsewhere already; a cursor is of one server.
+  for (const line of ['SCAN 0', 'PFCOUNT a', 'XREAD STREAMS a 0', 'EVAL_RO x 0', 'PING'])
+    deepEqual(areReads(line), [false], line);
 });
 
 test('a command that comes in part is gathered up to its bound', () => {

@@ -36,6 +36,7 @@ export class RequestGate {
   #ended = 0;
   #tailBytes = 0;
   #effect: Effect | null = null;
+  #reads = 0;
 
   constructor(judge: CommandJudge, bounds: ScannerLimits, forward: (segment: Segment) => void) {
     this.#judge = judge;
@@ -79,17 +80,21 @@ export class RequestGate {
       if (verdict.kind === 'replace') {
         this.#flush();
         this.#isSwallowing = !scanner.isWhole;
-        this.#forward({ ...NOTHING, bytes: verdict.bytes, begun: 1, ended: 1 });
+        const { bytes, effect: replaced } = verdict;
+        this.#forward({ ...NOTHING, bytes, begun: 1, ended: 1, effect: replaced });
         return;
       }
       effect = verdict.effect;
     }
+    const isRead = effect === 'read';
+    if (effect === 'read') effect = null;
     // Such a command begins a segment, and so does what comes after it.
     if (effect !== null || this.#effect !== null || !scanner.isWhole) this.#flush();
     else if (this.#begun === SEGMENT_COMMANDS_MAX) this.#flush();
     this.#effect = effect;
     this.#extend();
     this.#begun += 1;
+    if (isRead) this.#reads += 1;
     if (scanner.isWhole) this.#ended += 1;
     else this.#isInside = true;
   }
@@ -121,6 +126,8 @@ export class RequestGate {
       ended: this.#ended,
       tailBytes: this.#tailBytes,
       effect: this.#effect,
+      isRead: this.#reads === this.#begun && this.#begun === this.#ended && this.#tailBytes === 0,
+      point: 0,
     };
     this.#from = 0;
     this.#to = 0;
@@ -128,6 +135,7 @@ export class RequestGate {
     this.#ended = 0;
     this.#tailBytes = 0;
     this.#effect = null;
+    this.#reads = 0;
     this.#forward(segment);
   }
 }
@@ -137,6 +145,8 @@ const NOTHING = {
   ended: 0,
   tailBytes: 0,
   effect: null,
+  isRead: false,
+  point: 0,
 };
 const BINDS: Effect = { kind: 'binds' };
 

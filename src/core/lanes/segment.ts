@@ -16,6 +16,10 @@ export interface Segment {
   readonly tailBytes: number;
   /** Of its only command; null for any number of plain ones. */
   readonly effect: Effect | null;
+  /** All its commands are reads, which a server that follows could answer as well. */
+  readonly isRead: boolean;
+  /** Such a server must have reached this point to answer it. */
+  point: number;
 }
 
 export interface Refused {

@@ -33,6 +33,12 @@ export class TrialSession implements WayPorts {
     return this.relay.isOpen ? 'lanes' : 'none';
   }
 
+  readonly canReadHere = false;
+
+  toFollower(): boolean {
+    return false;
+  }
+
   toLane(bytes: Buffer, count: number): boolean {
     if (this.lane?.isOver) this.lane = null;
     this.lane ??= this.relay.laneOf(this.way);

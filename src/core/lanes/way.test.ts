@@ -5,7 +5,15 @@ import type { Segment } from './segment.ts';
 import { LARGE_REPLY_BYTES, Way, type WayPorts } from './way.ts';
 
 function segment(text: string, effect: Effect | null = null): Segment {
-  return { bytes: Buffer.from(text), begun: 1, ended: 1, tailBytes: 0, effect };
+  return {
+    bytes: Buffer.from(text),
+    begun: 1,
+    ended: 1,
+    tailBytes: 0,
+    effect,
+    isRead: false,
+    point: 0,
+  };
 }
 
 const BLOCKS: Effect = { kind: 'blocks' };
@@ -16,9 +24,15 @@ function wayOf(direction: WayPorts['direction'] = 'lanes') {
   const ports = {
     direction,
     isLaneReady: true,
+    canReadHere: false,
+    isReached: true,
     toLane: (bytes: Buffer) => {
       if (ports.isLaneReady) done.push(`lane ${bytes}`);
       return ports.isLaneReady;
+    },
+    toFollower: (bytes: Buffer) => {
+      if (ports.isReached) done.push(`here ${bytes}`);
+      return ports.isReached;
     },
     openOwn: () => void done.push('open'),
     closeOwn: () => void done.push('close'),
@@ -116,5 +130,73 @@ describe('a way', () => {
     way.ownReplied(Buffer.from('+1\r\n'));
     equal(way.tryReturn(true), false);
     deepEqual(done, ['open', 'own 1 a']);
+  });
+});
+
+describe('a way with reads here, while another node leads', () => {
+  const read = (text: string, point = 0): Segment => ({ ...segment(text), isRead: true, point });
+  function open() {
+    const opened = wayOf('own');
+    opened.ports.canReadHere = true;
+    return opened;
+  }
+
+  test('sends reads to the own server, and keeps the connection to the leader', () => {
+    const { way, done } = open();
+    way.take(read('r1'));
+    way.take(segment('w1'));
+    deepEqual(done, ['here r1'], 'a write waits for the replies before it');
+    way.laneReplied(1, 5);
+    way.released(5);
+    way.pump();
+    way.ownConnected();
+    way.ownReplied(Buffer.from('+OK\r\n'));
+    way.take(read('r2'));
+    way.laneReplied(1, 5);
+    way.released(5);
+    way.take(segment('w2'));
+    deepEqual(done, ['here r1', 'open', 'own 1 w1', 'here r2', 'own 1 w2']);
+  });
+
+  test('sends a read behind a write to the leader while that owes a reply', () => {
+    const { way, done } = open();
+    way.take(segment('w'));
+    way.ownConnected();
+    way.take(read('r'));
+    deepEqual(done, ['open', 'own 1 w', 'own 1 r']);
+  });
+
+  test('sends reads to the leader in a transaction, and while keys are watched', () => {
+    for (const effect of [{ kind: 'multi' }, { kind: 'watch' }, { kind: 'binds' }] as Effect[]) {
+      const { way, done } = open();
+      way.take(segment('e', effect));
+      way.ownConnected();
+      way.ownReplied(Buffer.from('+OK\r\n'));
+      way.take(read('r'));
+      equal(done.at(-1), 'own 1 r', effect.kind);
+    }
+  });
+
+  test('waits with a read until the server is far enough, and with all behind it', () => {
+    const { way, done, ports } = open();
+    ports.isReached = false;
+    way.take(read('r', 7));
+    way.take(segment('w'));
+    deepEqual([done, way.isStuck], [[], true]);
+    ports.isReached = true;
+    way.pump();
+    deepEqual([done, way.isStuck], [['here r'], false]);
+  });
+
+  test('remembers who answers its reads, until it is reset', () => {
+    const { way } = open();
+    way.take(segment('e', { kind: 'reads', reads: 'local' }));
+    way.ownConnected();
+    equal(way.reads, null, 'the server has not said yes yet');
+    way.ownReplied(Buffer.from('+OK\r\n'));
+    equal(way.reads, 'local');
+    way.take(segment('e', { kind: 'reset' }));
+    way.ownReplied(Buffer.from('+RESET\r\n'));
+    equal(way.reads, null);
   });
 });

@@ -1,17 +1,19 @@
 /**
  * Which way the commands of one session go: down the lane that it shares, or on a connection of its
- * own; and when it changes from one to the other.
+ * own; and when it changes from one to the other. Where another node leads, its own connection goes
+ * there, and stays while reads take a lane to the server of this node.
  *
  * Invariants:
  * - Commands go in the order in which they came, and a session changes its way only while nothing
  *   is owed to it and nothing of it is held: so its replies come in order whatever carries them.
- * - A lane carries whole plain commands only.
+ * - A lane carries whole plain commands only, and to a server that follows whole reads only.
  * - What waits is behind all that was sent, and no server has seen it.
  *
  * A connection of its own is first told what the session is (`ConnectionState.replay`); the
  * answers to that go to nobody, and unless all of them say yes no command of the session follows.
  */
 import { assert } from '../../assert.ts';
+import type { ReadsMode } from '../reads-mode.ts';
 import { ReplyCounter } from '../resp/reply-counter.ts';
 import { ConnectionState } from './connection-state.ts';
 import { type Effect, isGreeting, ridesLane } from './effect.ts';
@@ -26,6 +28,10 @@ export interface WayPorts {
   readonly direction: 'lanes' | 'own' | 'none';
   /** False while there is no lane to send on; `pump` is called when there is. */
   toLane(bytes: Buffer, count: number): boolean;
+  /** Whether this node's server may answer the session's reads although it follows. */
+  readonly canReadHere: boolean;
+  /** As `toLane`, to that server once it has reached `point`. */
+  toFollower(bytes: Buffer, count: number, point: number): boolean;
   /** Answered by `ownConnected`, or by `ownLost`. */
   openOwn(): void;
   closeOwn(): void;
@@ -90,6 +96,16 @@ export class Way {
     return this.#own === 'opening' || this.#own === 'greeting';
   }
 
+  /** What the session has said of its reads; null: nothing. */
+  get reads(): ReadsMode | null {
+    return this.#state?.reads ?? null;
+  }
+
+  /** It wants a connection that holds up nobody else. */
+  get isHeavy(): boolean {
+    return this.#isHeavy;
+  }
+
   /** In the middle of something that dies with its connection. */
   get isBound(): boolean {
     const state = this.#state;
@@ -102,12 +118,17 @@ export class Way {
 
   /** Nothing is owed, nothing is held, nothing dies with a connection. */
   get isIdle(): boolean {
-    return this.#laneOwed === 0 && this.#heldBytes === 0 && this.#state?.isFree !== false;
+    return this.#laneOwed === 0 && this.isOwnIdle;
   }
 
-  /** Commands wait, and not for the session's own replies: only for a connection. */
+  /** The same of its own connection alone. */
+  get isOwnIdle(): boolean {
+    return this.#heldBytes === 0 && this.#state?.isFree !== false;
+  }
+
+  /** Commands wait, and not for the session's own replies: for a connection, or a point. */
   get isStuck(): boolean {
-    return !this.waiting.isEmpty && this.isIdle && this.#own !== 'ready';
+    return !this.waiting.isEmpty && this.isIdle;
   }
 
   /** What a lane must have been told to carry this session. */
@@ -135,7 +156,10 @@ export class Way {
   }
 
   #send(segment: Segment): boolean {
+    const isHere = segment.isRead && this.isOwnIdle && this.#ports.canReadHere;
+    if (isHere) return this.#sendLane(segment, true);
     if (this.#own === 'ready') {
+      if (this.#laneOwed > 0) return false;
       this.#sendOwn(segment);
       return true;
     }
@@ -146,10 +170,16 @@ export class Way {
       this.#ports.openOwn();
       return false;
     }
-    assert(segment.begun > 0 && segment.tailBytes === 0, 'a lane carries whole commands');
-    if (this.#laneOwed > 0 && this.#laneOwed + segment.begun > this.#window) return false;
-    if (!this.#ports.toLane(segment.bytes, segment.begun)) return false;
-    this.#laneOwed += segment.begun;
+    return this.#sendLane(segment, false);
+  }
+
+  #sendLane({ bytes, begun, tailBytes, point }: Segment, isHere: boolean): boolean {
+    assert(begun > 0 && tailBytes === 0, 'a lane carries whole commands');
+    const ports = this.#ports;
+    if (this.#laneOwed > 0 && this.#laneOwed + begun > this.#window) return false;
+    const isSent = isHere ? ports.toFollower(bytes, begun, point) : ports.toLane(bytes, begun);
+    if (!isSent) return false;
+    this.#laneOwed += begun;
     return true;
   }
 

@@ -204,7 +204,8 @@ test('the charter is proposed first, and then there is nothing to do', () => {
   equal(first?.kind === 'propose' && first.command.kind, 'found');
   world.settle();
   deepEqual(world.data, founded([A, B, C]));
-  deepEqual(world.state.spec, { replicas: 2, forgetAfterMs: 60_000, server: {} });
+  const { spec } = world.state;
+  deepEqual(spec, { replicas: 2, forgetAfterMs: 60_000, reads: 'leader', server: {} });
 });
 
 test('at most seven vote, and an odd number of them', () => {

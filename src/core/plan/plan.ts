@@ -19,6 +19,7 @@ import {
 } from '../control/state.ts';
 import { isMember } from '../raft/configuration.ts';
 import { majority } from '../raft/quorum.ts';
+import type { ReadsMode } from '../reads-mode.ts';
 import type { NodeId } from '../scalars.ts';
 import { type ControlStep, nextControlStep } from './control-voters.ts';
 import { isDataSettled } from './data-change.ts';
@@ -38,6 +39,7 @@ export interface Founding {
   /** As this node was told; taken when nothing is agreed on yet. */
   readonly forgetAfterMs: number | null;
   /** Likewise; none where it was not told any. */
+  readonly reads?: ReadsMode;
   readonly server?: ServerSettings;
 }
 
@@ -59,14 +61,15 @@ export function plan(state: ControlState, seen: Observation, founding: Founding)
  * The founders' number says how many copies are wanted, but for witnesses among them: so all of
  * them are looked at first, if they are there.
  */
-function foundings(seen: Observation, { founders, forgetAfterMs, server }: Founding): Action[] {
+function foundings(seen: Observation, { founders, forgetAfterMs, ...told }: Founding): Action[] {
   const isLate = (node: NodeId) => !seen.nodes.has(node) && seen.goneMs(node) < SUCCESSION_MS;
   if (founders.some(isLate)) return [];
   const witnesses = founders.filter((node) => {
     const facts = seen.nodes.get(node)?.facts;
     return facts !== undefined && isWitness(facts);
   });
-  const spec = specFounded(Math.max(1, founders.length - witnesses.length), forgetAfterMs, server);
+  const copies = Math.max(1, founders.length - witnesses.length);
+  const spec = specFounded(copies, forgetAfterMs, told);
   const command: Command = { kind: 'found', atMs: seen.nowMs, spec, founders };
   return [{ kind: 'propose', command, why: 'nothing is agreed on yet' }];
 }

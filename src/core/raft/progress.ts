@@ -37,6 +37,9 @@ export class Peer {
     this.progress = { state: 'probing', next, isProbeInFlight: false };
   }
 
+  /** It should hear at once that so much is committed, when it has it; 0: it has heard. */
+  commitOwed: LogIndex = logIndex(0);
+
   get isVoter(): boolean {
     return this.standing === 'voter';
   }

@@ -133,6 +133,8 @@ export type RaftEvent =
   | { readonly kind: 'entriesPersisted'; readonly upTo: EntryId }
   /** Wants leadership confirmed by a broadcast numbered `round` or later; see `nextRound`. */
   | { readonly kind: 'roundWanted'; readonly round: number }
+  /** `peer` should hear how far everything is committed before the next heartbeat. */
+  | { readonly kind: 'commitWanted'; readonly peer: NodeId }
   | { readonly kind: 'transferWanted'; readonly to: NodeId | null }
   /** A hint, never proof: the connection to this peer broke (or came up again). */
   | { readonly kind: 'peerLost'; readonly peer: NodeId }

@@ -51,6 +51,7 @@ import {
   broadcastHeartbeats,
   onAppendReply,
   onPeerLost,
+  payCommit,
   sendAppends,
   sendHeartbeat,
 } from './replication.ts';
@@ -189,6 +190,9 @@ export class Raft {
       case 'roundWanted':
         if (s.role.kind === 'leader' && s.role.rounds.want(event.round)) askForEchoes(s, s.role);
         return;
+      case 'commitWanted':
+        this.#commitWanted(event.peer);
+        return;
       case 'transferWanted':
         onTransferWanted(s, event.to);
         return;
@@ -205,8 +209,7 @@ export class Raft {
         s.witnesses = event.witnesses;
         return;
       case 'copiesKnown':
-        s.copies = event.copies;
-        if (s.role.kind === 'leader') s.role.peers = peersOf(s, s.role.peers);
+        this.#copiesKnown(event.copies);
         return;
       case 'compacted':
         onCompacted(s, event.snapshot, event.base);
@@ -350,6 +353,21 @@ export class Raft {
     if (role.kind !== 'leader') return;
     const peer = role.peers.find((candidate) => candidate.id === id);
     if (peer !== undefined) onPeerLost(peer);
+  }
+
+  #copiesKnown(copies: readonly NodeId[]): void {
+    const s = this.#s;
+    s.copies = copies;
+    if (s.role.kind === 'leader') s.role.peers = peersOf(s, s.role.peers);
+  }
+
+  #commitWanted(id: NodeId): void {
+    const s = this.#s;
+    if (s.role.kind !== 'leader') return;
+    const peer = s.role.peers.find((each) => each.id === id);
+    if (peer === undefined) return;
+    peer.commitOwed = s.committed;
+    payCommit(s, s.role, peer);
   }
 
   #peerFound(id: NodeId): void {

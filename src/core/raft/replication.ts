@@ -114,10 +114,19 @@ export function onAppendReply(s: State, leader: Leader, peer: Peer, reply: Appen
     peer.acknowledged(reply.index, s.trail.base.index);
     advanceCommit(s, leader);
     if (s.role !== leader) return;
+    payCommit(s, leader, peer);
   } else {
     onRejected(s, peer, reply);
   }
   sendAppends(s, leader, peer);
+}
+
+/** Tells a peer that waits for it how far everything is committed, once it has so much itself. */
+export function payCommit(s: State, leader: Leader, peer: Peer): void {
+  const { commitOwed, match } = peer;
+  if (commitOwed === 0 || match < commitOwed) return;
+  peer.commitOwed = logIndex(0);
+  sendHeartbeat(s, leader, peer);
 }
 
 /** A broken connection took everything in flight with it. */

@@ -10,7 +10,7 @@ import { EXAMPLE_STATUS, ExampleOrders, ExampleView } from '../example-view.ts';
 import { HttpDoor } from '../http/server.ts';
 import { clientFor } from './client.ts';
 import { EXIT } from './exit-codes.ts';
-import { membersCommand, removeCommand, scaleCommand } from './members.ts';
+import { membersCommand, readsCommand, removeCommand, scaleCommand } from './members.ts';
 import { settingsCommand } from './settings.ts';
 import { statusCommand } from './status.ts';
 import { statusScreen } from './status-screen.ts';
@@ -151,10 +151,17 @@ test('remove and scale order, and tell what came of it', async (t) => {
   equal(await scaleCommand({ url, replicas: '4' }, terminal), EXIT.done);
   match(terminal.outText, /^b leaves\nit is carried out step by step/);
   equal(await scaleCommand({ url, replicas: 'four' }, terminal), EXIT.usage);
+  equal(await readsCommand('local', { url }, terminal), EXIT.done);
+  equal(await readsCommand('fast', { url }, terminal), EXIT.usage);
   orders.answer = { ok: false, code: 'LAST_NODE', text: 'b is the last node' };
   equal(await removeCommand('b', { url }, terminal), EXIT.failed);
   match(terminal.errText, /^b is the last node$/m);
-  deepEqual(orders.asked, ['remove b', '{"replicas":4} null', 'remove b']);
+  deepEqual(orders.asked, [
+    'remove b',
+    '{"replicas":4} null',
+    '{"reads":"local"} null',
+    'remove b',
+  ]);
 });
 
 test('settings are shown with what waits for a restart, set and taken out', async (t) => {

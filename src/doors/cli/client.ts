@@ -1,6 +1,7 @@
 /** Speaks to an agent's HTTP door. What comes back is a value: yes, no with a reason, or nobody. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import type { SpecChange } from '../../core/control/spec.ts';
 import { httpToken, withoutLineEnd } from '../access.ts';
 import type { AssemblyView, Status, View } from '../view.ts';
 import { printable } from './terminal.ts';
@@ -102,10 +103,7 @@ export class AgentClient {
     return this.#order('/remove', 'POST', { node });
   }
 
-  changeSpec(change: {
-    readonly replicas?: number;
-    readonly server?: Readonly<Record<string, string | null>>;
-  }): Promise<Answer<Told>> {
+  changeSpec(change: Omit<SpecChange, 'forgetAfterMs'>): Promise<Answer<Told>> {
     return this.#order('/spec', 'PATCH', change);
   }
 

@@ -1,5 +1,6 @@
-/** `althing members`, `remove` and `scale`: who belongs to it, and how many hold the data. */
+/** `althing members`, `remove`, `scale` and `reads`: who belongs to it, and what is wanted. */
 import type { Command } from 'commander';
+import { isReadsMode, READS_MODES } from '../../core/reads-mode.ts';
 import type { AssemblyView } from '../view.ts';
 import {
   type AgentClient,
@@ -55,6 +56,14 @@ export function addMembersCommands(program: Command, finish: (code: number) => v
       .requiredOption('--replicas <N>', "copies of the data beside the leader's")
       .description('change how many nodes hold the data'),
   ).action(async (options: ScaleOptions) => finish(await scaleCommand(options)));
+  addConnectionOptions(
+    program
+      .command('reads')
+      .argument('<MODE>', READS_MODES.join(', '))
+      .description('change who answers reads that come in on a follower'),
+  ).action(async (mode: string, options: ConnectionOptions) =>
+    finish(await readsCommand(mode, options)),
+  );
 }
 
 export async function membersCommand(
@@ -96,6 +105,23 @@ export async function scaleCommand(
     const answer = await client.changeSpec({ replicas });
     if (answer.kind !== 'ok') return failed(answer, terminal);
     terminal.out(`${answer.value.text}\n${FOLLOW}`);
+    return EXIT.done;
+  });
+}
+
+export async function readsCommand(
+  mode: string,
+  options: ConnectionOptions,
+  terminal: Terminal = processTerminal(),
+): Promise<number> {
+  if (!isReadsMode(mode)) {
+    terminal.err(`${mode} is no way to read: give ${READS_MODES.join(', ')}\n`);
+    return EXIT.usage;
+  }
+  return withClient(options, terminal, async (client) => {
+    const answer = await client.changeSpec({ reads: mode });
+    if (answer.kind !== 'ok') return failed(answer, terminal);
+    terminal.out(`${answer.value.text}\n`);
     return EXIT.done;
   });
 }

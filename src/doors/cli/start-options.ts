@@ -14,6 +14,7 @@ export type SettingKey =
   | 'port'
   | 'peer-port'
   | 'http-port'
+  | 'local-port'
   | 'bind'
   | 'announce'
   | 'secret-file'
@@ -26,6 +27,7 @@ export type SettingKey =
   | 'witness'
   | 'zone'
   | 'forget-after'
+  | 'reads'
   | 'relay-threads'
   | 'log-level';
 
@@ -88,6 +90,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('port', 'PORT', 'port for clients (default: 6379)'),
   setting('peer-port', 'PORT', 'port for the other nodes (default: 7379)'),
   setting('http-port', 'PORT', 'port for HTTP (default: 8379)'),
+  setting('local-port', 'PORT', 'port of the server itself, for reads, while it follows'),
   setting('bind', 'ADDRESS', 'address to listen on (default: all with a secret and a password)'),
   setting('announce', 'HOST', 'host under which clients and other nodes reach this node'),
   setting('secret-file', 'FILE', 'file with the secret that all nodes share, at least 128 bits'),
@@ -99,6 +102,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   option('witness', 'vote and keep the log for others, without a server (default: no)'),
   setting('zone', 'NAME', 'where this node stands: copies are spread over zones'),
   setting('forget-after', 'TIME', 'gone for so long, a node is replaced; never (default: 10m)'),
+  setting('reads', 'MODE', 'on followers: leader, local or linearizable (default: leader)'),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
   setting('relay-threads', 'N', 'threads that serve clients, 0 to 64 or auto (default: auto)'),

@@ -65,13 +65,11 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
 
 function specText({ spec }: Status): string {
   if (spec === null) return 'not agreed on yet';
-  const { version, replicas, forgetAfter, server } = spec;
+  const { version, replicas, forgetAfter, reads, server } = spec;
   const count = Object.keys(server).length;
   const settings = count === 0 ? '' : `, ${count} settings of the server`;
-  return (
-    `${replicas} replicas, a node is forgotten after ${forgetAfter}${settings} ` +
-    `(version ${version})`
-  );
+  const forgets = `a node is forgotten after ${forgetAfter}`;
+  return `${replicas} replicas, ${forgets}, reads ${reads}${settings} (version ${version})`;
 }
 
 /** What is in force here is in the spec, and no news. */

@@ -14,6 +14,10 @@ export interface OrderPath {
   readonly means: string;
 }
 
+const SPEC_BODY =
+  '{"replicas": N, "forgetAfter": "10m", "reads": "local", "server": {"NAME": "VALUE"}}, ' +
+  'any of them';
+
 export const ORDER_PATHS: readonly OrderPath[] = [
   {
     method: 'POST',
@@ -23,9 +27,7 @@ export const ORDER_PATHS: readonly OrderPath[] = [
   {
     method: 'PATCH',
     path: '/spec',
-    means:
-      'changes what is wanted; body {"replicas": N, "forgetAfter": "10m", ' +
-      '"server": {"NAME": "VALUE"}} or a part of it; null takes a setting out',
+    means: `changes what is wanted; body ${SPEC_BODY}; null takes a setting out`,
   },
   { method: 'POST', path: '/remove', means: 'takes a node out for good; body {"node": "NODE"}' },
 ];
@@ -54,10 +56,9 @@ const RemoveBody = z.strictObject({ node: NODE_NAME });
 const SpecBody = z.strictObject({
   replicas: z.number().optional(),
   forgetAfter: z.string().max(20).optional(),
+  reads: z.string().max(20).optional(),
   server: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
 });
-const SPEC_BODY =
-  'the body is {"replicas": N, "forgetAfter": "10m", "server": {"NAME": "VALUE"}}, or a part of it';
 
 export function addOrders(
   app: FastifyInstance,
@@ -118,14 +119,15 @@ function versionWanted(header: string | undefined): number | null | 'bad' {
 /** In the words of the core, or what is wrong with it. */
 function specChange(body: unknown): SpecChange | string {
   const parsed = SpecBody.safeParse(body);
-  if (!parsed.success || Object.keys(parsed.data).length === 0) return SPEC_BODY;
-  const { replicas, forgetAfter, server } = parsed.data;
+  if (!parsed.success || Object.keys(parsed.data).length === 0) return `the body is ${SPEC_BODY}`;
+  const { replicas, forgetAfter, reads, server } = parsed.data;
   const forgetAfterMs = forgetAfter === 'never' ? null : parseDuration(forgetAfter ?? '');
   if (forgetAfter !== undefined && forgetAfter !== 'never' && forgetAfterMs === null)
     return 'forgetAfter is a time like "10m", or "never"';
   return parseSpecChange({
     ...(replicas === undefined ? {} : { replicas }),
     ...(forgetAfter === undefined ? {} : { forgetAfterMs }),
+    ...(reads === undefined ? {} : { reads }),
     ...(server === undefined ? {} : { server: settingsOf(server) }),
   });
 }

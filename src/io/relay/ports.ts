@@ -12,6 +12,11 @@ export interface RelayPorts {
   connectServer(): Socket;
   /** A new pass-through stream to the leader's relay. Rejects when it cannot be reached. */
   connectLeader(node: NodeId, signal: AbortSignal): Promise<Duplex>;
+  /**
+   * Calls `reached` when the own server, which follows, has applied all that had been acknowledged
+   * to anybody before this call; never, when it follows no more.
+   */
+  readPoint(reached: () => void): void;
   /** The ticket of a command read now: a leadership round of this number or later begins later. */
   nextRound(): number;
   readonly hold: Hold;

@@ -10,9 +10,18 @@ import {
   type CommandRules,
   type ListedCommand,
 } from '../../core/lanes/command-rules.ts';
+import type { FollowerLanes } from '../../core/lanes/connections.ts';
 import { Lanes } from '../../core/lanes/lanes.ts';
 import { Owners } from '../../core/lanes/owners.ts';
-import type { LaneWireEvents, OwnWire, OwnWireEvents, Route } from '../../core/lanes/ports.ts';
+import {
+  GIVEN_AT_ONCE,
+  type LaneWireEvents,
+  type OwnWire,
+  type OwnWireEvents,
+  type Route,
+} from '../../core/lanes/ports.ts';
+import { ReadPoints } from '../../core/lanes/read-points.ts';
+import type { ReadsMode } from '../../core/reads-mode.ts';
 import { errorReply } from '../../core/resp/writer.ts';
 import { LaneSocket } from './lane-socket.ts';
 import type { RelayBounds } from './options.ts';
@@ -48,6 +57,8 @@ export interface RelayStats {
   readonly waitingBytes: number;
   readonly replyBytes: number;
   readonly commandsTotal: number;
+  /** Reads answered by the own server although another node leads. */
+  readonly readsHereTotal: number;
   /** Commands that waited in vain and got CLUSTERDOWN. */
   readonly refusedTotal: number;
   readonly connectionsTotal: number;
@@ -60,6 +71,8 @@ export class Relay implements SessionHost {
   readonly bounds: RelayBounds;
   readonly judge: CommandJudge;
   readonly lanes: Lanes<Session>;
+  readonly points: ReadPoints;
+  readonly #followerLanes: Lanes<Session>;
   readonly #seats: Seats;
   readonly #sessions = new Set<Session>();
   readonly #owners: Owners<Session>;
@@ -67,6 +80,9 @@ export class Relay implements SessionHost {
   #route: Route = { kind: 'none', why: 'this node is starting' };
   /** The reign whose replies sessions may hold; it ends only by `endReign`. */
   #reign: number | null = null;
+  #follower: FollowerLanes<Session> | null = null;
+  #reads: ReadsMode = 'leader';
+  #readsHereTotal = 0;
   #isPaused = false;
   #waitingBytes = 0;
   #replyBytes = 0;
@@ -81,15 +97,23 @@ export class Relay implements SessionHost {
     this.bounds = options.bounds;
     this.judge = new CommandJudge(options.rules);
     const { ports } = options;
+    const { lanesMax } = options.bounds;
     const lanesPorts = {
       connectLane: (events: LaneWireEvents) => new LaneSocket(ports.connectServer(), events),
       nextRound: () => ports.nextRound(),
       soon: (run: () => void) => void setImmediate(run),
+    };
+    const reignPorts = {
+      ...lanesPorts,
+      isFenced: true,
       get hold() {
         return ports.hold;
       },
     };
-    this.lanes = new Lanes(lanesPorts, options.bounds.lanesMax);
+    this.lanes = new Lanes(reignPorts, lanesMax);
+    const followerPorts = { ...lanesPorts, isFenced: false, hold: GIVEN_AT_ONCE };
+    this.#followerLanes = new Lanes(followerPorts, lanesMax);
+    this.points = new ReadPoints((reached) => ports.readPoint(reached));
     this.#owners = new Owners(options.bounds.ownConnectionsMax);
     this.#seats = options.seats ?? {
       take: () => this.#sessions.size < this.bounds.sessionsMax,
@@ -99,6 +123,14 @@ export class Relay implements SessionHost {
 
   get route(): Route {
     return this.#route;
+  }
+
+  get follower(): FollowerLanes<Session> | null {
+    return this.#follower;
+  }
+
+  get reads(): ReadsMode {
+    return this.#reads;
   }
 
   get retryMs(): number {
@@ -156,6 +188,27 @@ export class Relay implements SessionHost {
     this.#letGo();
   }
 
+  /**
+   * Where the own server follows without a break, it may be read: it shows only what is agreed on.
+   * Null: it is no longer so, and nothing that it was asked is answered.
+   */
+  setSpell(spell: number | null): void {
+    if (this.#follower !== null) {
+      for (const session of this.#sessions) session.endSpell();
+      this.#followerLanes.endAll();
+      this.points.giveUp();
+    }
+    this.#follower = spell === null ? null : { spell, lanes: this.#followerLanes };
+    for (const session of this.#sessions) session.onRoute();
+  }
+
+  /** Who answers reads of sessions that have not said otherwise; what is owed comes as it is. */
+  setReads(reads: ReadsMode): void {
+    if (reads === this.#reads) return;
+    this.#reads = reads;
+    for (const session of this.#sessions) session.onRoute();
+  }
+
   /** A client of this node. The listener set the socket's options. */
   admit(client: Duplex): void {
     this.#begin(client, false);
@@ -183,6 +236,7 @@ export class Relay implements SessionHost {
   /** To be called some 40 times a second: lanes that stand still are not waited for. */
   tick(): void {
     this.lanes.tick();
+    this.#followerLanes.tick();
   }
 
   pauseReads(): void {
@@ -203,6 +257,7 @@ export class Relay implements SessionHost {
   close(): void {
     for (const session of this.#sessions) session.destroy();
     this.lanes.endAll();
+    this.#followerLanes.endAll();
   }
 
   stats(): RelayStats {
@@ -220,12 +275,13 @@ export class Relay implements SessionHost {
       sessions: this.#sessions.size,
       bound,
       waiting,
-      lanes: this.lanes.count,
+      lanes: this.lanes.count + this.#followerLanes.count,
       passedThrough,
       heldSessions,
       waitingBytes: this.#waitingBytes,
       replyBytes: this.#replyBytes,
       commandsTotal: this.#commandsTotal,
+      readsHereTotal: this.#readsHereTotal,
       refusedTotal: this.#refusedTotal,
       connectionsTotal: this.#connectionsTotal,
       rejectedTotal: this.#rejectedTotal,
@@ -270,6 +326,10 @@ export class Relay implements SessionHost {
   countCommands(forwarded: number, refused: number): void {
     this.#commandsTotal += forwarded;
     this.#refusedTotal += refused;
+  }
+
+  countReadsHere(count: number): void {
+    this.#readsHereTotal += count;
   }
 
   onHoldFull(session: Session): void {

@@ -102,9 +102,9 @@ export class Session implements ConnectedSession, ConnectionsEvents {
   /** The route has changed to what the host now says. */
   onRoute(): void {
     if (this.isClosed) return;
-    const { route } = this.#host;
-    if (this.#connections.isElsewhere(route)) {
-      if (this.#way.isOpening || this.#way.isIdle) this.#connections.detach();
+    const { route } = this.#connections;
+    if (this.#connections.isElsewhere) {
+      if (this.#way.isOpening || this.#way.isOwnIdle) this.#connections.detachOwn();
       else if (route.kind !== 'none') this.destroy();
     }
     if (this.isPassThrough && route.kind === 'leader') this.destroy();
@@ -116,6 +116,11 @@ export class Session implements ConnectedSession, ConnectionsEvents {
     if (this.isClosed) return;
     const isOver = this.isPassThrough || this.#phase === 'draining';
     if (isOver || !this.#connections.endReign()) this.destroy();
+  }
+
+  /** The same of what was asked of the own server while it followed. */
+  endSpell(): void {
+    if (!this.isClosed && !this.#connections.endSpell()) this.destroy();
   }
 
   readonly onReadsChanged = (): void => this.#updateReading();
@@ -179,7 +184,7 @@ export class Session implements ConnectedSession, ConnectionsEvents {
       return;
     }
     if (segment.effect !== null) this.#note(segment.effect.kind);
-    this.#way.take(segment);
+    this.#connections.take(segment);
   }
 
   #note(kind: string): void {
@@ -201,6 +206,7 @@ export class Session implements ConnectedSession, ConnectionsEvents {
     if (this.#phase !== 'open') return;
     this.#countWaiting();
     if (!this.#way.isStuck) this.#clearTimers();
+    else if (this.#connections.isLost) this.#onDeadline();
     else this.#deadline ??= setTimeout(() => this.#onDeadline(), this.#host.bounds.waitMs);
     this.#updateReading();
   }
@@ -258,6 +264,10 @@ export class Session implements ConnectedSession, ConnectionsEvents {
     this.#settle();
   }
 
+  onReadPoint(): void {
+    if (!this.isClosed) this.#pump();
+  }
+
   onLaneReady(): void {
     this.#pump();
     this.#settle();
@@ -284,7 +294,7 @@ export class Session implements ConnectedSession, ConnectionsEvents {
     }
     if (this.#hasGoverned) this.#host.lanes.closeToNewcomers();
     const shown = this.#filter === null ? replied : this.#filter.push(replied);
-    if (shown.length > 0 && this.#connections.isLocal) {
+    if (shown.length > 0 && this.#connections.isOwnHeld) {
       const { hold } = this.#host.ports;
       this.#way.ownHeld(shown.length);
       hold.add(this, shown, this.#connections.ticket);

@@ -128,6 +128,8 @@ export class TrialRelay {
   readonly listener: ClientListener;
   upstreams = 0;
   rounds = 0;
+  /** Points that the relay waits for, as what is to be called when they are reached. */
+  readonly points: (() => void)[] = [];
   readonly #clients: TrialClient[] = [];
 
   private constructor(relay: Relay, listener: ClientListener) {
@@ -151,6 +153,9 @@ export class TrialRelay {
           of().upstreams += 1;
           if (options.connectLeader === undefined) throw new Error('no leader in this trial');
           return options.connectLeader(node, signal);
+        },
+        readPoint: (reached) => {
+          of().points.push(reached);
         },
         nextRound: () => ++of().rounds,
         get hold() {

@@ -28,7 +28,7 @@ export class Upstream implements OwnWire {
   }
 
   connect(ports: RelayPorts): void {
-    if (this.route.kind === 'open') {
+    if (this.route.kind === 'open' || this.route.kind === 'follower') {
       const socket = ports.connectServer();
       this.#wire(socket);
       if (socket.connecting) socket.once('connect', () => this.#connected());

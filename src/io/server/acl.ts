@@ -121,6 +121,28 @@ export function clientRules(): string {
   ].join(' ');
 }
 
+/**
+ * What clients of a server that follows may not run beside: whoever comes in at its own port is
+ * seen by no relay. Writes are not among it: such a server refuses them itself, with -READONLY.
+ */
+export const FOLLOWER_DENIED: Readonly<Record<string, string>> = {
+  'config|set': 'no relay looks at which setting it is',
+  monitor: 'shows what the agent asks',
+  publish: 'would reach the subscribers of this node alone',
+  spublish: 'would reach the subscribers of this node alone',
+  pfcount: 'writes what it has counted into the value, and so into this copy alone',
+  'client|unblock': 'concerns clients of others',
+  'script|kill': 'concerns clients of others',
+  'function|kill': 'concerns clients of others',
+  'slowlog|reset': 'concerns what others look at',
+  'latency|reset': 'concerns what others look at',
+};
+
+/** The same rules for a server that follows. */
+export function followerRules(): string {
+  return [clientRules(), ...Object.keys(FOLLOWER_DENIED).map((command) => `-${command}`)].join(' ');
+}
+
 /** Why clients may not run `command` (`name` or `name|subcommand`, lower case). */
 export function deniedBecause(command: string): string {
   return DENIED[command] ?? 'a command for administrators, new to this agent';

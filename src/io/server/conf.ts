@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { clientRules } from './acl.ts';
+import { clientRules, followerRules } from './acl.ts';
 import { ServerError } from './errors.ts';
 import { extraDirectives, type Flavor } from './flavor.ts';
 
@@ -33,6 +33,8 @@ export interface ConfOptions {
   readonly clientPassword: string | null;
   /** Where the server replicates from at its start; null for a bare primary. */
   readonly feed: Feed | null;
+  /** Where it may listen itself while it follows; null: nowhere. It is opened later. */
+  readonly localHost: string | null;
   /** From `checkSettings`. */
   readonly settingLines: readonly string[];
   readonly limits: ConfLimits;
@@ -95,6 +97,7 @@ export function renderConf(options: ConfOptions): string {
     'port 0',
     `unixsocket ${quote(socketPathOf(options.runDir))}`,
     'unixsocketperm 700',
+    ...(options.localHost === null ? [] : [`bind ${quote(options.localHost)}`]),
     'protected-mode no',
     'daemonize no',
     'supervised no',
@@ -129,7 +132,7 @@ export function renderConf(options: ConfOptions): string {
     'enable-module-command no',
     'enable-protected-configs no',
     ...extraDirectives(options.flavor),
-    `user default reset on ${clientCredential(options.clientPassword)} ${clientRules()}`,
+    `user default ${clientUser(options.clientPassword, feed === null ? 'leader' : 'follower')}`,
     `user ${AGENT_USER} reset on #${sha256(options.agentPassword)} ~* &* +@all`,
     ...(feed === null ? [] : feedLines(feed)),
   ];
@@ -142,6 +145,12 @@ function feedLines(feed: Feed): string[] {
     `masterauth ${quote(feed.password)}`,
     `replicaof 127.0.0.1 ${feed.port}`,
   ];
+}
+
+/** ACL rules of the clients' user on a server that leads, or follows. */
+export function clientUser(password: string | null, as: 'leader' | 'follower'): string {
+  const rules = as === 'leader' ? clientRules() : followerRules();
+  return `reset on ${clientCredential(password)} ${rules}`;
 }
 
 function clientCredential(password: string | null): string {

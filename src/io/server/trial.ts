@@ -42,6 +42,7 @@ export async function startTrial(
     runDir,
     agentPassword: 'agent-password',
     clientPassword: null,
+    localHost: null,
     feed: null,
     settingLines: [],
     limits: { ...CONF_LIMITS, backlogBytes: 1 << 20, clientsMax: 100 },

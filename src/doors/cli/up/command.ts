@@ -4,8 +4,8 @@ import type { UpOptions } from './up.ts';
 
 /** More nodes than this on one machine shows nothing new and only takes memory. */
 const NODES_MAX = 9;
-/** Peers and HTTP live 1000 and 2000 above, plus one port per node. */
-const BASE_PORT_MAX = 65_535 - 2_000 - NODES_MAX;
+/** Peers, HTTP and servers live 1000, 2000 and 3000 above, plus one port per node. */
+const BASE_PORT_MAX = 65_535 - 3_000 - NODES_MAX;
 
 interface Flags {
   readonly nodes: number;
@@ -17,6 +17,7 @@ interface Flags {
   readonly logLimit?: string;
   readonly relayThreads: string;
   readonly passwordFile?: string;
+  readonly localPort?: true;
 }
 
 export function addUpCommand(program: Command, finish: (code: number) => void): void {
@@ -35,6 +36,7 @@ export function addUpCommand(program: Command, finish: (code: number) => void): 
     )
     .option('--log-limit <BYTES>', 'size of the log that starts a snapshot')
     .option('--relay-threads <N>', 'threads of each node that serve clients, or auto', '0')
+    .option('--local-port', 'servers listen themselves while they follow, for reads: base+3000+i')
     .option('--password-file <FILE>', 'file with the password that clients must give')
     .action(async (flags: Flags) => {
       const { up } = await import('./up.ts');
@@ -53,6 +55,7 @@ function optionsFrom(flags: Flags): UpOptions {
     logLimit: flags.logLimit ?? null,
     relayThreads: flags.relayThreads,
     passwordFile: flags.passwordFile ?? null,
+    localPorts: flags.localPort === true,
   };
 }
 

@@ -29,12 +29,17 @@ export interface DeploymentOptions {
   readonly onDeath: (death: AgentDeath) => void;
 }
 
-export function addressesOf(nodes: number, basePort: number): NodeAddresses[] {
+export function addressesOf(
+  nodes: number,
+  basePort: number,
+  hasLocalPorts = false,
+): NodeAddresses[] {
   return Array.from({ length: nodes }, (_, i) => ({
     node: `node${i + 1}`,
     clients: basePort + i,
     peers: basePort + 1_000 + i,
     http: basePort + 2_000 + i,
+    local: hasLocalPorts ? basePort + 3_000 + i : null,
   }));
 }
 
@@ -51,6 +56,7 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
     ['--port', String(own.clients)],
     ['--peer-port', String(own.peers)],
     ['--http-port', String(own.http)],
+    ['--local-port', own.local === null ? null : String(own.local)],
     // A secret or a password would open these ports to the network.
     ['--bind', '127.0.0.1'],
     ['--secret-file', secretFile],

@@ -19,7 +19,7 @@ export function exampleStatus(node: string, changes: Partial<Status> = {}): Stat
     log: { bytes: 5_000_000 },
     snapshot: { bytes: 0, offset: 0 },
     control: { role: 'follower', leader: 'node1', term: 2, voters: ['node1', 'node2', 'node3'] },
-    spec: { version: 1, replicas: 2, forgetAfter: '10m', server: {} },
+    spec: { version: 1, replicas: 2, forgetAfter: '10m', reads: 'leader', server: {} },
     settings: [],
     members: [
       { node: 'node1', role: 'follower', address: '127.0.0.1:6379', lagBytes: 2_048 },
@@ -36,6 +36,7 @@ export function exampleSight(i: number, changes: Partial<NodeSight> = {}): NodeS
   const addresses = {
     node: `node${i + 1}`,
     clients: 6379 + i,
+    local: null,
     peers: 7379 + i,
     http: 8379 + i,
   };

@@ -6,6 +6,8 @@ export interface NodeAddresses {
   readonly clients: number;
   readonly peers: number;
   readonly http: number;
+  /** Of its server itself, for reads; null: none. */
+  readonly local: number | null;
 }
 
 export interface NodeSight {

@@ -29,12 +29,14 @@ export async function findBusyPort(
   directory: string,
 ): Promise<string | null> {
   const deadline = Date.now() + PREDECESSOR_MS;
-  for (const { node, clients, peers, http } of addresses) {
+  for (const { node, clients, peers, http, local } of addresses) {
     for (const [use, port] of [
       ['clients', clients],
       ['peers', peers],
       ['HTTP', http],
+      ['reads', local],
     ] as const) {
+      if (port === null) continue;
       while (!(await isPortFree(port))) {
         const holder = holderOf(port);
         if (holder?.command.includes(directory) && Date.now() < deadline) {

@@ -27,6 +27,7 @@ export interface UpOptions {
   readonly logLimit: string | null;
   readonly relayThreads: string;
   readonly passwordFile: string | null;
+  readonly localPorts: boolean;
 }
 
 const DONE = 0;
@@ -45,7 +46,7 @@ export async function up(options: UpOptions): Promise<number> {
 
 async function run(options: UpOptions): Promise<number> {
   const server = findServer(options.server, process.env);
-  const addresses = addressesOf(options.nodes, options.basePort);
+  const addresses = addressesOf(options.nodes, options.basePort, options.localPorts);
   const directory = openStateDirectory(
     options.dir ?? defaultStateDirectory(process.env),
     addresses.map(({ node }) => node),

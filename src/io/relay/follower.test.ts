@@ -1,0 +1,141 @@
+/** Reads that the own server answers while another node leads: from which server, and from when. */
+import { deepEqual, equal } from 'node:assert/strict';
+import { connect } from 'node:net';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { nodeId } from '../../core/scalars.ts';
+import { type TrialClient, TrialRelay, TrialServer } from './trial-server.ts';
+
+const LEADER = nodeId('leader@00000001');
+const READS = ['get', 'mget'].map((name) => ({ name, flags: new Set(['readonly', 'fast']) }));
+
+let own: TrialServer;
+let leader: TrialServer;
+before(async () => {
+  own = await TrialServer.start();
+  leader = await TrialServer.start();
+});
+after(async () => {
+  await own.stop();
+  await leader.stop();
+});
+
+/** Both servers say who they are under `who`, in each database. */
+async function open(t: TestContext, reads: 'local' | 'linearizable') {
+  const relay = await TrialRelay.open(own, {
+    bounds: { waitMs: 400 },
+    connectLeader: () => Promise.resolve(connect(leader.path)),
+  });
+  t.after(() => relay.close());
+  for (const [server, name] of [[own, 'own'] as const, [leader, 'leader'] as const]) {
+    const direct = connect(server.path);
+    direct.end(`SET who ${name}\r\nSELECT 1\r\nSET who ${name}1\r\n`);
+    direct.resume();
+    await new Promise((resolve) => direct.once('close', () => resolve(null)));
+  }
+  relay.relay.learn(READS);
+  relay.relay.setReads(reads);
+  relay.relay.setRoute({ kind: 'leader', node: LEADER });
+  relay.relay.setSpell(1);
+  return relay;
+}
+
+/** One reply: a line, or a line and a value. */
+function ask(client: TrialClient, line: string): Promise<string> {
+  client.send(`${line}\r\n`);
+  return client.take((text) => /^([+:-].*\r\n|\$\d+\r\n.*\r\n)$/.test(text));
+}
+
+describe('reads of the own server while another node leads', () => {
+  test('after any word of the leader a read waits for a point that begins later', async (t) => {
+    const relay = await open(t, 'local');
+    const client = await relay.client();
+    equal(await ask(client, 'GET who'), '$3\r\nown\r\n');
+    equal(relay.points.length, 0, 'who has seen nothing waits for nothing');
+    equal(await ask(client, 'SET other 1'), '+OK\r\n');
+    const read = ask(client, 'GET who');
+    await sleep(50);
+    equal(relay.points.length, 1);
+    relay.points.shift()?.();
+    equal(await read, '$3\r\nown\r\n');
+    equal(await ask(client, 'GET who'), '$3\r\nown\r\n');
+    equal(relay.points.length, 0, 'it is far enough for good');
+    deepEqual(relay.relay.stats().readsHereTotal, 3);
+  });
+
+  test('linearizable reads wait for a point each, and together for one', async (t) => {
+    const relay = await open(t, 'linearizable');
+    const clients = [await relay.client(), await relay.client(), await relay.client()];
+    const [first, ...others] = clients.map((client) => ask(client, 'GET who'));
+    await sleep(50);
+    equal(relay.points.length, 1);
+    relay.points.shift()?.();
+    equal(await first, '$3\r\nown\r\n');
+    for (let points = 0; points < 2; points++) {
+      await sleep(20);
+      relay.points.shift()?.();
+    }
+    for (const other of others) equal(await other, '$3\r\nown\r\n');
+    equal(await ask(clients[0] as TrialClient, 'SET other 1'), '+OK\r\n');
+  });
+
+  test('a read goes to the database that the session has selected at the leader', async (t) => {
+    const relay = await open(t, 'local');
+    const client = await relay.client();
+    equal(await ask(client, 'GET who'), '$3\r\nown\r\n');
+    equal(await ask(client, 'SELECT 1'), '+OK\r\n');
+    const read = ask(client, 'GET who');
+    await sleep(50);
+    relay.points.shift()?.();
+    equal(await read, '$4\r\nown1\r\n');
+  });
+
+  test('what the server was asked while it followed is not answered any more', async (t) => {
+    const relay = await open(t, 'local');
+    const [idle, waiting, owed] = [
+      await relay.client(),
+      await relay.client(),
+      await relay.client(),
+    ];
+    equal(await ask(idle, 'GET who'), '$3\r\nown\r\n');
+    equal(await ask(waiting, 'SET other 1'), '+OK\r\n');
+    const late = ask(waiting, 'GET who');
+    await sleep(50);
+    owed.send('GET who\r\n');
+    await sleep(0);
+    await new Promise((resolve) => setImmediate(resolve));
+    relay.relay.setSpell(null);
+    equal(await late, '$6\r\nleader\r\n', 'what it was not asked yet goes to the leader');
+    equal(await ask(idle, 'GET who'), '$6\r\nleader\r\n');
+    relay.relay.setSpell(2);
+    equal(await ask(await relay.client(), 'GET who'), '$3\r\nown\r\n');
+  });
+
+  test('reads are the leader’s again once the spec says so, on open connections too', async (t) => {
+    const relay = await open(t, 'local');
+    const client = await relay.client();
+    equal(await ask(client, 'GET who'), '$3\r\nown\r\n');
+    relay.relay.setReads('leader');
+    equal(await ask(client, 'GET who'), '$6\r\nleader\r\n');
+    equal(await ask(client, 'READONLY'), '+OK\r\n');
+    const read = ask(client, 'GET who');
+    await sleep(50);
+    relay.points.shift()?.();
+    equal(await read, '$3\r\nown\r\n', 'it has said so itself');
+  });
+
+  test('without a leader for long: reads here, all else by the own server, or refused at once', async (t) => {
+    const relay = await open(t, 'local');
+    const [reader, writer] = [await relay.client(), await relay.client()];
+    equal(await ask(writer, 'SET other 1'), '+OK\r\n');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    equal(await ask(reader, 'GET who'), '$3\r\nown\r\n');
+    equal(await ask(reader, 'SELECT 1'), '+OK\r\n');
+    equal(await ask(reader, 'GET who'), '$4\r\nown1\r\n');
+    // What it wrote may be missing here, and nobody can say.
+    for (const line of ['GET who', 'PING'])
+      equal(await ask(writer, line), '-CLUSTERDOWN No leader: nobody\r\n');
+    relay.relay.setReads('linearizable');
+    equal(await ask(await relay.client(), 'GET who'), '-CLUSTERDOWN No leader: nobody\r\n');
+  });
+});
