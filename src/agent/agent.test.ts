@@ -53,6 +53,7 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
     shard: group,
     voters: group.raft.configuration.voters,
     config: { node: 'a', name: 'n', relayThreads: 0 },
+    localProblem: null,
     ownServer: { pid: 1, lastDown: null, lastDivergence: null },
     settings: { view: [] },
     identity: { now: { deployment: 'x', charter: { members: ['a', 'b', 'c'].map(node) } } },

@@ -124,7 +124,11 @@ test('recover: the whole log is kept, and the survivor alone counts, under an id
   const { decision } = state.data;
   ok(decision > DECISION, 'no leader follows an older one');
   deepEqual(configuration, { voters: [self], learners: [], decision });
-  deepEqual(state.spec, { replicas: 1, forgetAfterMs: null, server: {} }, 'to the last command');
+  deepEqual(
+    state.spec,
+    { replicas: 1, forgetAfterMs: null, reads: 'leader', server: {} },
+    'to the last command',
+  );
   deepEqual(
     state.members.map(({ node }) => node),
     [self],

@@ -151,7 +151,7 @@ test('the spec changes only at the version that was meant', () => {
 test('who answers reads is part of the spec, and of one that does not say so it is the leader', () => {
   const wanted = { kind: 'spec', change: { reads: 'local' }, ifVersion: null } as const;
   const { state, answers } = played(FOUND, wanted, wanted);
-  deepEqual(state.spec, { replicas: 2, forgetAfterMs: null, reads: 'local' });
+  deepEqual(state.spec, { replicas: 2, forgetAfterMs: null, reads: 'local', server: {} });
   deepEqual(
     answers.map(({ text }) => text),
     [answers[0]?.text, 'reads leader -> local', 'the spec says so already'],
@@ -160,6 +160,7 @@ test('who answers reads is part of the spec, and of one that does not say so it 
     replicas: 1,
     forgetAfterMs: 10_000,
     reads: 'leader',
+    server: {},
   });
 });
 
@@ -220,7 +221,7 @@ test('a spec that was written before there were settings has none', () => {
   const spec = { replicas: 2, forgetAfterMs: 60_000 };
   const bytes = Buffer.from(JSON.stringify({ kind: 'found', atMs: 1, spec, founders: [A] }));
   const command = decodeCommand(Buffer.concat([Buffer.of(4, 1), bytes]));
-  deepEqual(command?.kind === 'found' && command.spec, { ...spec, server: {} });
+  deepEqual(command?.kind === 'found' && command.spec, { ...spec, reads: 'leader', server: {} });
 });
 
 test('news of a member replace what was known, and are no line of the history', () => {
