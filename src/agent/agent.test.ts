@@ -33,6 +33,7 @@ function groupOf(handedOver: (NodeId | null)[] = []) {
     },
     stop: () => undefined,
     strong: { isOpen: true, executedOffset: 0, committedOffset: 0, stage: { kind: 'open' } },
+    committedOffset: 0,
     logBytes: 0,
     snapshot: { bytes: 0, offset: 0 },
     snapshotProblem: null,
@@ -49,6 +50,7 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
   const hello = { node: 'a', phase: 'member', serverVersion: '1', clientAddress: '' };
   const members = new Map(up.map((id) => [id, { ...hello, node: id[0] }]));
   return {
+    shard: group,
     group,
     shard: group,
     voters: group.raft.configuration.voters,
@@ -97,6 +99,20 @@ test('a voter that came after the founding is handed over to, and one that is go
   const result = await orders.switchover('c');
   deepEqual(handedOver, [D]);
   equal(result.ok ? '' : result.text, 'c is no voter; voters are a, b, d');
+});
+
+test('a witness is handed over to by no order, and is no follower in any view', async () => {
+  const handedOver: NodeId[] = [];
+  const agent = agentWith(groupOf(handedOver), [B, D]);
+  const hello = agent.membership.up.get(D);
+  (agent.membership.up as Map<NodeId, unknown>).set(D, { ...hello, witness: true });
+  const result = await new AgentOrders(agent).switchover('d');
+  deepEqual([handedOver, result.ok ? '' : result.code], [[], 'WITNESS']);
+  const { members } = new AgentView(agent).status();
+  deepEqual(
+    members.map(({ node, role }) => `${node} ${role}`),
+    ['a leader', 'b follower', 'd witness'],
+  );
 });
 
 test('the view has the members of the log, and misses only those', () => {

@@ -178,5 +178,6 @@ test('recover: a directory that belongs to no deployment has nothing to recover'
   await save(directory, { ...identity, phase: 'signed', deployment: '' });
   await rejects(openRecovery(directory), /NOT_FOUNDED/);
   rmSync(`${directory}/identity`);
-  await rejects(openRecovery(directory), /NO_NODE/);
+  await rejects(openRecovery(directory), /NO_NODE: there is no/);
+  await rejects(openRecovery(`${directory}/none`), /NO_NODE: .* is no directory/);
 });

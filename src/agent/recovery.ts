@@ -25,7 +25,11 @@ const ANSWER_MS_MAX = 2_000;
 /** Rejects in words: in use by an agent, no node's directory, damaged, never founded. */
 export async function openRecovery(directory: string): Promise<Recovery> {
   const disk = new RealDisk();
-  await stat(directory);
+  const isThere = await stat(directory).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isThere) throw new Error(`NO_NODE: ${directory} is no directory`);
   const locked = lockDirectory(directory);
   if (!locked.ok) throw locked.error;
   const { lock } = locked;
