@@ -13,6 +13,7 @@ import { BareServer } from '../targets/bare-server.ts';
 import type { DeploymentTarget } from '../targets/deployment.ts';
 import type { TargetHouse } from '../targets/house.ts';
 import type { Bench } from './bench.ts';
+import { Measure } from './measure.ts';
 
 /** Writes at each of the two; a share of what a deployment takes on a small machine. */
 const WRITES_PER_SECOND = 500;
@@ -38,7 +39,8 @@ export async function measureLocalPort(house: TargetHouse, bench: Bench): Promis
     { name: 'local', port: await followersPort(deployment) },
   ];
   progress.expect(options.rounds);
-  for (const port of writtenPorts) await load(port, { kind: 'fill' }, bench);
+  const measure = new Measure(bench);
+  for (const target of [primary, deployment]) await measure.fill(target, BASE.valueBytes);
   const requests = await requestsFor(readers, bench);
   for (let round = 1; round <= options.rounds; round++) {
     const run = await measureRound(round, readers, { writtenPorts, requests }, bench);
