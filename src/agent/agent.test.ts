@@ -50,7 +50,6 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
   const hello = { node: 'a', phase: 'member', serverVersion: '1', clientAddress: '' };
   const members = new Map(up.map((id) => [id, { ...hello, node: id[0] }]));
   return {
-    shard: group,
     group,
     shard: group,
     voters: group.raft.configuration.voters,

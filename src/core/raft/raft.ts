@@ -173,8 +173,7 @@ export class Raft {
     const s = this.#s;
     switch (event.kind) {
       case 'tick':
-        this.#tick();
-        return;
+        return this.#tick();
       case 'received':
         if (event.from !== s.id) this.#received(event.from, event.message);
         return;
@@ -209,8 +208,7 @@ export class Raft {
         s.witnesses = event.witnesses;
         return;
       case 'copiesKnown':
-        this.#copiesKnown(event.copies);
-        return;
+        return this.#copiesKnown(event.copies);
       case 'compacted':
         onCompacted(s, event.snapshot, event.base);
         return;
