@@ -55,7 +55,7 @@ import {
   sendAppends,
   sendHeartbeat,
 } from './replication.ts';
-import { onCompacted, onFetched, onInstalled, onOffer } from './restoring.ts';
+import { onOffer, onStored } from './restoring.ts';
 import { becomeFollower } from './roles.ts';
 import { State } from './state.ts';
 
@@ -173,7 +173,8 @@ export class Raft {
     const s = this.#s;
     switch (event.kind) {
       case 'tick':
-        return this.#tick();
+        this.#tick();
+        return;
       case 'received':
         if (event.from !== s.id) this.#received(event.from, event.message);
         return;
@@ -208,15 +209,12 @@ export class Raft {
         s.witnesses = event.witnesses;
         return;
       case 'copiesKnown':
-        return this.#copiesKnown(event.copies);
+        this.#copiesKnown(event.copies);
+        return;
       case 'compacted':
-        onCompacted(s, event.snapshot, event.base);
-        return;
       case 'snapshotFetched':
-        onFetched(s, event.snapshot);
-        return;
       case 'snapshotInstalled':
-        onInstalled(s, event.snapshot);
+        onStored(s, event);
         return;
       case 'readinessChanged':
         onReadiness(s, event.readiness);

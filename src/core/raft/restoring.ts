@@ -10,7 +10,7 @@ import type { NodeId } from '../scalars.ts';
 import { commitUpTo, sayCommitted } from './commit.ts';
 import { isSameConfiguration } from './configuration.ts';
 import { acknowledge, heardLeader } from './following.ts';
-import type { EntryId, Message, SnapshotMeta } from './protocol.ts';
+import type { EntryId, Message, RaftEvent, SnapshotMeta } from './protocol.ts';
 import { becomeFollower } from './roles.ts';
 import type { State } from './state.ts';
 
@@ -32,7 +32,14 @@ export function onOffer(s: State, from: NodeId, message: Offer): void {
   acknowledge(s);
 }
 
-export function onFetched(s: State, snapshot: SnapshotMeta): void {
+/** What the store of snapshots has done. */
+export function onStored(s: State, event: Extract<RaftEvent, { snapshot: SnapshotMeta }>): void {
+  if (event.kind === 'snapshotFetched') onFetched(s, event.snapshot);
+  else if (event.kind === 'snapshotInstalled') onInstalled(s, event.snapshot);
+  else onCompacted(s, event.snapshot, event.base);
+}
+
+function onFetched(s: State, snapshot: SnapshotMeta): void {
   if (s.role.kind === 'leader' || s.installing !== null) return;
   if (snapshot.last.index <= s.committed) {
     acknowledge(s);
@@ -43,7 +50,7 @@ export function onFetched(s: State, snapshot: SnapshotMeta): void {
   s.emit({ kind: 'installSnapshot', snapshot, keepSuffix: s.trail.holds(snapshot.last) });
 }
 
-export function onInstalled(s: State, snapshot: SnapshotMeta): void {
+function onInstalled(s: State, snapshot: SnapshotMeta): void {
   assert(s.installing?.id === snapshot.id, 'a snapshot is installed once, and was asked for');
   assert(s.role.kind !== 'leader', 'nobody wins an election while a snapshot is installed');
   const { last } = snapshot;
@@ -66,7 +73,7 @@ export function onInstalled(s: State, snapshot: SnapshotMeta): void {
 }
 
 /** The log store has a local snapshot, and dropped entries that it covers. */
-export function onCompacted(s: State, snapshot: SnapshotMeta, base: EntryId): void {
+function onCompacted(s: State, snapshot: SnapshotMeta, base: EntryId): void {
   assert(base.index <= snapshot.last.index, 'only what a snapshot covers is dropped');
   assert(snapshot.last.index <= s.committed, 'a snapshot covers only what is committed');
   s.roster.checkSnapshot(snapshot);
