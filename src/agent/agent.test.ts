@@ -52,7 +52,7 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
     group,
     voters: group.raft.configuration.voters,
     config: { node: 'a', name: 'n', relayThreads: 0 },
-    serverState: { pid: 1, lastDown: null, diverged: null },
+    serverState: { pid: 1, lastDown: null, localProblem: null, diverged: null },
     identity: { now: { deployment: 'x', charter: { members: ['a', 'b', 'c'].map(node) } } },
     membership: { id: A, up: members, hello, problems: [], voters: [A, B, C] },
     dataLeader: A,
