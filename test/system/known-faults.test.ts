@@ -192,9 +192,18 @@ test('H2: what a dying server had answered and nobody had committed is never ack
 
 test('H3: a follower whose server cannot do what was agreed on is loaded anew, and says why', async () => {
   const i = await aFollower();
+  // No client may make a follower's server writable: it is started so.
+  const program = join(deployment.dir, 'writable-server');
+  const real = process.env['ALTHING_SERVER'] ?? 'redis-server';
+  const script = `#!/bin/sh\ncase "$1" in *.conf) set -- "$@" --replica-read-only no;; esac\n`;
+  writeFileSync(program, `${script}exec ${real} "$@"\n`, { mode: 0o755 });
+  await deployment.stopNode(i);
+  deployment.startNode(i, ['--server', program]);
+  await deployment.ready();
   const server = await deployment.serverPid(i);
   const around = new Wire(await deployment.serverSocket(i));
-  await around.must('CONFIG', 'SET', 'replica-read-only', 'no');
+  const denied = await around.call('CONFIG', 'SET', 'replica-read-only', 'no');
+  assert.match(denied instanceof Failure ? denied.text : String(denied), /^NOPERM/);
   await around.must('SET', 'list', 'no list');
   const wire = await leaderWire();
   await wire.must('RPUSH', 'list', 'a');
@@ -204,6 +213,9 @@ test('H3: a follower whose server cannot do what was agreed on is loaded anew, a
   await deployment.assertIdentical();
   deployment.assertLogged(i, /server\.diverged/);
   wire.close();
+  await deployment.stopNode(i);
+  deployment.startNode(i);
+  await deployment.ready();
 });
 
 test('H3: a dump.rdb in the directory of the server is not loaded, damaged or not', async () => {
