@@ -185,6 +185,10 @@ test(`a script of ${STEPS.length} steps gets the same bytes as from a bare serve
   });
 });
 
+/** With threads, what the short form has shown without them is left to the full one. */
+const isAgain = !IS_FULL && process.env['ALTHING_RELAY_THREADS'] !== undefined;
+const skip = isAgain && 'shown without threads; with them in the full form';
+
 const tried = Object.entries(MOVES).filter(([name]) => IS_FULL || name === 'greeting');
 for (const [name, moves] of tried)
   test(`the same bytes, with a move before every step (${name})`, async (t) => {
@@ -215,7 +219,7 @@ test('a pipeline with a move between any two commands is answered in order', asy
   await forEachDoor(t, async (port) => assert.equal(await run(port), want));
 });
 
-test('a pipeline of 10,000 commands, cut anywhere, is answered in order', async (t) => {
+test('a pipeline of 10,000 commands, cut anywhere, is answered in order', { skip }, async (t) => {
   const parts: Buffer[] = [];
   for (let n = 0; n < 10_000; n++) {
     const key = `p:${n % 97}`;
@@ -242,7 +246,7 @@ test('a pipeline of 10,000 commands, cut anywhere, is answered in order', async 
   });
 });
 
-test('a value of 64 MiB goes in and comes out', async (t) => {
+test('a value of 64 MiB goes in and comes out', { skip }, async (t) => {
   const value = randomBytes(64 * 1024 * 1024);
   await forEachDoor(t, async (port) => {
     const wire = new Wire(port);
@@ -260,7 +264,7 @@ test('a value of 64 MiB goes in and comes out', async (t) => {
   await deployment.assertIdentical();
 });
 
-test('what is no command is refused as a server refuses it', async (t) => {
+test('what is no command is refused as a server refuses it', { skip }, async (t) => {
   const broken = [
     '*1\r\n$-5\r\n',
     '*2\r\n!x\r\n',

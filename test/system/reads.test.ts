@@ -7,7 +7,7 @@ import { figures, IS_FULL } from './figures.ts';
 import { signal, until } from './processes.ts';
 import { Failure, Wire } from './wire.ts';
 
-const KILLS = IS_FULL ? 20 : 3;
+const KILLS = IS_FULL ? 20 : 1;
 const CONNECTIONS = IS_FULL ? 200 : 30;
 const BETWEEN_KILLS_MS = IS_FULL ? 3_000 : 1_500;
 /** As long as a command waits for a leader, and something for a loaded machine. */
