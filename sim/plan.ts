@@ -118,6 +118,8 @@ const ELECTION_TICKS_SOON = 32;
 /** Of the runs with leases. */
 const CALM_PERMILLE = 350;
 const FLOODERS_MAX = 4;
+/** Bounds matter only where somebody sends more than is answered. */
+const FLOOD_PERMILLE = 200;
 /** As the agent divides its limit: compaction drops whole segments. */
 const SEGMENTS_PER_LIMIT = 4;
 const SEGMENT_BYTES_MIN = 1_024;
@@ -189,7 +191,7 @@ function anyPlanFor(chance: Chance): Plan {
     writePermille: chance.pick([1000, 1000, 20]),
     probes: chance.permille(500),
     probeMaxUs: 100_000,
-    floods: chance.permille(200) ? chance.between(1, FLOODERS_MAX) : 0,
+    floods: chance.permille(FLOOD_PERMILLE) ? chance.between(1, FLOODERS_MAX) : 0,
     thinkMaxUs: chance.pick([2_000, 20_000, 100_000]),
     patienceUs: chance.pick([100_000, 500_000, 2_000_000]),
     kinds: chance.shuffled(KINDS).slice(0, chance.between(1, KINDS.length)),

@@ -267,9 +267,9 @@ export class Deployment {
   }
 
   async serverPid(i: number): Promise<number> {
-    const { pid } = (await this.status(i)).server;
-    if (pid === null) throw new Error(`node${i + 1} has no server`);
-    return pid;
+    // A node that was started just now is there before its server is.
+    const pid = async () => (await this.status(i)).server.pid;
+    return until(`a server of node${i + 1}`, ANSWER_MS, pid);
   }
 
   /** The node that leads in the highest term, once it is open to clients. */

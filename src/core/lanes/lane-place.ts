@@ -6,6 +6,7 @@ import type { LaneSession, Lanes } from './lanes.ts';
 export interface LaneRider {
   readonly key: string;
   readonly laneOwed: number;
+  readonly heldBytes: number;
   laneReplay(): readonly Buffer[];
 }
 
@@ -28,15 +29,17 @@ export class LanePlace<S extends LaneSession> {
 
   /**
    * Takes a lane of `lanes`, shared or `isAlone`, and leaves another for it, unless it is owed
-   * something there. 'owed': that comes first. 'crowded': there are too many lanes.
+   * something there, or something is held: 'owed', that comes first. 'crowded': there are too many
+   * lanes.
    */
   take(lanes: Lanes<S>, rider: LaneRider, isAlone: boolean): 'here' | 'owed' | 'crowded' {
     const link = this.#link;
     if (link !== null && !link.isOver) {
-      const isFit = !link.isRetired && this.isOf(lanes);
-      const isWished = isFit && link.key === rider.key && (link.isAlone || !isAlone);
-      if (isWished || (isFit && rider.laneOwed > 0)) return 'here';
-      if (rider.laneOwed > 0) return 'owed';
+      // What is held comes before what another lane brings, which has a fence of its own.
+      const isOwed = rider.laneOwed > 0 || rider.heldBytes > 0;
+      const isFit = !link.isRetired && this.isOf(lanes) && link.key === rider.key;
+      if (isFit && (isOwed || link.isAlone || !isAlone)) return 'here';
+      if (isOwed) return 'owed';
     }
     this.leave();
     this.#link = lanes.join(this.#session, rider.key, rider.laneReplay(), isAlone);
