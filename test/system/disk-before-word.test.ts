@@ -32,6 +32,8 @@ const WRITES = IS_FULL ? 2_000 : 150;
 /** A record or a vote that was written to a file, and when it was safe there. */
 interface Stored {
   readonly pid: number;
+  /** Both groups have an entry 5, and a term 1. */
+  readonly group: string;
   readonly written: number;
   /** Where the first `fdatasync` returned that was begun after the write had returned. */
   readonly safe: number;
@@ -43,6 +45,7 @@ interface Stored {
 
 interface Said {
   readonly pid: number;
+  readonly group: string;
   readonly at: number;
   readonly message: Message;
 }
@@ -72,9 +75,12 @@ class Reading {
     }
     if (call.bytes.length === 0) return;
     const path = this.#paths.get(key) ?? 'socket:';
-    if (call.offset !== null && /\/log-\d+$/.test(path)) this.#readRecords(call);
-    else if (call.offset !== null && path.endsWith('/hard-state')) this.#readVote(call);
-    else if (path.startsWith('socket:')) {
+    const [, group, file] = /([^/]+)\/(log-\d+|hard-state)$/.exec(path) ?? [];
+    if (call.offset !== null && group !== undefined) {
+      if (file === 'hard-state') this.#readVote(call, group);
+      else this.#readRecords(call, group);
+    }
+    if (path.startsWith('socket:')) {
       const stream = this.#streams.get(key) ?? this.#stream(call.pid);
       this.#streams.set(key, stream);
       stream.push(call.bytes, call.entered);
@@ -93,7 +99,7 @@ class Reading {
     return sync?.returned ?? Number.POSITIVE_INFINITY;
   }
 
-  #readRecords(call: Call): void {
+  #readRecords(call: Call, group: string): void {
     const { bytes, pid } = call;
     const safe = this.#safeAt(call);
     let at = call.offset === 0 ? SEGMENT_HEADER_BYTES : 0;
@@ -104,6 +110,7 @@ class Reading {
       if (bytes[at + 5] === ENTRY_RECORD)
         this.records.push({
           pid,
+          group,
           written: call.entered,
           safe,
           payload: bytes.subarray(from, from + payloadBytes),
@@ -115,11 +122,11 @@ class Reading {
     }
   }
 
-  #readVote(call: Call): void {
+  #readVote(call: Call, group: string): void {
     const { bytes, pid } = call;
     const vote = bytes.toString('latin1', 45, 45 + (bytes[44] ?? 0));
     const term = Number(bytes.readBigUInt64BE(20));
-    const place = { pid, written: call.entered, safe: this.#safeAt(call) };
+    const place = { pid, group, written: call.entered, safe: this.#safeAt(call) };
     this.votes.push({ ...place, payload: bytes, index: 0, term, vote });
   }
 
@@ -129,7 +136,7 @@ class Reading {
     let isFrames: boolean | null = null;
     const assembly = new FrameAssembly((kind, body) => {
       if (kind === FRAME_KIND.raft)
-        this.said.push({ pid, at: now, message: decodeRaft(Buffer.from(body)).message });
+        this.said.push({ pid, at: now, ...decodeRaft(Buffer.from(body)) });
     });
     const reader = new FrameReader(WIRE_FRAME_BYTES_MAX, (kind, body, isOwn) =>
       assembly.take(kind, body, isOwn),
@@ -157,10 +164,14 @@ class Reading {
 /** Every `appendReply` that says yes names an index whose record was safe by then. */
 function checkAcknowledgements({ said, records }: Reading): number {
   let checked = 0;
-  for (const { pid, at, message } of said) {
+  for (const { pid, group, at, message } of said) {
     if (message.kind !== 'appendReply' || !message.ok) continue;
     const record = records.findLast(
-      (each) => each.pid === pid && each.index === message.index && each.written < at,
+      (each) =>
+        each.pid === pid &&
+        each.group === group &&
+        each.index === message.index &&
+        each.written < at,
     );
     // What was written before the trace began.
     if (record === undefined) continue;
@@ -173,13 +184,17 @@ function checkAcknowledgements({ said, records }: Reading): number {
 /** A vote granted, or asked for, is on disk first: the term and whom it was given to. */
 function checkVotes({ said, votes }: Reading): number {
   let checked = 0;
-  for (const { pid, at, message } of said) {
+  for (const { pid, group, at, message } of said) {
     const isGrant = message.kind === 'voteReply' && message.granted && !message.pre;
     const isAsk = message.kind === 'requestVote' && !message.pre;
     if (!isGrant && !isAsk) continue;
     const saved = votes.find(
       (each) =>
-        each.pid === pid && each.term === message.term && each.vote !== '' && each.safe < at,
+        each.pid === pid &&
+        each.group === group &&
+        each.term === message.term &&
+        each.vote !== '' &&
+        each.safe < at,
     );
     checked += 1;
     assert.ok(saved, `${message.kind} of term ${message.term} left before the vote was synced`);
