@@ -119,7 +119,7 @@ const ELECTION_TICKS_SOON = 32;
 const CALM_PERMILLE = 350;
 const FLOODERS_MAX = 4;
 /** Bounds matter only where somebody sends more than is answered. */
-const FLOOD_PERMILLE = 200;
+const FLOOD_PERMILLE = 400;
 /** As the agent divides its limit: compaction drops whole segments. */
 const SEGMENTS_PER_LIMIT = 4;
 const SEGMENT_BYTES_MIN = 1_024;
