@@ -3,7 +3,7 @@
  * directory that signed. It never changes once signed; the deployment's id is its hash.
  */
 import { assert } from '../../assert.ts';
-import { type NodeId, nodeId } from '../scalars.ts';
+import { isCount, type NodeId, nodeId } from '../scalars.ts';
 
 export interface CharterMember {
   readonly node: string;
@@ -14,11 +14,15 @@ export interface CharterMember {
 /** Invariant: members are sorted by node, no node and no directory stands there twice. */
 export interface Charter {
   readonly name: string;
+  /** 1 to CHARTER_ROUNDS_MAX. A later one is a later attempt, by the same nodes or by others. */
+  readonly round: number;
   readonly members: readonly CharterMember[];
 }
 
 /** More nodes than any founding needs, and few enough that a charter fits a hello. */
 export const CHARTER_MEMBERS_MAX = 64;
+/** Each attempt after the first needs two that overlapped: nobody sees a thousand. */
+export const CHARTER_ROUNDS_MAX = 1_000;
 const DEPLOYMENT_ID_CHARS = 32;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const DIRECTORY = /^[0-9a-f]{8,64}$/;
@@ -32,19 +36,23 @@ export function isDirectoryId(text: unknown): text is string {
   return typeof text === 'string' && DIRECTORY.test(text);
 }
 
-export function charterOf(name: string, members: readonly CharterMember[]): Charter {
+export function charterOf(name: string, members: readonly CharterMember[], round = 1): Charter {
   const sorted = members
     .map(({ node, directory }) => ({ node, directory }))
     .sort((a, b) => (a.node < b.node ? -1 : 1));
-  const charter = { name, members: sorted };
+  const charter = { name, round, members: sorted };
   assert(isSound(charter), 'a charter has distinct, well-named members');
   return charter;
 }
 
-/** The bytes that are hashed and compared: one line each for the name and for every member. */
-export function canonicalText(charter: Charter): string {
-  const lines = charter.members.map(({ node, directory }) => `${node} ${directory}\n`);
-  return `althing charter 1\n${charter.name}\n${lines.join('')}`;
+/**
+ * The bytes that are hashed and compared: one line each for the name and for every member. Round 1
+ * is not written: deployments that were founded before there were rounds keep their ids.
+ */
+export function canonicalText({ name, round, members }: Charter): string {
+  const lines = members.map(({ node, directory }) => `${node} ${directory}\n`);
+  const attempt = round === 1 ? '' : ` round ${round}`;
+  return `althing charter 1${attempt}\n${name}\n${lines.join('')}`;
 }
 
 export function isSameCharter(a: Charter, b: Charter): boolean {
@@ -71,8 +79,8 @@ export function memberNamed(charter: Charter, node: string): CharterMember | und
 /** The only door from a file or the network to a Charter; null when it is not one. */
 export function parseCharter(value: unknown): Charter | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { name, members } = value as { name?: unknown; members?: unknown };
-  if (typeof name !== 'string' || !Array.isArray(members)) return null;
+  const { name, round = 1, members } = value as Readonly<Record<string, unknown>>;
+  if (typeof name !== 'string' || !isCount(round) || !Array.isArray(members)) return null;
   if (members.length > CHARTER_MEMBERS_MAX) return null;
   const parsed: CharterMember[] = [];
   for (const member of members as unknown[]) {
@@ -81,11 +89,12 @@ export function parseCharter(value: unknown): Charter | null {
     if (!isName(node) || !isDirectoryId(directory)) return null;
     parsed.push({ node, directory });
   }
-  const charter = { name, members: parsed };
+  const charter = { name, round, members: parsed };
   return isSound(charter) ? charter : null;
 }
 
-function isSound({ name, members }: Charter): boolean {
+function isSound({ name, round, members }: Charter): boolean {
+  if (round < 1 || round > CHARTER_ROUNDS_MAX) return false;
   if (!isName(name) || members.length === 0 || members.length > CHARTER_MEMBERS_MAX) return false;
   const directories = new Set(members.map((member) => member.directory));
   const ids = new Set(members.map((member) => `${member.node}@${member.directory.slice(0, 8)}`));

@@ -271,18 +271,17 @@ function parseCard(
   node: string,
   directory: string,
 ): Card | null {
-  const { phase } = fields;
-  if (!isPhase(phase)) return null;
-  if (phase === 'empty') {
-    const { charter, sees } = fields;
-    if (charter !== null || (sees !== undefined && !isDirectories(sees))) return null;
-    return { node, directory, phase, charter, ...(sees === undefined ? {} : { sees }) };
-  }
+  const { phase, sees } = fields;
+  if (!isPhase(phase) || (sees !== undefined && !isDirectories(sees))) return null;
+  const view = sees === undefined ? {} : { sees };
+  if (phase === 'empty')
+    return fields['charter'] === null ? { node, directory, phase, charter: null, ...view } : null;
+  if (phase !== 'signed' && sees !== undefined) return null;
   const charter = parseCharter(fields['charter']);
   if (charter === null || charter.name !== name) return null;
   const own = memberNamed(charter, node);
   if ((own?.directory === directory) === (phase === 'joined')) return null;
-  return { node, directory, phase, charter };
+  return { node, directory, phase, charter, ...view };
 }
 
 function isDirectories(value: unknown): value is string[] {
