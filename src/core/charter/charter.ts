@@ -9,6 +9,8 @@ export interface CharterMember {
   readonly node: string;
   /** The id of the node's data directory, lower-case hex. A wiped directory has another one. */
   readonly directory: string;
+  /** It signed as a witness: it is none of the copies that are wanted. */
+  readonly witness?: boolean;
 }
 
 /** Invariant: members are sorted by node, no node and no directory stands there twice. */
@@ -37,9 +39,7 @@ export function isDirectoryId(text: unknown): text is string {
 }
 
 export function charterOf(name: string, members: readonly CharterMember[], round = 1): Charter {
-  const sorted = members
-    .map(({ node, directory }) => ({ node, directory }))
-    .sort((a, b) => (a.node < b.node ? -1 : 1));
+  const sorted = members.map(plain).sort((a, b) => (a.node < b.node ? -1 : 1));
   const charter = { name, round, members: sorted };
   assert(isSound(charter), 'a charter has distinct, well-named members');
   return charter;
@@ -47,10 +47,12 @@ export function charterOf(name: string, members: readonly CharterMember[], round
 
 /**
  * The bytes that are hashed and compared: one line each for the name and for every member. Round 1
- * is not written: deployments that were founded before there were rounds keep their ids.
+ * and who is no witness are not written: earlier deployments keep their ids.
  */
 export function canonicalText({ name, round, members }: Charter): string {
-  const lines = members.map(({ node, directory }) => `${node} ${directory}\n`);
+  const lines = members.map(
+    ({ node, directory, witness }) => `${node} ${directory}${witness === true ? ' witness' : ''}\n`,
+  );
   const attempt = round === 1 ? '' : ` round ${round}`;
   return `althing charter 1${attempt}\n${name}\n${lines.join('')}`;
 }
@@ -72,6 +74,10 @@ export function votersOf(charter: Charter): NodeId[] {
   return charter.members.map(nodeIdOf);
 }
 
+export function witnessesOf({ members }: Charter): NodeId[] {
+  return members.filter(({ witness }) => witness === true).map(nodeIdOf);
+}
+
 export function memberNamed(charter: Charter, node: string): CharterMember | undefined {
   return charter.members.find((member) => member.node === node);
 }
@@ -85,12 +91,17 @@ export function parseCharter(value: unknown): Charter | null {
   const parsed: CharterMember[] = [];
   for (const member of members as unknown[]) {
     if (typeof member !== 'object' || member === null) return null;
-    const { node, directory } = member as { node?: unknown; directory?: unknown };
-    if (!isName(node) || !isDirectoryId(directory)) return null;
-    parsed.push({ node, directory });
+    const { node, directory, witness = false } = member as Readonly<Record<string, unknown>>;
+    if (!isName(node) || !isDirectoryId(directory) || typeof witness !== 'boolean') return null;
+    parsed.push(plain({ node, directory, witness }));
   }
   const charter = { name, round, members: parsed };
   return isSound(charter) ? charter : null;
+}
+
+/** Without what else a card has; who is no witness has no word of it, as ever. */
+function plain({ node, directory, witness }: CharterMember): CharterMember {
+  return witness === true ? { node, directory, witness } : { node, directory };
 }
 
 function isSound({ name, round, members }: Charter): boolean {

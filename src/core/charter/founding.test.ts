@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import type { Card, Phase } from './card.ts';
@@ -9,6 +9,7 @@ import {
   deploymentIdOf,
   nodeIdOf,
   parseCharter,
+  witnessesOf,
 } from './charter.ts';
 import { Founding, type FoundingOutput, mismatchOf } from './founding.ts';
 
@@ -72,11 +73,27 @@ test('parseCharter takes what charterOf made, and nothing that is not a charter'
     { name: NAME, members: [b, a] },
     { name: NAME, members: [a, a] },
     { name: NAME, members: [{ node: 'a', directory: 'XYZ' }] },
+    { name: NAME, members: [{ node: 'a', directory: directoryOf('a'), witness: 1 }] },
     { name: NAME, members: [{ node: '../a', directory: directoryOf('a') }] },
     { name: NAME, members: new Array(1000).fill(a) },
     { name: NAME, members: [a, { node: 'b', directory: a?.directory }] },
   ];
   for (const value of bad) equal(parseCharter(value), null, JSON.stringify(value)?.slice(0, 80));
+});
+
+test('a charter says who signed as a witness, and nothing of others', () => {
+  const plain = charter('a', 'b');
+  const mixed = charterOf(NAME, [
+    { ...own('a'), witness: false },
+    { ...own('b'), witness: true },
+  ]);
+  deepEqual(parseCharter(JSON.parse(JSON.stringify(mixed))), mixed);
+  deepEqual([witnessesOf(plain), witnessesOf(mixed)], [[], [nodeIdOf(own('b'))]]);
+  deepEqual(mixed.members[0], own('a'));
+  notEqual(deploymentIdOf(mixed, sha), deploymentIdOf(plain, sha));
+  const { founding } = begin('a', 2);
+  const [save] = see(founding, { ...founder('b', 'ab'), witness: true });
+  deepEqual(save, { kind: 'save', phase: 'signed', charter: mixed });
 });
 
 test('Founding: a single node signs alone and becomes a member once that is durable', () => {

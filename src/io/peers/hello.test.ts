@@ -80,6 +80,7 @@ test('a hello with the largest charter and the longest names fits its bound', ()
     members.map((member, i) => ({
       ...member,
       directory: (i + 1).toString(16).padStart(8, '0').padEnd(64, '0'),
+      witness: true,
     })),
   );
   const [first] = charter.members;

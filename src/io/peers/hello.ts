@@ -20,8 +20,8 @@ import { ProtocolError } from './frame-reader.ts';
 
 /** 3: whoever comes later joins, and says where it stands and whether it keeps its disk. */
 export const PROTOCOL = 3;
-/** Room for a charter of 64 nodes; spent before the other side is known. */
-export const HELLO_BYTES_MAX = 16 * 1024;
+/** Room for a charter of 64 nodes and whom one sees; spent before the other side is known. */
+export const HELLO_BYTES_MAX = 20 * 1024;
 /** A node that was started more often while a peer was away cannot be judged by that peer. */
 export const EARLIER_RUNS_MAX = 32;
 const REFUSAL_TEXT_CHARS_MAX = 500;
