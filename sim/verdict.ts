@@ -59,6 +59,8 @@ export interface FoundingFigures {
   readonly deployments: number;
   /** 1 when a founding that was stuck began anew with emptied directories. */
   readonly emptied: number;
+  /** The latest round of a charter that somebody signed: 1 where the first attempt was enough. */
+  readonly rounds: number;
   readonly crashes: number;
   readonly wipes: number;
   /** Of members of both groups, committed. */
