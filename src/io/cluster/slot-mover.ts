@@ -1,0 +1,170 @@
+/**
+ * Slots with their keys from one primary to another, while clients go on (cluster specification,
+ * "Cluster live reconfiguration").
+ *
+ * The target takes before the source gives, so that whoever is sent on is let in. The target owns
+ * the slot first, then the source hears of it, then the others: in between two owners are known,
+ * and the one with the later epoch, who has the keys, wins; the other way round there would be
+ * none. Every step may find itself done, by an earlier run or by gossip: nothing is remembered but
+ * what the servers say, and so any crash is gone on from by doing the same again.
+ */
+import type { ClusterNodeId } from '../../core/cluster/nodes-text.ts';
+import { nodeOf, type Observation, primariesOf } from '../../core/cluster/observation.ts';
+import type { Slot } from '../../core/cluster/slots.ts';
+import { ErrorReply } from '../../core/resp/reply-reader.ts';
+import { textOf } from './connection.ts';
+import type { Connections } from './connections.ts';
+import { ClusterError } from './errors.ts';
+import { KeyMover, type MoveLimits, type Side } from './key-mover.ts';
+
+export interface MoveReport {
+  readonly slots: number;
+  readonly keys: number;
+}
+
+/**
+ * Open at one time. Each round trip serves so many, and a client that asks for several keys of an
+ * open slot may have to ask again.
+ */
+const WINDOW = 16;
+
+const ALREADY_OWNER = /already the owner of hash slot/;
+const NOT_OWNER = /not the owner of hash slot/;
+/** It became a replica, since it has no slots any more; it will hear from the others. */
+const NO_PRIMARY = /SETSLOT only with (masters|primaries)/;
+
+export class SlotMover {
+  readonly #connections: Connections;
+  readonly #keys: KeyMover;
+  readonly #onReport: (report: MoveReport) => void;
+  /** Slots that stayed where they are, each with its reason. */
+  readonly left: string[] = [];
+
+  constructor(
+    connections: Connections,
+    limits: MoveLimits,
+    onReport: (report: MoveReport) => void,
+  ) {
+    const { user, password } = connections.access;
+    this.#connections = connections;
+    this.#keys = new KeyMover(limits, user, password);
+    this.#onReport = onReport;
+  }
+
+  /** Ends between two windows when `signal` is aborted: no slot stays open. */
+  async move(
+    seen: Observation,
+    from: ClusterNodeId,
+    to: ClusterNodeId,
+    slots: readonly Slot[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let at = 0; at < slots.length && !signal.aborted; at += WINDOW)
+      await this.#moveWindow(seen, from, to, slots.slice(at, at + WINDOW));
+  }
+
+  async #moveWindow(
+    seen: Observation,
+    from: ClusterNodeId,
+    to: ClusterNodeId,
+    window: readonly Slot[],
+  ): Promise<void> {
+    const [source, target] = await Promise.all([this.#side(seen, from), this.#side(seen, to)]);
+    const slots = await this.#movable(source, window);
+    await setSlots(target, slots, ['IMPORTING', from], ALREADY_OWNER);
+    await setSlots(source, slots, ['MIGRATING', to], NOT_OWNER);
+    await this.#keys.move(source, target, slots, (keys) => this.#onReport({ slots: 0, keys }));
+    await this.#giveOver(seen, source, target, slots);
+    this.#onReport({ slots: slots.length, keys: 0 });
+  }
+
+  /** Keys of slots that `to` owns, which nobody finds where they are. */
+  async gather(
+    seen: Observation,
+    from: ClusterNodeId,
+    to: ClusterNodeId,
+    slots: readonly Slot[],
+  ): Promise<void> {
+    const [source, target] = await Promise.all([this.#side(seen, from), this.#side(seen, to)]);
+    // MIGRATE is let through where the slot is open.
+    await setSlots(source, slots, ['IMPORTING', to], null);
+    await this.#keys.move(source, target, slots, (keys) => this.#onReport({ slots: 0, keys }));
+    await setSlots(source, slots, ['STABLE'], null);
+    this.#onReport({ slots: slots.length, keys: 0 });
+  }
+
+  /** Tells all primaries whose the slots are, the owner first. */
+  async announce(seen: Observation, owner: ClusterNodeId, slots: readonly Slot[]): Promise<void> {
+    await setSlots(await this.#side(seen, owner), slots, ['NODE', owner], null);
+    await this.#tellOthers(seen, owner, slots, [owner]);
+  }
+
+  /** It neither gives nor takes them any longer. */
+  async close(seen: Observation, id: ClusterNodeId, slots: readonly Slot[]): Promise<void> {
+    await setSlots(await this.#side(seen, id), slots, ['STABLE'], NO_PRIMARY);
+  }
+
+  async #giveOver(
+    seen: Observation,
+    source: Side,
+    target: Side,
+    slots: readonly Slot[],
+  ): Promise<void> {
+    const owner = target.node.id;
+    await setSlots(target, slots, ['NODE', owner], null);
+    await setSlots(source, slots, ['NODE', owner], NO_PRIMARY);
+    await this.#tellOthers(seen, owner, slots, [owner, source.node.id]);
+  }
+
+  /** They would hear it from the bus as well: whoever cannot be told now is not waited for. */
+  async #tellOthers(
+    seen: Observation,
+    owner: ClusterNodeId,
+    slots: readonly Slot[],
+    told: readonly ClusterNodeId[],
+  ): Promise<void> {
+    const others = primariesOf(seen).filter(({ id }) => !told.includes(id));
+    await Promise.all(
+      others.map(async ({ id }) => {
+        try {
+          await setSlots(await this.#side(seen, id), slots, ['NODE', owner], NO_PRIMARY);
+        } catch (error) {
+          if (!(error instanceof ClusterError && error.mayPass)) throw error;
+        }
+      }),
+    );
+  }
+
+  async #movable(source: Side, slots: readonly Slot[]): Promise<readonly Slot[]> {
+    const large = await this.#keys.largeKeys(source, slots);
+    for (const [slot, { key, bytes }] of large)
+      this.left.push(
+        `slot ${slot} stays: its key ${JSON.stringify(key)} has ${bytes} bytes, more than ` +
+          'may be moved at once (--big-keys)',
+      );
+    return slots.filter((slot) => !large.has(slot));
+  }
+
+  async #side(seen: Observation, id: ClusterNodeId): Promise<Side> {
+    const node = nodeOf(seen, id);
+    if (node === null) throw new ClusterError('NODE_UNREACHABLE', `${id} was not reached`);
+    return { node, connection: await this.#connections.to(node) };
+  }
+}
+
+/** One SETSLOT for each of the slots, in one write; an error that `isDone` knows is as good. */
+async function setSlots(
+  { node, connection }: Side,
+  slots: readonly Slot[],
+  words: readonly string[],
+  isDone: RegExp | null,
+): Promise<void> {
+  const replies = await Promise.all(
+    slots.map((slot) => connection.call(['CLUSTER', 'SETSLOT', String(slot), ...words])),
+  );
+  for (const [at, reply] of replies.entries()) {
+    if (!(reply instanceof ErrorReply) || isDone?.test(reply.text)) continue;
+    const what = `SETSLOT ${slots[at]} ${words.join(' ')}: ${textOf(reply.text)}`;
+    throw new ClusterError('NODE_REFUSED', `${node.host}:${node.port}: ${what}`);
+  }
+}
