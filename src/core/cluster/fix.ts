@@ -176,7 +176,10 @@ class Fill {
   readonly #room: Room[];
 
   constructor(seen: Observation) {
-    this.#room = primariesOf(seen)
+    const primaries = primariesOf(seen);
+    const holding = primaries.filter(({ self }) => self.slots.length > 0);
+    // Who was emptied was emptied by somebody.
+    this.#room = (holding.length > 0 ? holding : primaries)
       .map((node) => ({ id: node.id, slots: slotsOfNode(node).length }))
       .sort(fewest);
   }

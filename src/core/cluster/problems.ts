@@ -142,8 +142,9 @@ function slotProblems(seen: Observation): Problem[] {
     if (importing.size > 0) problems.push(openProblem(node, 'takes', [...importing.keys()]));
   }
   const claimants = claimantsOf(seen);
-  const known = new Set(seen.nodes.flatMap(({ view }) => coveredIn(view)));
   const uncovered = claimants.flatMap((by, slot) => (by.length === 0 ? [slot] : []));
+  const views = uncovered.length === 0 ? [] : seen.nodes.map(({ view }) => view);
+  const known = new Set(views.flatMap(coveredIn));
   const nobodys = uncovered.filter((slot) => !known.has(slot));
   if (nobodys.length > 0)
     problems.push(problem('SLOTS_UNCOVERED', `slots ${slotsText(nobodys)} are nobody's`, nobodys));
@@ -206,7 +207,7 @@ function replicaProblems(seen: Observation): Problem[] {
   const have = [...counts.values()].some((count) => count > 0);
   for (const primary of primariesOf(seen))
     if (have && counts.get(primary.id) === 0)
-      problems.push(problem('NO_REPLICA', `${nameOf(primary)} has no replica, others have`));
+      problems.push(warning('NO_REPLICA', `${nameOf(primary)} has no replica, others have`));
   for (const node of seen.nodes)
     if (node.self.primary !== null && !node.isLinkUp)
       problems.push(problem('REPLICA_UNLINKED', `${nameOf(node)} has no link to its primary`));

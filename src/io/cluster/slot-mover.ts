@@ -23,10 +23,11 @@ export interface MoveReport {
 }
 
 /**
- * Open at one time. Each round trip serves so many, and a client that asks for several keys of an
- * open slot may have to ask again.
+ * Slots that are open at one time: each round trip, and each write of a server's own file, serves
+ * all of them. A client that asks for several keys of an open slot may have to ask again, so none
+ * is to be open for long: windows grow while they are quick and shrink when they are slow.
  */
-const WINDOW = 16;
+const WINDOW = { first: 16, max: 128, quickMs: 100, slowMs: 400 } as const;
 
 const ALREADY_OWNER = /already the owner of hash slot/;
 const NOT_OWNER = /not the owner of hash slot/;
@@ -39,6 +40,7 @@ export class SlotMover {
   readonly #onReport: (report: MoveReport) => void;
   /** Slots that stayed where they are, each with its reason. */
   readonly left: string[] = [];
+  #window: number = WINDOW.first;
 
   constructor(
     connections: Connections,
@@ -59,8 +61,18 @@ export class SlotMover {
     slots: readonly Slot[],
     signal: AbortSignal,
   ): Promise<void> {
-    for (let at = 0; at < slots.length && !signal.aborted; at += WINDOW)
-      await this.#moveWindow(seen, from, to, slots.slice(at, at + WINDOW));
+    for (let at = 0; at < slots.length && !signal.aborted; ) {
+      const window = slots.slice(at, at + this.#window);
+      const begin = performance.now();
+      await this.#moveWindow(seen, from, to, window);
+      at += window.length;
+      this.#adapt(performance.now() - begin);
+    }
+  }
+
+  #adapt(tookMs: number): void {
+    if (tookMs < WINDOW.quickMs) this.#window = Math.min(WINDOW.max, this.#window * 2);
+    else if (tookMs > WINDOW.slowMs) this.#window = Math.max(1, Math.floor(this.#window / 2));
   }
 
   async #moveWindow(

@@ -34,7 +34,7 @@ export async function check(
   }
   session.out(topologyText(seen));
   for (const problem of problems) session.out(problemLine(problem));
-  if (problems.length === 0) session.out(`OK: all nodes agree, ${SLOTS_ALL} slots are served.`);
+  if (!isWrong) session.out(`OK: all nodes agree, ${SLOTS_ALL} slots are served.`);
   return isWrong ? EXIT.failed : EXIT.done;
 }
 
