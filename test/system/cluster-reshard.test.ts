@@ -40,10 +40,12 @@ function clientOf(owner: Scope): Cluster {
 class Counting {
   readonly acknowledged = new Array<number>(COUNTERS).fill(0);
   stallMs = 0;
+  readonly #name: string;
   readonly #client: Cluster;
   readonly #beside: Beside<void>;
 
-  constructor(owner: Scope) {
+  constructor(owner: Scope, name: string) {
+    this.#name = name;
     this.#client = clientOf(owner);
     this.#beside = new Beside(owner, (isOn) => this.#run(isOn));
   }
@@ -51,7 +53,7 @@ class Counting {
   async #run(isOn: () => boolean): Promise<void> {
     for (let n = 0; isOn(); n = (n + 1) % COUNTERS) {
       const begin = performance.now();
-      await this.#client.incr(`counter:${n}`);
+      await this.#client.incr(`${this.#name}:${n}`);
       this.stallMs = Math.max(this.stallMs, performance.now() - begin);
       this.acknowledged[n] = (this.acknowledged[n] ?? 0) + 1;
     }
@@ -61,7 +63,7 @@ class Counting {
   async end(): Promise<number> {
     await this.#beside.stop();
     for (const [n, want] of this.acknowledged.entries())
-      if (want > 0) assert.equal(Number(await this.#client.get(`counter:${n}`)), want);
+      if (want > 0) assert.equal(Number(await this.#client.get(`${this.#name}:${n}`)), want);
     for (let n = 0; n < KEYS; n++) assert.equal(await this.#client.get(`key:${n}`), `value ${n}`);
     return this.acknowledged.reduce((sum, count) => sum + count, 0);
   }
@@ -76,7 +78,7 @@ async function isWhole(): Promise<void> {
 }
 
 test('C30 to C35: back to back, with the passwords, under a writer that notices nothing', async (t) => {
-  const counting = new Counting(t);
+  const counting = new Counting(t, 'quiet');
   const [a, b] = [await servers.id(0), await servers.id(1)];
   refused(await tool('reshard', servers.at(0), '--to', b, '--slots', '10'), /nobody to ask here/);
   const self = await tool('reshard', servers.at(0), '--to', b, '--from', b, '--slots', '10', '-y');
@@ -108,12 +110,12 @@ test('C31: a large key stays with its slot, is named, and the exit code says so'
 });
 
 test('C36: the mover is killed anywhere, and fix goes on: every key once, every count right', async (t) => {
-  const counting = new Counting(t);
+  const counting = new Counting(t, 'killed');
   let interrupted = 0;
   for (let round = 0; round < KILLS; round++) {
     const [to, from] = [await servers.id(round % 3), await servers.id((round + 1) % 3)];
     const words = ['--from', from, '--to', to, '--slots', '800', '-y', '--rate', '400'];
-    const killMs = 800 + Math.random() * 3_000;
+    const killMs = Math.round(1_000 + Math.random() * 3_000);
     const { code } = await toolFor(killMs, 'reshard', servers.at(0), ...words);
     if (code !== 0) interrupted++;
     done(await tool('fix', servers.at(round % 3), '-y'));

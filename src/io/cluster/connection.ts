@@ -9,7 +9,7 @@ import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { ErrorReply, type Reply, ReplyReader } from '../../core/resp/reply-reader.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
-import { ClusterError } from './errors.ts';
+import { ClusterError, refusal } from './errors.ts';
 
 /** CLUSTER NODES of a thousand nodes is 200 KB; a page of keys, each up to 512 MB, is the rest. */
 const REPLY_BYTES_MAX = 1024 * 1024 * 1024;
@@ -114,7 +114,7 @@ export class Connection {
     const reply = await this.call(words, msMax);
     if (!(reply instanceof ErrorReply)) return reply;
     const what = words.slice(0, 2).map(String).join(' ');
-    throw new ClusterError('NODE_REFUSED', `${this.#where}: ${what}: ${textOf(reply.text)}`);
+    throw refusal(`${this.#where}: ${what}: ${textOf(reply.text)}`);
   }
 
   close(): void {

@@ -3,6 +3,8 @@ export type ClusterErrorCode =
   | 'NODE_UNREACHABLE'
   /** It did not answer in time. */
   | 'NODE_SILENT'
+  /** It cannot serve yet: it loads, or has not heard from enough others. */
+  | 'NODE_STARTING'
   /** It answered with an error. */
   | 'NODE_REFUSED'
   /** What answers is no server of a cluster. */
@@ -24,6 +26,15 @@ export class ClusterError extends Error {
 
   /** The node may be back in a moment. */
   get mayPass(): boolean {
-    return this.code === 'NODE_UNREACHABLE' || this.code === 'NODE_SILENT';
+    return PASSING.includes(this.code);
   }
+}
+
+const PASSING: readonly ClusterErrorCode[] = ['NODE_UNREACHABLE', 'NODE_SILENT', 'NODE_STARTING'];
+/** Alone, or as what the other side of a MIGRATE answered. */
+const NOT_YET = /\b(CLUSTERDOWN|LOADING|MASTERDOWN|NOREPLICAS|TRYAGAIN)\b/;
+
+/** For an error reply, in its words. */
+export function refusal(detail: string): ClusterError {
+  return new ClusterError(NOT_YET.test(detail) ? 'NODE_STARTING' : 'NODE_REFUSED', detail);
 }

@@ -12,7 +12,7 @@ import type { SeenNode } from '../../core/cluster/observation.ts';
 import type { Slot } from '../../core/cluster/slots.ts';
 import { ErrorReply, type Reply } from '../../core/resp/reply-reader.ts';
 import { bytesOf, type Connection, textOf, type Word } from './connection.ts';
-import { ClusterError } from './errors.ts';
+import { ClusterError, refusal } from './errors.ts';
 
 export interface MoveLimits {
   /** Most keys of a round. */
@@ -121,7 +121,7 @@ export class KeyMover {
         replaces = true;
       } else if (reply.code !== 'IOERR' || tries >= TRIES_MAX) {
         const where = `${source.node.host}:${source.node.port}`;
-        throw new ClusterError('NODE_REFUSED', `${where}: MIGRATE: ${text}`);
+        throw refusal(`${where}: MIGRATE: ${text}`);
       } else {
         // These may have arrived; what the source has is newer, since it alone served them.
         replaces = true;

@@ -16,7 +16,7 @@ import type { Step } from '../../core/cluster/steps.ts';
 import { ErrorReply } from '../../core/resp/reply-reader.ts';
 import { type Address, bytesOf, type Connection, textOf, type Word } from './connection.ts';
 import type { Connections } from './connections.ts';
-import { ClusterError } from './errors.ts';
+import { ClusterError, refusal } from './errors.ts';
 import { look, observe } from './observe.ts';
 import type { SlotMover } from './slot-mover.ts';
 
@@ -193,7 +193,7 @@ function refuse(
 ): void {
   if (!(reply instanceof ErrorReply) || isDone?.test(reply.text)) return;
   const what = words.slice(0, 2).join(' ');
-  throw new ClusterError('NODE_REFUSED', `${host}:${port}: ${what}: ${textOf(reply.text)}`);
+  throw refusal(`${host}:${port}: ${what}: ${textOf(reply.text)}`);
 }
 
 /** Looks until nothing is open any more, or the time is over: what is, is told. */

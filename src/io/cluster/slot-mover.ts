@@ -14,7 +14,7 @@ import type { Slot } from '../../core/cluster/slots.ts';
 import { ErrorReply } from '../../core/resp/reply-reader.ts';
 import { textOf } from './connection.ts';
 import type { Connections } from './connections.ts';
-import { ClusterError } from './errors.ts';
+import { ClusterError, refusal } from './errors.ts';
 import { KeyMover, type MoveLimits, type Side } from './key-mover.ts';
 
 export interface MoveReport {
@@ -38,8 +38,8 @@ export class SlotMover {
   readonly #connections: Connections;
   readonly #keys: KeyMover;
   readonly #onReport: (report: MoveReport) => void;
-  /** Slots that stayed where they are, each with its reason. */
-  readonly left: string[] = [];
+  readonly #left = new Map<Slot, string>();
+  readonly #moved = new Set<Slot>();
   #window: number = WINDOW.first;
 
   constructor(
@@ -51,6 +51,11 @@ export class SlotMover {
     this.#connections = connections;
     this.#keys = new KeyMover(limits, user, password);
     this.#onReport = onReport;
+  }
+
+  /** Of each slot that stayed where it is, the reason. */
+  get left(): string[] {
+    return [...this.#left.values()];
   }
 
   /** Ends between two windows when `signal` is aborted: no slot stays open. */
@@ -87,7 +92,14 @@ export class SlotMover {
     await setSlots(source, slots, ['MIGRATING', to], NOT_OWNER);
     await this.#keys.move(source, target, slots, (keys) => this.#onReport({ slots: 0, keys }));
     await this.#giveOver(seen, source, target, slots);
-    this.#onReport({ slots: slots.length, keys: 0 });
+    this.#done(slots);
+  }
+
+  /** What is done twice, since a node was away, counts once. */
+  #done(slots: readonly Slot[]): void {
+    const before = this.#moved.size;
+    for (const slot of slots) this.#moved.add(slot);
+    this.#onReport({ slots: this.#moved.size - before, keys: 0 });
   }
 
   /** Keys of slots that `to` owns, which nobody finds where they are. */
@@ -102,7 +114,7 @@ export class SlotMover {
     await setSlots(source, slots, ['IMPORTING', to], null);
     await this.#keys.move(source, target, slots, (keys) => this.#onReport({ slots: 0, keys }));
     await setSlots(source, slots, ['STABLE'], null);
-    this.#onReport({ slots: slots.length, keys: 0 });
+    this.#done(slots);
   }
 
   /** Tells all primaries whose the slots are, the owner first. */
@@ -150,7 +162,8 @@ export class SlotMover {
   async #movable(source: Side, slots: readonly Slot[]): Promise<readonly Slot[]> {
     const large = await this.#keys.largeKeys(source, slots);
     for (const [slot, { key, bytes }] of large)
-      this.left.push(
+      this.#left.set(
+        slot,
         `slot ${slot} stays: its key ${JSON.stringify(key)} has ${bytes} bytes, more than ` +
           'may be moved at once (--big-keys)',
       );
@@ -177,6 +190,6 @@ async function setSlots(
   for (const [at, reply] of replies.entries()) {
     if (!(reply instanceof ErrorReply) || isDone?.test(reply.text)) continue;
     const what = `SETSLOT ${slots[at]} ${words.join(' ')}: ${textOf(reply.text)}`;
-    throw new ClusterError('NODE_REFUSED', `${node.host}:${node.port}: ${what}`);
+    throw refusal(`${node.host}:${node.port}: ${what}`);
   }
 }

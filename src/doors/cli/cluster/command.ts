@@ -104,7 +104,7 @@ function addMoves(parts: ClusterCommands): void {
   addPaceOptions(addConsentOptions(atNode(parts, 'reshard', 'move slots to one primary')))
     .requiredOption('--to <ID>', 'who gets them')
     .requiredOption('--slots <N>', 'how many')
-    .option('--from <ID,ID...>', 'who gives them, or: all', 'all')
+    .option('--from <IDS>', 'who gives them, with commas between, or: all', 'all')
     .action(run(parts, (session, _, options) => reshard(session, options)));
   addPaceOptions(
     addConsentOptions(atNode(parts, 'rebalance', 'give every primary its share of the slots')),
