@@ -152,17 +152,28 @@ export function toolFor(killMs: number, ...words: readonly string[]): Promise<Ra
   return ran(process.execPath, [join(ROOT, 'src', 'main.ts'), 'cluster', ...words], killMs);
 }
 
+/** In another environment. */
+export function toolWith(env: NodeJS.ProcessEnv, ...words: readonly string[]): Promise<Ran> {
+  const all = [join(ROOT, 'src', 'main.ts'), 'cluster', ...words];
+  return ran(process.execPath, all, STEP_MS, env);
+}
+
 /** `redis-cli --cluster …`, the oracle. */
 export function oracle(...words: readonly string[]): Promise<Ran> {
   return ran('redis-cli', ['--cluster', ...words]);
 }
 
-function ran(program: string, words: readonly string[], timeout = STEP_MS): Promise<Ran> {
+function ran(
+  program: string,
+  words: readonly string[],
+  timeout = STEP_MS,
+  environment = process.env,
+): Promise<Ran> {
   return new Promise((resolve) => {
     const options = {
       timeout,
       killSignal: 'SIGKILL',
-      env: { ...process.env, TERM: 'dumb' },
+      env: { ...environment, TERM: 'dumb' },
     } as const;
     execFile(program, words, options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;

@@ -79,8 +79,12 @@ export function planFix(
     group.slots.push(slot);
     groups.set(key, group);
   }
+  // Keys move only where the cluster is up: first every slot has an owner.
+  const order = [...groups.values()].sort(
+    (a, b) => Number(b.decision.claim) - Number(a.decision.claim),
+  );
   return {
-    steps: [...groups.values()].flatMap((group) => stepsOf(seen, group.decision, group.slots)),
+    steps: order.flatMap((group) => stepsOf(seen, group.decision, group.slots)),
     refused: refused.length === 0 ? [] : [refusal(seen, refused)],
   };
 }
