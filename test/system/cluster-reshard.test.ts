@@ -17,6 +17,7 @@ import { atEnd, Beside, fileScope, type Scope } from './scope.ts';
 
 const STEP_MS = 60_000;
 const KEYS = IS_FULL ? 200_000 : 2_000;
+const AT_ONCE = 500;
 const COUNTERS = 200;
 const KILLS = IS_FULL ? 100 : 4;
 /** More keys at a time make redis-cli no faster. */
@@ -34,7 +35,10 @@ before(async () => {
   process.env['REDISCLI_AUTH'] = PASSWORD;
   done(await tool('create', ...servers.ports.map((_, i) => servers.at(i)), '-y'));
   const client = clientOf(scope);
-  for (let n = 0; n < KEYS; n++) await client.set(`key:${n}`, `value ${n}`);
+  for (let from = 0; from < KEYS; from += AT_ONCE)
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, (_, i) => client.set(`key:${from + i}`, `value ${from + i}`)),
+    );
 });
 
 function clientOf(owner: Scope): Cluster {
