@@ -47,7 +47,7 @@ export interface Moved {
   readonly keys: number;
 }
 
-/** Every method rejects with an `Error` whose `code` begins with `NODE_`, `KEY_`, `NO`, in words. */
+/** Every method rejects with an `Error` that has a `code`, in words, when a node fails it. */
 export interface Cluster {
   observe(): Promise<Observation>;
   /** Looks until nothing is open that passes by itself, or `msMax` are over. */

@@ -1,7 +1,7 @@
 /**
  * The plan that mends slots: for each that is open, nobody's, or owned twice, one *home*, to which
  * all of its keys go, and which all are told of. Keys decide before claims do: what a slot holds is
- * where most of it is. A move that was under way is brought to its end when both sides still say so.
+ * where most of it is. A move that was under way goes to its end when both sides still say so.
  *
  * Nothing is thrown away: who loses a slot keeps its keys until they have gone to the home, one by
  * one, and two values of one key stop that (`io/cluster`).

@@ -8,7 +8,8 @@ const C = 'c'.repeat(40);
 
 test('parseNodes: roles, epochs, slots, open slots and a name behind the address', () => {
   const lines = parseNodes(
-    `${A} 10.0.0.1:6379@16379,db1.example myself,master - 0 0 7 connected 0-5 9 [93->-${B}] [77-<-${C}]\n` +
+    `${A} 10.0.0.1:6379@16379,db1.example myself,master - 0 0 7 connected 0-5 9 ` +
+      `[93->-${B}] [77-<-${C}]\n` +
       `${B} ::1:6380@1700,,shard-id=0123 slave,fail? ${A} 0 1700000000000 7 connected\n` +
       `${C} :0@0 master,noaddr - 1 1 3 disconnected\n`,
   );

@@ -13,7 +13,7 @@ export interface RebalanceWish {
   readonly weights: ReadonlyMap<string, number>;
   /** Primaries without slots get a share as well; those with a weight of their own always do. */
   readonly useEmpty: boolean;
-  /** Nothing is done while all are within so many per cent of their shares; 0: they must be exact. */
+  /** Nothing is done while all are within so many per cent of their shares; 0: exactly on them. */
   readonly thresholdPercent: number;
 }
 

@@ -21,8 +21,9 @@ export class ErrorReply {
 }
 
 /**
- * Strings are decoded as UTF-8, or one character per byte (`latin1`) where they may be keys. RESP3 maps come as flat arrays (key, value, key, value, …) as in
- * RESP2, sets as arrays, doubles and big numbers as text; attributes are dropped.
+ * Strings are decoded as UTF-8, or one character per byte (`latin1`) where keys are read. RESP3
+ * maps come as flat arrays (key, value, key, value, …) as in RESP2, sets as arrays, doubles and big
+ * numbers as text; attributes are dropped.
  */
 export type Reply = string | number | boolean | null | ErrorReply | readonly Reply[];
 

@@ -27,6 +27,12 @@ export interface MoveLimits {
   readonly replace: boolean;
 }
 
+/** What was found before slots are opened. */
+export interface Survey {
+  readonly keys: ReadonlyMap<Slot, readonly string[]>;
+  readonly large: ReadonlyMap<Slot, { readonly key: string; readonly bytes: number }>;
+}
+
 export interface Side {
   readonly node: SeenNode;
   readonly connection: Connection;
@@ -53,61 +59,75 @@ export class KeyMover {
       password === '' ? [] : user === '' ? ['AUTH', password] : ['AUTH2', user, password];
   }
 
-  /** Slots with a key that is too large, and that key. Looks at slots that nobody moves yet. */
-  async largeKeys(
-    { connection }: Side,
-    slots: readonly Slot[],
-  ): Promise<Map<Slot, { key: string; bytes: number }>> {
-    const found = new Map<Slot, { key: string; bytes: number }>();
+  /** What these slots hold, and those with a key that is too large. Nobody moves them yet. */
+  async survey({ connection }: Side, slots: readonly Slot[]): Promise<Survey> {
+    const keys = new Map<Slot, readonly string[]>();
+    const large = new Map<Slot, { key: string; bytes: number }>();
     await Promise.all(
       slots.map(async (slot) => {
         const count = Number(await connection.must(['CLUSTER', 'COUNTKEYSINSLOT', String(slot)]));
-        const keys = await keysIn(connection, slot, count);
+        const names = await keysIn(connection, slot, count);
         const sizes = await Promise.all(
-          keys.map((key) => connection.call(['MEMORY', 'USAGE', bytesOf(key)])),
+          names.map((key) => connection.call(['MEMORY', 'USAGE', bytesOf(key)])),
         );
+        keys.set(slot, names);
         const at = sizes.findIndex((size) => Number(size) > this.#limits.keyBytesMax);
-        if (at >= 0) found.set(slot, { key: textOf(keys[at] ?? ''), bytes: Number(sizes[at]) });
+        if (at >= 0) large.set(slot, { key: textOf(names[at] ?? ''), bytes: Number(sizes[at]) });
       }),
     );
-    return found;
+    return { keys, large };
   }
 
-  /** Until the source has none left in these slots, which are open. `onKeys` counts as it goes. */
+  /**
+   * Until the source has none left in these slots, which are open: first those that are known, then
+   * what came before they were open. `onKeys` counts as it goes.
+   */
   async move(
     source: Side,
     target: Side,
     slots: readonly Slot[],
+    known: ReadonlyMap<Slot, readonly string[]>,
     onKeys: (count: number) => void,
   ): Promise<void> {
-    let open = [...slots];
-    while (open.length > 0) {
-      const begin = performance.now();
-      const { batches, empty } = await this.#nextRound(source.connection, open);
-      open = open.filter((slot) => !empty.includes(slot));
-      const sent = performance.now();
-      await Promise.all(batches.map((keys) => this.#migrate(source, target, keys)));
-      const count = batches.reduce((sum, keys) => sum + keys.length, 0);
-      if (count === 0) continue;
-      this.#adapt(count, performance.now() - sent);
-      onKeys(count);
-      await this.#hold(count, performance.now() - begin);
+    let pages = slots.map((slot) => known.get(slot) ?? []);
+    for (let open = slots; ; ) {
+      await this.#movePages(source, target, pages, onKeys);
+      const found = await Promise.all(
+        open.map((slot) => keysIn(source.connection, slot, this.#limits.keysMax)),
+      );
+      open = open.filter((_, at) => (found[at]?.length ?? 0) > 0);
+      pages = found.filter((keys) => keys.length > 0);
+      if (open.length === 0) return;
     }
   }
 
-  /** A few keys of each of the first slots, and which of the slots have no keys any more. */
-  async #nextRound(
-    connection: Connection,
-    slots: readonly Slot[],
-  ): Promise<{ batches: string[][]; empty: Slot[] }> {
-    const pages = await Promise.all(slots.map((slot) => keysIn(connection, slot, this.#keysNow)));
-    let room = this.#keysNow;
-    const batches = pages.flatMap((keys) => {
-      const batch = keys.slice(0, room);
-      room -= batch.length;
-      return batch.length > 0 ? [batch] : [];
-    });
-    return { batches, empty: slots.filter((_, at) => pages[at]?.length === 0) };
+  /** Each page is of one slot, as MIGRATE wants it. */
+  async #movePages(
+    source: Side,
+    target: Side,
+    pages: readonly (readonly string[])[],
+    onKeys: (count: number) => void,
+  ): Promise<void> {
+    let left = pages.filter((keys) => keys.length > 0);
+    while (left.length > 0) {
+      let room = this.#keysNow;
+      const batches: (readonly string[])[] = [];
+      const rest: (readonly string[])[] = [];
+      for (const keys of left) {
+        const batch = keys.slice(0, room);
+        room -= batch.length;
+        if (batch.length > 0) batches.push(batch);
+        if (batch.length < keys.length) rest.push(keys.slice(batch.length));
+      }
+      const begin = performance.now();
+      await Promise.all(batches.map((keys) => this.#migrate(source, target, keys)));
+      const tookMs = performance.now() - begin;
+      const count = this.#keysNow - room;
+      this.#adapt(count, tookMs);
+      onKeys(count);
+      await this.#hold(count, tookMs);
+      left = rest;
+    }
   }
 
   async #migrate(source: Side, target: Side, keys: readonly string[]): Promise<void> {

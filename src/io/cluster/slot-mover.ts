@@ -15,7 +15,7 @@ import { ErrorReply } from '../../core/resp/reply-reader.ts';
 import { textOf } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { ClusterError, refusal } from './errors.ts';
-import { KeyMover, type MoveLimits, type Side } from './key-mover.ts';
+import { KeyMover, type MoveLimits, type Side, type Survey } from './key-mover.ts';
 
 export interface MoveReport {
   readonly slots: number;
@@ -87,10 +87,17 @@ export class SlotMover {
     window: readonly Slot[],
   ): Promise<void> {
     const [source, target] = await Promise.all([this.#side(seen, from), this.#side(seen, to)]);
-    const slots = await this.#movable(source, window);
+    const { keys, large } = await this.#keys.survey(source, window);
+    for (const [slot, { key, bytes }] of large)
+      this.#left.set(
+        slot,
+        `slot ${slot} stays: its key ${JSON.stringify(key)} has ${bytes} bytes, more than ` +
+          'may be moved at once (--big-keys)',
+      );
+    const slots = window.filter((slot) => !large.has(slot));
     await setSlots(target, slots, ['IMPORTING', from], ALREADY_OWNER);
     await setSlots(source, slots, ['MIGRATING', to], NOT_OWNER);
-    await this.#keys.move(source, target, slots, (keys) => this.#onReport({ slots: 0, keys }));
+    await this.#moveKeys(source, target, slots, keys);
     await this.#giveOver(seen, source, target, slots);
     this.#done(slots);
   }
@@ -112,7 +119,7 @@ export class SlotMover {
     const [source, target] = await Promise.all([this.#side(seen, from), this.#side(seen, to)]);
     // MIGRATE is let through where the slot is open.
     await setSlots(source, slots, ['IMPORTING', to], null);
-    await this.#keys.move(source, target, slots, (keys) => this.#onReport({ slots: 0, keys }));
+    await this.#moveKeys(source, target, slots, new Map());
     await setSlots(source, slots, ['STABLE'], null);
     this.#done(slots);
   }
@@ -159,15 +166,14 @@ export class SlotMover {
     );
   }
 
-  async #movable(source: Side, slots: readonly Slot[]): Promise<readonly Slot[]> {
-    const large = await this.#keys.largeKeys(source, slots);
-    for (const [slot, { key, bytes }] of large)
-      this.#left.set(
-        slot,
-        `slot ${slot} stays: its key ${JSON.stringify(key)} has ${bytes} bytes, more than ` +
-          'may be moved at once (--big-keys)',
-      );
-    return slots.filter((slot) => !large.has(slot));
+  #moveKeys(
+    source: Side,
+    target: Side,
+    slots: readonly Slot[],
+    known: Survey['keys'],
+  ): Promise<void> {
+    const onKeys = (keys: number): void => this.#onReport({ slots: 0, keys });
+    return this.#keys.move(source, target, slots, known, onKeys);
   }
 
   async #side(seen: Observation, id: ClusterNodeId): Promise<Side> {

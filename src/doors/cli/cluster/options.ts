@@ -61,7 +61,8 @@ export function takeAddress(
 ): { address: ClusterAddress; rest: readonly string[] } | null {
   const [first = '', second = ''] = words;
   const one = /^(.+):(\d{1,5})$/.exec(first);
-  const isOne = one !== null && isPort(Number(one[2]));
+  const isBareIPv6 = one?.[1]?.includes(':') && !first.startsWith('[');
+  const isOne = one !== null && isPort(Number(one[2])) && !(isBareIPv6 && /^\d+$/.test(second));
   if (isOne) return { address: at(one[1], one[2]), rest: words.slice(1) };
   if (first === '' || !/^\d{1,5}$/.test(second) || !isPort(Number(second))) return null;
   return { address: at(first, second), rest: words.slice(2) };

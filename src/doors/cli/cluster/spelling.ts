@@ -1,7 +1,7 @@
 /**
- * The words of `althing cluster` in one spelling: flags as redis-cli has them (`--cluster-replicas`)
- * and as valkey-cli has them (`--cluster-only-primaries`) are the same as ours (`--replicas`,
- * `--only-primaries`).
+ * The words of `althing cluster` in one spelling: flags as redis-cli has them
+ * (`--cluster-replicas`) and as valkey-cli has them (`--cluster-only-primaries`) are the same as
+ * ours (`--replicas`, `--only-primaries`).
  */
 
 const SAME: Readonly<Record<string, string>> = {
