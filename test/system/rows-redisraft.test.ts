@@ -92,6 +92,25 @@ test('Q62, Q63: every node tells who leads, in which term, and where each of the
   assert.match(version, /^\d+\.\d+\.\d+/);
 });
 
+test('Q63: every connection to a peer that is made or lost is a line of the journal', async () => {
+  const lost = await aFollower();
+  const others = deployment.indices.filter((i) => i !== lost);
+  const told = (event: string) => (i: number) => {
+    const lines = deployment.log(i).split('\n');
+    const ofIt = (line: string) => line.includes(event) && line.includes(`"node${lost + 1}@`);
+    return lines.filter(ofIt).length;
+  };
+  const [made, ended] = [others.map(told('peer.up')), others.map(told('peer.down'))];
+  assert.ok(made.every((count) => count > 0));
+  await deployment.stopNode(lost, 'SIGKILL');
+  const isMore = (event: string, before: readonly number[]) => async () =>
+    others.every((i, at) => told(event)(i) > (before[at] ?? 0));
+  await until('all tell that it is lost', STEP_MS, isMore('peer.down', ended));
+  deployment.startNode(lost);
+  await until('all tell that it is back', STEP_MS, isMore('peer.up', made));
+  await deployment.ready();
+});
+
 test('Q64: what is committed is never ahead of the leader, nor a follower of what is committed', async (t) => {
   const leader = await deployment.leader();
   const writer = new Writer(t, deployment.ports, 'q64');
