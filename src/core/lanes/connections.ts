@@ -122,7 +122,8 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   }
 
   take(segment: Segment): void {
-    if (segment.isRead && this.#reads === 'linearizable') segment.point = this.#host.points.next;
+    // Whoever answers reads now: it may wait until that is another.
+    if (segment.isRead) segment.point = this.#host.points.next;
     this.way.take(segment);
   }
 
@@ -153,7 +154,8 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   /** The route is another: false when the session has something elsewhere, and must be closed. */
   turn(): boolean {
     if (!this.#isElsewhere) return true;
-    if (!this.way.isOpening && !this.way.isOwnIdle) return this.route.kind === 'none';
+    if (!this.way.isOpening && !this.way.isOwnIdle)
+      return this.route.kind === 'none' && this.#upstream?.route.kind !== 'follower';
     this.detachOwn();
     return true;
   }
@@ -263,7 +265,7 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   toFollower(bytes: Buffer, count: number, point: number): boolean {
     const { follower, points } = this.#host;
     if (follower === null || this.#retry !== null) return false;
-    const needed = Math.max(point, this.#seen);
+    const needed = this.#reads === 'linearizable' ? Math.max(point, this.#seen) : this.#seen;
     if (!points.isReached(needed)) {
       points.want(needed, this.#session);
       return false;
