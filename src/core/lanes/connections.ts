@@ -335,10 +335,10 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     if (this.#upstream?.route.kind === 'leader') this.#seen = this.#host.points.next;
     const replied = this.way.ownReplied(bytes);
     if (replied !== 'busy') {
-      this.#events.onReply(replied);
-      // It has said that the leader is to answer, and nobody leads.
+      // It has said that the leader is to answer, and nobody leads: what waits goes there no more.
       if (this.#upstream?.route.kind === 'follower' && this.#isElsewhere && this.way.isOwnIdle)
         this.detachOwn();
+      this.#events.onReply(replied);
       return;
     }
     // No server has seen what waits: it waits on, until its end.

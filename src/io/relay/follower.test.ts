@@ -3,6 +3,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ReadsMode } from '../../core/reads-mode.ts';
 import { nodeId } from '../../core/scalars.ts';
 import { type TrialClient, TrialRelay, TrialServer } from './trial-server.ts';
 
@@ -21,7 +22,7 @@ after(async () => {
 });
 
 /** Both servers say who they are under `who`, in each database. */
-async function open(t: TestContext, reads: 'local' | 'linearizable') {
+async function open(t: TestContext, reads: ReadsMode) {
   const relay = await TrialRelay.open(own, {
     bounds: { waitMs: 5_000 },
     connectLeader: () => Promise.resolve(connect(leader.path)),
@@ -163,5 +164,25 @@ describe('reads of the own server while another node leads', () => {
       equal(await ask(writer, line), '-CLUSTERDOWN No leader: nobody\r\n');
     relay.relay.setReads('linearizable');
     equal(await ask(await relay.client(), 'GET who'), '-CLUSTERDOWN No leader: nobody\r\n');
+  });
+
+  test('READWRITE and RESET hold for what is pipelined behind them, also without a leader', async (t) => {
+    const relay = await open(t, 'leader');
+    const replies = { READWRITE: '+OK\r\n', RESET: '+RESET\r\n' };
+    for (const [line, reply] of Object.entries(replies)) {
+      relay.relay.setRoute({ kind: 'leader', node: LEADER });
+      const client = await relay.client();
+      equal(await ask(client, 'READONLY'), '+OK\r\n');
+      const read = ask(client, 'GET who');
+      await sleep(50);
+      relay.points.shift()?.();
+      equal(await read, '$3\r\nown\r\n');
+      relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+      equal(await ask(client, 'PING'), '+PONG\r\n', 'by the own server');
+      client.send(`${line}\r\nGET who\r\nPING\r\n`);
+      const refused = '-CLUSTERDOWN No leader: nobody\r\n';
+      const all = await client.take((text) => text.split('\r\n').length > 3);
+      equal(all, `${reply}${refused}${refused}`);
+    }
   });
 });
