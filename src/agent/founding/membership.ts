@@ -24,6 +24,7 @@ export type Introduction = Pick<
   | 'zone'
   | 'ephemeral'
   | 'witness'
+  | 'sentinelAddress'
 >;
 
 export interface MembershipOptions {
