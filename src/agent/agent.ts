@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { NodeId } from '../core/scalars.ts';
+import type { PodLabel } from '../io/discovery/pod-label.ts';
 import { Mesh } from '../io/peers/mesh.ts';
 import type { LocatedServer } from '../io/server/locate.ts';
 import { RealDisk } from '../io/storage/disk.ts';
@@ -30,6 +31,7 @@ import { OwnDiscovery } from './own-discovery.ts';
 import { OwnDoors } from './own-doors.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { announcedAt, introductionOf } from './own-introduction.ts';
+import { labelledRole, ownPodLabel } from './own-label.ts';
 import { findOwnProgram, programVersion } from './own-program.ts';
 import type { OwnServer } from './own-server.ts';
 import { handOverFirst } from './planned-stop.ts';
@@ -62,6 +64,7 @@ export class Agent {
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
   #doors: OwnDoors | null = null;
+  #podLabel: PodLabel | null = null;
   #opened: OpenedGroup | null = null;
   #ticker: Ticker | null = null;
   readonly #disk = new RealDisk();
@@ -181,6 +184,7 @@ export class Agent {
     this.#isRemoved = now.phase === 'removed';
     if (!this.#isRemoved) await this.#mesh.start();
     await this.#doors.start();
+    this.#podLabel = ownPodLabel({ journal, onFatal: (error) => this.onFatal(error) });
     if (!this.#isRemoved) {
       this.#ticker = new Ticker(
         LIMITS,
@@ -211,6 +215,7 @@ export class Agent {
     this.#assembly?.stop();
     await this.clients.stop();
     await this.#doors?.stop();
+    await this.#podLabel?.stop();
     await this.#mesh?.stop();
     await this.discovery.stop();
     await this.#built?.server.end();
@@ -327,6 +332,7 @@ export class Agent {
     if (this.#isRemoved || this.#isStopping) return;
     this.#isRemoved = true;
     this.journal.warn('membership.removed', { directory: this.identity.now.directory });
+    this.#podLabel?.want('removed');
     this.#ticker?.stop();
     this.route.endReign('this node was removed');
     this.route.setLeader(null);
@@ -366,6 +372,7 @@ export class Agent {
     this.clients.tick();
     this.settings?.tick();
     this.route.tick();
+    this.#podLabel?.want(labelledRole(this));
   }
 }
 
