@@ -4,6 +4,7 @@ import { errorReply } from '../src/core/resp/writer.ts';
 import type { NodeId } from '../src/core/scalars.ts';
 import { Channel } from './channel.ts';
 import type { Asked } from './invariants.ts';
+import { Launches } from './launches.ts';
 import type { Plan } from './plan.ts';
 import type { Call } from './requests.ts';
 import type { ClientPort, RequestPiece } from './session.ts';
@@ -44,12 +45,6 @@ interface Pending {
   isOver: boolean;
 }
 
-/** A request on its way: its first byte is the `at`th of the connection. */
-interface Launched {
-  readonly begin: RequestPiece['begins'][number];
-  readonly at: number;
-}
-
 export interface ConnectionOwner {
   readonly onRefused: (leader: string) => void;
   readonly onLost: () => void;
@@ -60,9 +55,7 @@ export class Connection {
   readonly #owner: ConnectionOwner;
   readonly #reader = new ReplyReader(REPLY_BYTES_MAX);
   readonly #pending: Pending[] = [];
-  readonly #launched: Launched[] = [];
-  #sentBytes = 0;
-  #arrivedBytes = 0;
+  readonly #launches = new Launches();
   #toNode: Channel | null = null;
   #isOpen = true;
 
@@ -103,7 +96,8 @@ export class Connection {
       timeline,
       chance,
       delayMaxUs,
-      receive: (bytes) => admitted.request({ bytes, begins: connection.#arrive(bytes.length) }),
+      receive: (bytes) =>
+        admitted.request({ bytes, begins: connection.#launches.arrived(bytes.length) }),
       onEnd: () => admitted.close(),
     });
     return connection;
@@ -118,8 +112,7 @@ export class Connection {
     const pending: Pending = { call, replies: [], done, isOver: false };
     this.#pending.push(pending);
     const { bytes, replies } = call;
-    this.#launched.push({ begin: { commands: replies, asked: asked() }, at: this.#sentBytes });
-    this.#sentBytes += bytes.length;
+    this.#launches.add(replies, asked(), bytes.length);
     this.#toNode?.write(bytes);
     const patienceUs = Math.max(patience, call.isBlocking ? BLOCKED_MAX_US : 0);
     timeline.after(patienceUs, () => {
@@ -128,15 +121,6 @@ export class Connection {
       if (isLast || !chance.permille(KEEP_PERMILLE)) this.#giveUp();
       this.#end(pending, 'unknown');
     });
-  }
-
-  /** So many more bytes have come to the node: which requests begin in them. */
-  #arrive(bytes: number): RequestPiece['begins'] {
-    this.#arrivedBytes += bytes;
-    const begins: RequestPiece['begins'][number][] = [];
-    while ((this.#launched[0]?.at ?? this.#arrivedBytes) < this.#arrivedBytes)
-      begins.push((this.#launched.shift() as Launched).begin);
-    return begins;
   }
 
   close(): void {

@@ -6,7 +6,7 @@
 import type { Reply } from '../src/core/resp/reply-reader.ts';
 import { Recorder } from './check/history.ts';
 import { Connection, type ConnectionOptions, type Door, NOBODY } from './client-connection.ts';
-import { type Call, select } from './requests.ts';
+import { type Call, readFromLeader, select, writes } from './requests.ts';
 import type { Workload } from './workload.ts';
 
 /** Who only follows hints never meets a deposed leader that thinks it still leads. */
@@ -15,6 +15,7 @@ const BURST_PERMILLE = 200;
 const BURST_MAX = 3;
 /** Before a client that was refused asks again: events are better spent on what is executed. */
 const REFUSED_MAX_US = 300_000;
+const READ_BACK_PERMILLE = 500;
 const FINAL_PATIENCE_US = 10_000_000;
 const FLOOD_MAX_US = 500_000;
 const FLOOD_CALLS = 40;
@@ -112,7 +113,7 @@ class Client {
   #askSome(): void {
     const { chance, workload, plan } = this.#all.options;
     if (!chance.permille(plan.writePermille)) {
-      this.#ask(workload.probe(), (isOk) => this.think(!isOk && this.#hint === null));
+      this.#ask(this.#probe(), (isOk) => this.think(!isOk && this.#hint === null));
       return;
     }
     const isBurst = chance.permille(BURST_PERMILLE);
@@ -127,18 +128,31 @@ class Client {
         (isOk) => {
           left -= 1;
           hasFailed ||= !isOk && this.#hint === null;
-          if (left === 0) this.think(hasFailed);
+          if (left === 0) this.#readBack(() => this.think(hasFailed));
         },
         lane,
       );
   }
 
+  /** Where followers answer reads: who was told of a write may read at once, and must see it. */
+  #readBack(then: () => void): void {
+    const { chance, plan } = this.#all.options;
+    if (plan.reads !== 'leader' && chance.permille(READ_BACK_PERMILLE))
+      this.#ask(this.#probe(), then);
+    else then();
+  }
+
+  #probe(): Call {
+    const { workload, plan } = this.#all.options;
+    return plan.reads === 'leader' ? workload.probe() : workload.plainProbe();
+  }
+
   /** Reads, and goes on reading. */
   probe(): void {
-    const { timeline, chance, workload, plan } = this.#all.options;
+    const { timeline, chance, plan } = this.#all.options;
     timeline.after(chance.between(1, plan.probeMaxUs), () => {
       if (this.#all.isStopped) this.#drop();
-      else this.#ask(workload.probe(), () => this.probe());
+      else this.#ask(this.#probe(), () => this.probe());
     });
   }
 
@@ -178,10 +192,9 @@ class Client {
     const { timeline, chance } = this.#all.options;
     const { recorder } = this.#all;
     const connection = this.#connect();
-    const id =
-      call.steps.length === 0
-        ? null
-        : recorder.begin(this.#processes[lane] as number, timeline.nowUs, call.steps);
+    const id = this.#isJudged(call)
+      ? recorder.begin(this.#processes[lane] as number, timeline.nowUs, call.steps)
+      : null;
     const end = (outcome: 'fail' | 'unknown' | readonly Reply[]): void => {
       const at = timeline.nowUs;
       const answer = typeof outcome === 'string' ? { kind: outcome } : call.read(outcome);
@@ -199,16 +212,28 @@ class Client {
       timeline.after(chance.between(1, 1_000), () => end('fail'));
       return;
     }
-    connection.ask(call, this.#patienceUs, end, this.#patienceUs === FINAL_PATIENCE_US);
+    connection.ask(call, this.#patienceUs, end, this.#isLast);
   }
 
-  /** Somebody who leads, as far as known; null when nobody is there. */
+  /** A local read may be as old as its node is behind: no history can say how old. */
+  #isJudged({ steps }: Call): boolean {
+    const isLocal = this.#all.options.plan.reads === 'local' && !this.#isLast;
+    return isLocal ? steps.some(writes) : steps.length > 0;
+  }
+
+  /** Who asks until it is answered, and must be told how all has ended. */
+  get #isLast(): boolean {
+    return this.#patienceUs === FINAL_PATIENCE_US;
+  }
+
+  /** Somebody who leads, as far as known, or, where all answer, anybody; null: nobody is there. */
   #connect(): Connection | null {
     if (this.#connection?.isOpen === true) return this.#connection;
-    const { chance, doors } = this.#all.options;
+    const { chance, doors, plan } = this.#all.options;
     const all = doors();
     const own = all.find(({ host }) => host === this.#host);
-    const isStray = this.#hint === null || chance.permille(STRAY_PERMILLE);
+    const isPassedOn = plan.reads !== 'leader';
+    const isStray = isPassedOn || this.#hint === null || chance.permille(STRAY_PERMILLE);
     const door = own ?? all.find(({ host }) => !isStray && host === this.#hint) ?? chance.pick(all);
     this.#connection = Connection.open(this.#all.options, this.#all.newSource(), door, {
       onRefused: (host) => {
@@ -221,6 +246,8 @@ class Client {
         this.#hint = null;
       },
     });
+    if (this.#isLast && plan.reads === 'local')
+      this.#connection?.ask(readFromLeader(), this.#patienceUs, () => undefined);
     if (this.#db > 0) this.#connection?.ask(select(this.#db), this.#patienceUs, () => undefined);
     return this.#connection;
   }

@@ -3,15 +3,14 @@
  * lives, is paused, dies and comes back, and the server beside it, which dies with it.
  */
 import { type OpenShardResult, openShard } from '../src/agent/shard/open-shard.ts';
-import type { Notice } from '../src/core/raft/driver.ts';
-import { groupId, type NodeId, nodeId } from '../src/core/scalars.ts';
+import { groupId, type NodeId } from '../src/core/scalars.ts';
 import type { StorageError } from '../src/io/storage/errors.ts';
 import { Backlog } from './backlog.ts';
 import { FEED } from './feed-door.ts';
 import { HostDisk, isDamage } from './host-disk.ts';
-import type { Invariants } from './invariants.ts';
-import { HISTORY_ID, Life, type Packet } from './life.ts';
-import type { Plan } from './plan.ts';
+import type { HostOptions } from './host-options.ts';
+import { idOn } from './ids.ts';
+import { HISTORY_ID, Life } from './life.ts';
 import { Power, PowerCut, type Promised } from './power.ts';
 import type { RotKind } from './rot.ts';
 import { ModelServer } from './server/model-server.ts';
@@ -19,39 +18,13 @@ import { AGENT } from './server-lines.ts';
 import { ServerWatch } from './server-watch.ts';
 import { Shadow } from './shadow.ts';
 import { SimServer } from './sim-server.ts';
-import { Chance, type Timeline } from './time.ts';
+import { Chance } from './time.ts';
 import { must } from './violation.ts';
 
 /** What waits in the socket buffers of a paused process, of each connection that may lose some. */
 const BACKLOG_MAX = 500;
 const CACHE_BYTES = 4_096;
 const DIRECTORY = '/data0';
-export interface HostOptions {
-  readonly name: string;
-  readonly seed: number;
-  readonly plan: Plan;
-  readonly tickUs: number;
-  /** By how much its monotonic clock is slow. */
-  readonly slowPermille: number;
-  /** How far the wall clock is off. */
-  readonly clockMs: number;
-  readonly timeline: Timeline;
-  readonly invariants: Invariants;
-  readonly shadows: Map<NodeId, Shadow>;
-  readonly voters: readonly NodeId[];
-  readonly isWitness: boolean;
-  readonly send: (from: NodeId, to: NodeId, packet: Packet) => void;
-  readonly sendAll: (from: NodeId, packet: Packet) => void;
-  readonly onAlive: (host: Host) => void;
-  readonly onDead: (host: Host) => void;
-  readonly onNotice: (host: Host, notice: Notice) => void;
-  readonly note: ((who: string, what: string) => void) | null;
-}
-
-/** The id of the node on a host whose directory is the n-th one. */
-export function idOn(host: string, directory: number): NodeId {
-  return nodeId(`${host}@${directory.toString(16).padStart(8, '0')}`);
-}
 
 export class Host {
   readonly #o: HostOptions;
@@ -277,6 +250,14 @@ export class Host {
       soon: (run) => this.#later(1, turn, run),
       later: (us, run) => this.#later(us, turn, run),
       nowMs: () => this.#o.timeline.nowUs / (1_000 + this.#o.slowPermille),
+      passing: {
+        timeline: this.#o.timeline,
+        chance: new Chance(this.#o.seed, `passing ${id} ${turn}`),
+        lineDelaysUs: plan.lineDelaysUs,
+        asked: () => invariants.asked(),
+        inNode: this.#inNode(turn),
+        reach: this.#o.reach,
+      },
       send: (to, packet) => this.#o.send(id, to, packet),
       sendAll: (packet) => this.#o.sendAll(id, packet),
       onFatal: (error) => this.#end(turn, error),
@@ -298,12 +279,7 @@ export class Host {
       chance: new Chance(seed, `server ${name} ${turn}`),
       lineDelaysUs: plan.lineDelaysUs,
       historyId: HISTORY_ID,
-      inAgent: (source, run) => {
-        if (turn !== this.#turn || this.#isStopping) return;
-        this.#run(source, () => {
-          if (turn === this.#turn) run();
-        });
-      },
+      inAgent: this.#inNode(turn),
       feed: () => (this.#life as Life).feed,
       flavor: plan.flavor,
       build: (life, dial) => {
@@ -327,6 +303,15 @@ export class Host {
       },
       note: note === null ? null : (what) => this.#note(what),
     });
+  }
+
+  #inNode(turn: number): (source: string, run: () => void) => void {
+    return (source, run) => {
+      if (turn !== this.#turn || this.#isStopping) return;
+      this.#run(source, () => {
+        if (turn === this.#turn) run();
+      });
+    };
   }
 
   #later(us: number, turn: number, run: () => void): void {

@@ -244,6 +244,23 @@ export class Invariants {
     this.#checks += 1;
   }
 
+  /**
+   * A server that follows has answered: nothing but what is committed, and all that had been
+   * acknowledged to anybody at `least`, where that was asked for.
+   */
+  readOnFollower(node: NodeId, offset: number, isAgreed: boolean, least: number): void {
+    const isCommitted = this.truth.indexOf(offset) !== null && isAgreed;
+    must(isCommitted, 'a follower shows nothing uncommitted', () => {
+      return `${node} answers from ${offset}, committed ${this.truth.length}`;
+    });
+    must(offset >= least, 'no stale read on a follower', () => {
+      return `${node} answers from ${offset}, acknowledged ${least} before`;
+    });
+    if (offset > this.#acknowledged) this.#acknowledged = offset;
+    this.#releases += 1;
+    this.#checks += 1;
+  }
+
   /** No promise leaves before the disk has what it promises (thesis §3.8). */
   sent(node: NodeId, to: NodeId, message: Message): void {
     if (message.kind === 'requestVote') this.#mayCampaign(node);

@@ -5,16 +5,29 @@
  * for, what its bytes are, and how far the server was when it had made it.
  */
 import { FENCE } from '../src/core/lanes/lane.ts';
+import type { Route } from '../src/core/lanes/ports.ts';
 import { ReplyCounter } from '../src/core/resp/reply-counter.ts';
 import type { Asked } from './invariants.ts';
 import type { ReplySeen } from './server-body.ts';
+import type { ClientPort } from './session.ts';
 import { must } from './violation.ts';
+
+/** Which server answers: the own one, which leads or follows, or that of the node that leads. */
+export type Answerer = Exclude<Route['kind'], 'none'>;
 
 interface MadeReply {
   readonly bytes: Buffer;
   readonly offset: number;
+  readonly by: Answerer;
   /** Bytes that were given to the client. */
   given: number;
+}
+
+/** Of a reply that is given: how far the server was that made it, and when it was asked for. */
+export interface Given {
+  readonly offset: number;
+  readonly by: Answerer;
+  readonly asked: Asked;
 }
 
 /** The commands of one session by their numbers, and the replies that the server made to them. */
@@ -25,9 +38,13 @@ export class SessionLedger {
   #next = 0;
   readonly #asked: { readonly end: number; readonly asked: Asked }[] = [];
   readonly #made = new Map<number, MadeReply>();
+  readonly #onMade: ClientPort['onMade'];
+  /** How far the server was of which the client was shown most. */
+  #seen = 0;
 
-  constructor(who: string) {
+  constructor(who: string, onMade: ClientPort['onMade']) {
     this.#who = who;
+    this.#onMade = onMade;
   }
 
   /** So many more commands come from the client. */
@@ -43,12 +60,13 @@ export class SessionLedger {
     return first;
   }
 
-  made(number: number, bytes: Buffer, offset: number): void {
-    this.#made.set(number, { bytes, offset, given: 0 });
+  made(number: number, reply: Omit<MadeReply, 'given'>): void {
+    this.#made.set(number, { ...reply, given: 0 });
+    this.#onMade?.(reply.bytes, reply.offset);
   }
 
-  /** `bytes` leave for the client; `each` hears how far the server was for each reply in them. */
-  given(bytes: Buffer, each: (offset: number, asked: Asked) => void): void {
+  /** `bytes` leave for the client; `each` hears of each reply in them. */
+  given(bytes: Buffer, each: (given: Given) => void): void {
     for (let at = 0; at < bytes.length; ) {
       const reply = this.#made.get(this.#next);
       must(reply !== undefined, RULE, () => {
@@ -62,7 +80,11 @@ export class SessionLedger {
       });
       while ((this.#asked[0]?.end ?? this.#expected) <= this.#next) this.#asked.shift();
       const { asked } = this.#asked[0] as { readonly asked: Asked };
-      each(reply.offset, asked);
+      must(reply.offset >= this.#seen, 'a connection sees nothing older than it has seen', () => {
+        return `${this.#who} is answered from ${reply.offset}, after ${this.#seen}`;
+      });
+      this.#seen = reply.offset;
+      each({ offset: reply.offset, by: reply.by, asked });
       reply.given += size;
       at += size;
       if (reply.given < reply.bytes.length) return;
@@ -107,20 +129,21 @@ interface Owed {
 /** One connection to the server: who is owed the replies to what was written to it. */
 export class WireLedger {
   readonly #tags: Tags;
+  readonly #by: Answerer;
   readonly #owed: Owed[] = [];
   readonly #counter = new ReplyCounter();
 
-  constructor(tags: Tags) {
+  constructor(tags: Tags, by: Answerer) {
     this.#tags = tags;
+    this.#by = by;
   }
 
-  sent(piece: Buffer): void {
+  /** Yields how many commands begin in the piece. */
+  sent(piece: Buffer): number {
     const tag = this.#tags.of(piece);
-    if (piece === FENCE) this.#owed.push({ session: null, next: 0, left: 1 });
-    else if (tag === undefined)
-      this.#owed.push({ session: null, next: 0, left: commandsIn(piece) });
-    else if (tag.count > 0)
-      this.#owed.push({ session: tag.session, next: tag.first, left: tag.count });
+    const left = tag?.count ?? (piece === FENCE ? 1 : commandsIn(piece));
+    if (left > 0) this.#owed.push({ session: tag?.session ?? null, next: tag?.first ?? 0, left });
+    return left;
   }
 
   said({ bytes, marks }: ReplySeen): void {
@@ -130,15 +153,16 @@ export class WireLedger {
     let at = 0;
     for (let found = counter.next(); found === 'reply'; found = counter.next()) {
       while ((marks[at]?.end ?? counter.end) < counter.end) at += 1;
-      this.#made(bytes.subarray(from, counter.end), marks[at]?.offset ?? 0);
+      this.made(bytes.subarray(from, counter.end), marks[at]?.offset ?? 0);
       from = counter.end;
     }
   }
 
-  #made(reply: Buffer, offset: number): void {
+  /** The next reply. */
+  made(bytes: Buffer, offset: number): void {
     const owed = this.#owed[0];
     if (owed === undefined) return;
-    owed.session?.made(owed.next, reply, offset);
+    owed.session?.made(owed.next, { bytes, offset, by: this.#by });
     owed.next += 1;
     owed.left -= 1;
     if (owed.left === 0) this.#owed.shift();

@@ -18,8 +18,10 @@ import type { TransferMessage } from '../src/core/raft/fetch.ts';
 import type { Message, SnapshotMeta } from '../src/core/raft/protocol.ts';
 import type { NodeId, Term } from '../src/core/scalars.ts';
 import { PIECE_BYTES_MAX } from './channel.ts';
-import type { Asked, Invariants } from './invariants.ts';
+import type { Invariants } from './invariants.ts';
+import type { Given } from './ledger.ts';
 import { describeNotice, showMembers } from './notice-words.ts';
+import type { PassOptions } from './pass-wire.ts';
 import { type Plan, TICK_US } from './plan.ts';
 import type { Power } from './power.ts';
 import { SimRelay } from './relay.ts';
@@ -57,6 +59,7 @@ export interface LifeOptions {
   readonly later: (us: number, run: () => void) => void;
   /** The node's monotonic clock. */
   readonly nowMs: () => number;
+  readonly passing: PassOptions;
   readonly send: (to: NodeId, packet: Packet) => void;
   readonly sendAll: (packet: Packet) => void;
   readonly onFatal: (error: Error) => void;
@@ -149,9 +152,9 @@ export class Life {
   }
 
   #buildRelay(server: SimServer): SimRelay {
-    const { id, plan, soon, later, invariants } = this.#o;
+    const { id, plan, soon, later, invariants, nowMs, passing } = this.#o;
     return new SimRelay({
-      name: id,
+      id,
       strong: () => (this.data as DataGroup).strong,
       nextRound: () => (this.data as DataGroup).nextRound,
       openLine: (ends, onReply) => server.openClient(ends, onReply),
@@ -162,7 +165,11 @@ export class Life {
       ownConnectionsMax: plan.ownConnectionsMax,
       replyBytesMax: plan.replyBytesMax,
       gatherBytesMax: plan.gatherBytesMax,
-      released: (offset, asked) => this.#released(offset, asked),
+      nowMs,
+      passing,
+      reads: plan.reads,
+      readPoint: (reached) => this.data?.reads.follower.point(reached),
+      given: (given) => this.#given(given),
     });
   }
 
@@ -211,8 +218,22 @@ export class Life {
     return this.relay?.admit(client, entropy.permille(plan.lanesPermille)) ?? null;
   }
 
-  #released(offset: number, asked: Asked): void {
-    const { id, invariants, isAgreed, note } = this.#o;
+  /** The same for a client of another node, which takes this one for the leader. */
+  accept(client: ClientPort): Session | null {
+    const { entropy, plan } = this.#o;
+    return this.relay?.accept(client, entropy.permille(plan.lanesPermille)) ?? null;
+  }
+
+  #given({ offset, by, asked }: Given): void {
+    const { id, plan, invariants, isAgreed, note } = this.#o;
+    // It has left the node that leads, and was judged there.
+    if (by === 'leader') return;
+    if (by === 'follower') {
+      note?.(`reads here at ${offset}`);
+      const least = plan.reads === 'linearizable' ? asked.acknowledged : 0;
+      invariants.readOnFollower(id, offset, isAgreed(offset), least);
+      return;
+    }
     note?.(`answers from ${offset}`);
     const term = this.#leads;
     must(term !== null, 'only a leader answers', () => id);

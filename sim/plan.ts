@@ -5,6 +5,7 @@
  * Every seed leaves most kinds of fault out, because a run in which everything breaks at once
  * rarely gets anywhere interesting.
  */
+import type { ReadsMode } from '../src/core/reads-mode.ts';
 import type { Weather } from './network.ts';
 import type { FlavorName } from './server/flavor.ts';
 import type { Chance } from './time.ts';
@@ -44,6 +45,8 @@ export interface Plan {
   readonly voters: number;
   /** So many of the voters, the last ones, are witnesses. */
   readonly witnesses: number;
+  /** Who answers reads. But for `leader`, nodes pass on what is not theirs to answer. */
+  readonly reads: ReadsMode;
   readonly weather: Weather;
   readonly faults: readonly FaultKind[];
   readonly gapMaxUs: number;
@@ -119,7 +122,7 @@ const ELECTION_TICKS_SOON = 32;
 const CALM_PERMILLE = 350;
 const FLOODERS_MAX = 4;
 /** Bounds matter only where somebody sends more than is answered. */
-const FLOOD_PERMILLE = 200;
+const FLOOD_PERMILLE = 400;
 /** As the agent divides its limit: compaction drops whole segments. */
 const SEGMENTS_PER_LIMIT = 4;
 const SEGMENT_BYTES_MIN = 1_024;
@@ -134,6 +137,7 @@ const FREEZE_LEASES_PERMILLE = 350;
 /** With leases. */
 const OUST_PERMILLE = 250;
 const WITNESSES_PERMILLE = 250;
+const READS_PERMILLE = 350;
 
 export function planFor(chance: Chance): Plan {
   const plan = anyPlanFor(chance);
@@ -144,6 +148,12 @@ export function planFor(chance: Chance): Plan {
 export function withWitnesses(plan: Plan, chance: Chance): Plan {
   if (plan.voters < 3 || !chance.permille(WITNESSES_PERMILLE)) return plan;
   return { ...plan, witnesses: plan.voters === 5 ? chance.pick([1, 2]) : 1 };
+}
+
+/** The same. A follower is needed. */
+export function withReads(plan: Plan, chance: Chance): Plan {
+  if (plan.voters < 3 || !chance.permille(READS_PERMILLE)) return plan;
+  return { ...plan, reads: chance.pick(['linearizable', 'linearizable', 'local']) };
 }
 
 /**
@@ -176,6 +186,7 @@ function anyPlanFor(chance: Chance): Plan {
   return {
     voters,
     witnesses: 0,
+    reads: 'leader',
     weather: weatherFor(chance),
     faults: faultsFor(chance, clocks.leases),
     gapMaxUs: chance.pick([200_000, 1_000_000, 1_000_000, 4_000_000]),

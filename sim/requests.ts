@@ -59,6 +59,22 @@ export function select(db: number): Call {
   };
 }
 
+/** The same where its reads are the leader's to answer, whoever else may. */
+export function readFromLeader(): Call {
+  return {
+    ...script([], ['READWRITE']),
+    read: ([reply]) => ({ kind: reply === 'OK' ? 'ok' : 'unknown', results: [] }),
+  };
+}
+
+const READS = new Set<Step['f']>([
+  ...(['read', 'range', 'len', 'sismember', 'smembers', 'hget', 'hgetall', 'exists'] as const),
+]);
+
+export function writes(step: Step): boolean {
+  return !READS.has(step.f);
+}
+
 /** The call behind a command of `words`, whose answer goes to `check`. */
 export function behind(
   words: readonly string[],

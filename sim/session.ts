@@ -24,6 +24,8 @@ export interface ClientPort {
   /** Not executed, and never will be, as nothing that was sent since; the session is closed. */
   refused(leader: NodeId | null): void;
   closed(): void;
+  /** Of a relay that passes on for a client of its own: what the server has said to it. */
+  readonly onMade?: (reply: Buffer, offset: number) => void;
 }
 
 /** What a client has sent, cut anywhere. */
@@ -39,7 +41,8 @@ export const WAITING_MAX = 400;
 type Phase = 'open' | 'draining' | 'closed';
 
 export class Session implements ConnectedSession, ConnectionsEvents {
-  readonly isPassThrough = false;
+  /** The client is the relay of a node that does not lead. */
+  readonly isPassThrough: boolean;
   readonly #relay: SimRelay;
   readonly #client: ClientPort;
   readonly #connections: Connections<Session>;
@@ -55,8 +58,9 @@ export class Session implements ConnectedSession, ConnectionsEvents {
   constructor(name: string, relay: SimRelay, host: ConnectionsHost<Session>, client: ClientPort) {
     this.#relay = relay;
     this.#client = client;
+    this.isPassThrough = client.onMade !== undefined;
     this.#connections = new Connections(this, host, this);
-    this.#ledger = new SessionLedger(name);
+    this.#ledger = new SessionLedger(name, client.onMade);
     this.#gate = new RequestGate(relay.judge, relay.scannerLimits, (segment) =>
       this.#take(segment),
     );
@@ -120,14 +124,27 @@ export class Session implements ConnectedSession, ConnectionsEvents {
     if (this.#phase !== 'open') return;
     const first = this.#ledger.begin(segment.begun);
     this.#relay.tags.add(segment.bytes, { session: this.#ledger, first, count: segment.begun });
-    this.#way.take(segment);
+    this.#connections.take(segment);
   }
 
-  // The reign.
+  // The route.
+
+  onRoute(): void {
+    if (this.isClosed) return;
+    const isPassedOn = this.isPassThrough && this.#connections.route.kind === 'leader';
+    if (!this.#connections.turn() || isPassedOn) this.#end();
+    else this.go();
+  }
+
+  /** What was asked of the own server while it followed is not answered any more. */
+  endSpell(): void {
+    if (!this.isClosed && !this.#connections.endSpell()) this.#end();
+  }
 
   endReign(): void {
     if (this.isClosed) return;
-    if (this.#phase === 'draining' || !this.#connections.endReign()) this.#end();
+    const isOver = this.isPassThrough || this.#phase === 'draining';
+    if (isOver || !this.#connections.endReign()) this.#end();
     else this.#settle();
   }
 
@@ -188,7 +205,9 @@ export class Session implements ConnectedSession, ConnectionsEvents {
       this.#end();
       return;
     }
-    if (replied.length > 0) {
+    if (replied.length > 0 && !this.#connections.isOwnHeld) {
+      this.#toClient(replied);
+    } else if (replied.length > 0) {
       const { hold } = this.#relay;
       this.#way.ownHeld(replied.length);
       hold.add(this, replied, this.#connections.ticket);
@@ -207,10 +226,14 @@ export class Session implements ConnectedSession, ConnectionsEvents {
   release(bytes: Buffer): void {
     if (this.isClosed) return;
     this.#way.released(bytes.length);
-    this.#ledger.given(bytes, this.#relay.options.released);
+    this.#toClient(bytes);
+    this.#proceed();
+  }
+
+  #toClient(bytes: Buffer): void {
+    this.#ledger.given(bytes, this.#relay.options.given);
     if (!this.#client.reply(bytes)) this.#needsDrain = true;
     this.#watchReplies();
-    this.#proceed();
   }
 
   #watchReplies(): void {
@@ -240,7 +263,8 @@ export class Session implements ConnectedSession, ConnectionsEvents {
 
   #settle(): void {
     if (this.#phase === 'draining' && this.#way.heldBytes === 0) this.#end();
-    if (this.#phase !== 'open' || this.#relay.isOpen || !this.#way.isStuck) return;
+    if (this.#phase !== 'open' || this.isPassThrough || !this.#way.isStuck) return;
+    if (this.#connections.route.kind !== 'none') return;
     this.#way.waiting.refuseAll();
     this.#client.refused(this.#relay.leader);
     this.close();

@@ -6,4 +6,8 @@ export class Travels {
   lanes = 0;
   /** Connections of sessions' own. */
   owns = 0;
+  /** The same to the relay of the node that leads. */
+  passed = 0;
+  /** Reads that a server answered which follows. */
+  readsHere = 0;
 }

@@ -1,8 +1,21 @@
 /** What comes out of a run. */
 import type { Report } from './report.ts';
 
+export interface TravelFigures {
+  /** Connections that sessions shared, and their own. */
+  readonly lanes: number;
+  readonly ownConnections: number;
+  /** Pieces of replies that came by lanes, with a fence and without. */
+  readonly fenced: number;
+  readonly unfenced: number;
+  /** Connections to the node that leads, of sessions elsewhere. */
+  readonly passed: number;
+  /** Reads that a server answered which follows. */
+  readonly readsHere: number;
+}
+
 /** What a run amounted to; a run that did nothing proves nothing. */
-export interface Figures {
+export interface Figures extends TravelFigures {
   readonly events: number;
   readonly virtualUs: number;
   /** Requests that the history is about. */
@@ -10,12 +23,6 @@ export interface Figures {
   readonly answered: number;
   /** Pieces of replies that left a node. */
   readonly releases: number;
-  /** Connections that sessions shared, and their own. */
-  readonly lanes: number;
-  readonly ownConnections: number;
-  /** Pieces of replies that came by lanes, with a fence and without. */
-  readonly fenced: number;
-  readonly unfenced: number;
   readonly streamBytes: number;
   readonly reigns: number;
   readonly crashes: number;
@@ -52,6 +59,8 @@ export interface FoundingFigures {
   readonly deployments: number;
   /** 1 when a founding that was stuck began anew with emptied directories. */
   readonly emptied: number;
+  /** The latest round of a charter that somebody signed: 1 where the first attempt was enough. */
+  readonly rounds: number;
   readonly crashes: number;
   readonly wipes: number;
   /** Of members of both groups, committed. */

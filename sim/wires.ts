@@ -6,7 +6,7 @@ import type {
   OwnWireEvents,
   Route,
 } from '../src/core/lanes/ports.ts';
-import { type Tags, WireLedger } from './ledger.ts';
+import { type Answerer, type Tags, WireLedger } from './ledger.ts';
 import type { ReplySeen } from './server-body.ts';
 import type { Line, LineEnds } from './server-lines.ts';
 
@@ -18,6 +18,8 @@ export interface WireOptions {
   readonly tags: Tags;
 }
 
+export type OwnRoute = Exclude<Route, { readonly kind: 'none' }>;
+
 /** More than a lane lets wait. */
 const MUCH_BYTES = 1 << 30;
 
@@ -27,8 +29,8 @@ export class SimLaneWire implements LaneWire {
   #isFull = false;
   #isOver = false;
 
-  constructor({ openLine, soon, tags }: WireOptions, events: LaneWireEvents) {
-    const ledger = new WireLedger(tags);
+  constructor({ openLine, soon, tags }: WireOptions, by: Answerer, events: LaneWireEvents) {
+    const ledger = new WireLedger(tags, by);
     this.#ledger = ledger;
     this.#line = openLine(
       {
@@ -76,8 +78,8 @@ export class SimOwnWire implements OwnWire {
   #isConnected = false;
   #isOver = false;
 
-  constructor({ openLine, soon, tags }: WireOptions, route: Route, events: OwnWireEvents) {
-    const ledger = new WireLedger(tags);
+  constructor({ openLine, soon, tags }: WireOptions, route: OwnRoute, events: OwnWireEvents) {
+    const ledger = new WireLedger(tags, route.kind);
     this.route = route;
     this.#ledger = ledger;
     this.#line = openLine(

@@ -107,8 +107,12 @@ export class Workload {
 
   /** A read for its own sake: what it must have seen is known when it is asked. */
   probe(): Call {
-    const call = script([], ['GET', 'probe']);
-    return this.#tagged({ ...call, read: () => ({ kind: 'ok', results: [] }) });
+    return this.#tagged(this.plainProbe());
+  }
+
+  /** The same as a follower may answer it. */
+  plainProbe(): Call {
+    return { ...script([], ['GET', 'probe']), read: () => ({ kind: 'ok', results: [] }) };
   }
 
   /** Bytes for their own sake. */

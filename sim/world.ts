@@ -6,23 +6,24 @@ import type { Notice } from '../src/core/raft/driver.ts';
 import type { NodeId } from '../src/core/scalars.ts';
 import { Clients } from './clients.ts';
 import type { Failing } from './disk.ts';
-import { doorsOf } from './doors.ts';
+import { doorsOf, reach } from './doors.ts';
 import { Nemesis } from './faults.ts';
 import { judge } from './final-check.ts';
 import { Healing } from './healing.ts';
-import { Host, idOn } from './host.ts';
+import { Host } from './host.ts';
+import { hostOf, idOn } from './ids.ts';
 import { Invariants } from './invariants.ts';
 import type { Packet } from './life.ts';
 import { MemberFaults } from './member-faults.ts';
 import { type Delivery, Network } from './network.ts';
-import { type Plan, planFor, TICK_US, withWitnesses } from './plan.ts';
+import { type Plan, planFor, TICK_US, withReads, withWitnesses } from './plan.ts';
 import type { Promised } from './power.ts';
 import { Report } from './report.ts';
 import type { RotKind } from './rot.ts';
 import type { Shadow } from './shadow.ts';
 import type { Targets } from './targets.ts';
 import { Chance, Timeline } from './time.ts';
-import type { Figures } from './verdict.ts';
+import type { Figures, TravelFigures } from './verdict.ts';
 import { Workload } from './workload.ts';
 
 const HINT_MAX_US = 5_000;
@@ -69,8 +70,8 @@ export class World implements Targets {
     this.#options = options;
     this.report = new Report(options.log ?? false, options.print ?? null);
     this.#chance = new Chance(seed, 'world');
-    const plan = planFor(new Chance(seed, 'plan'));
-    this.#plan = withWitnesses(plan, new Chance(seed, 'witnesses'));
+    const plan = withWitnesses(planFor(new Chance(seed, 'plan')), new Chance(seed, 'witnesses'));
+    this.#plan = withReads(plan, new Chance(seed, 'reads'));
     const names = Array.from({ length: this.#plan.voters }, (_, at) => `n${at + 1}`);
     this.#voters = names.map((name) => idOn(name, 1));
     this.#witnesses = names.slice(names.length - this.#plan.witnesses);
@@ -180,9 +181,9 @@ export class World implements Targets {
     };
   }
 
-  #travels(): Pick<Figures, 'lanes' | 'ownConnections' | 'fenced' | 'unfenced'> {
-    const { lanes, owns: ownConnections, fenced, unfenced } = this.#invariants.travels;
-    return { lanes, ownConnections, fenced, unfenced };
+  #travels(): TravelFigures {
+    const { owns: ownConnections, ...others } = this.#invariants.travels;
+    return { ownConnections, ...others };
   }
 
   crash(name: string): void {
@@ -318,6 +319,7 @@ export class World implements Targets {
       voters: this.#voters,
       isWitness: this.#witnesses.includes(name),
       send,
+      reach: (to, source, client) => reach(this.#hosts.values(), to, source, client),
       sendAll: (from, packet) => {
         for (const { id } of this.#hosts.values()) if (id !== from) send(from, id, packet);
       },
@@ -382,8 +384,4 @@ export class World implements Targets {
   #note(who: string, what: string): void {
     this.report.line(this.#timeline.nowUs, this.#timeline.ran, who, what);
   }
-}
-
-function hostOf(id: NodeId): string {
-  return id.slice(0, id.indexOf('@'));
 }

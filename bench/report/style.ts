@@ -1,7 +1,7 @@
 /** How the page looks; it refers to nothing outside itself. */
 export const STYLE = `
 :root { color-scheme: light; --ink: #111827; --soft: #6b7280; --line: #e5e7eb; }
-body { margin: 2rem auto; max-width: 1120px; padding: 0 1rem; color: var(--ink);
+body { margin: 2rem auto; max-width: 1280px; padding: 0 1rem; color: var(--ink);
   background: #fff; font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem; border-bottom: 1px solid var(--line); }
@@ -24,8 +24,8 @@ svg .floor { stroke: #dc2626; stroke-dasharray: 5 4; }
   margin-right: .35rem; vertical-align: -1px; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line);
-  white-space: nowrap; }
+th, td { padding: .25rem .7rem .25rem 0; text-align: left; border-bottom: 1px solid var(--line); }
+td:first-child, th, .number { white-space: nowrap; }
 th { font-weight: 600; }
 td.number, th.number { text-align: right; }
 tr.first td { border-top: 2px solid var(--line); }

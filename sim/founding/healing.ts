@@ -81,8 +81,7 @@ export class Healing {
 
   /** What CHARTER_STUCK asks for, where nobody is a member. */
   #emptyAll(why: string): void {
-    const { wipe, note, law } = this.#o;
-    const mayBeStuck = this.#o.mayBeStuck || law.isDivided;
+    const { wipe, note, mayBeStuck } = this.#o;
     const told = this.#left.flatMap(({ life }) => life?.membership.problems ?? []);
     must(mayBeStuck, 'a founding that nothing is lost of goes on', () => {
       return `${why} ${told.map(({ text }) => text).join()}`;

@@ -53,8 +53,8 @@ export class Watched {
 export class FoundingLaw {
   /** The fewest that found; null where more directories may be outside than that. */
   readonly #expect: number | null;
-  /** What a directory has signed, by its own word. */
-  readonly #signed = new Map<string, string>();
+  /** What a directory has signed last, by its own word. */
+  readonly #signed = new Map<string, Charter>();
   /** Every charter that somebody has signed. */
   readonly #charters = new Map<string, Charter>();
   /** The last word of each directory. */
@@ -83,9 +83,9 @@ export class FoundingLaw {
     return this.isFounded ? changed : signed;
   }
 
-  /** Different sets were signed: none of them may ever be whole. */
-  get isDivided(): boolean {
-    return this.#charters.size > 1;
+  /** How often the nodes had to begin again, since sets that overlap had been signed. */
+  get rounds(): number {
+    return Math.max(1, ...[...this.#charters.values()].map(({ round }) => round));
   }
 
   get isFounded(): boolean {
@@ -111,11 +111,17 @@ export class FoundingLaw {
     this.#told.set(directory, hello);
     if (charter === null || phase === 'empty' || phase === 'joined') return;
     const text = canonicalText(charter);
-    const before = this.#signed.get(directory) ?? text;
-    must(before === text, 'a directory signs one charter, ever', () => {
-      return `${hello.node} ${directory} signed\n${before}\nand\n${text}`;
+    const before = this.#signed.get(directory) ?? charter;
+    const old = canonicalText(before);
+    must(
+      old === text || before.round < charter.round,
+      'a directory signs one charter of a round, and none of an earlier one',
+      () => `${hello.node} ${directory} signed\n${old}\nand\n${text}`,
+    );
+    must(old === text || !this.#founded.has(old), 'nobody leaves a charter with members', () => {
+      return `${hello.node} ${directory} left\n${old}\nfor\n${text}`;
     });
-    this.#signed.set(directory, text);
+    this.#signed.set(directory, charter);
     this.#charters.set(text, charter);
     if (phase === 'member') this.#founds(hello.node, charter, text);
   }
@@ -132,6 +138,7 @@ export class FoundingLaw {
       told.charter === null ||
       phase === 'removed' ||
       (told.phase === 'signed' && phase === 'joined') ||
+      (told.phase === 'signed' && charter !== null && told.charter.round < charter.round) ||
       (canonicalText(told.charter) === text && (told.phase === phase || told.phase === 'signed'));
     must(isKept, 'what was told is on the disk', () => {
       return `${directory} told ${told.phase}, and has ${phase} with\n${text}`;
@@ -161,10 +168,13 @@ export class FoundingLaw {
   #founds(node: string, charter: Charter, text: string): void {
     this.#checks += 1;
     if (this.#founded.has(text)) return;
-    for (const { directory } of charter.members)
-      must(this.#signed.get(directory) === text, 'a member knows that all have signed', () => {
-        return `${node} is one, and ${directory} has signed ${this.#signed.get(directory)}`;
+    for (const { directory } of charter.members) {
+      const signed = this.#signed.get(directory);
+      const its = signed === undefined ? 'nothing' : canonicalText(signed);
+      must(its === text, 'a member knows that all have signed', () => {
+        return `${node} is one, and ${directory} has signed ${its}`;
       });
+    }
     const mine = new Set(charter.members.map(({ directory }) => directory));
     for (const [other, { members }] of this.#founded)
       must(

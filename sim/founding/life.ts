@@ -310,7 +310,7 @@ export class Life {
     this.control = group;
     this.#loop = new ControlLoop({
       group,
-      founding: { founders, forgetAfterMs },
+      founding: { founders, witnesses: [], forgetAfterMs },
       observe: () => this.#observe(),
       note: (_level, event, facts) => note?.(`${event} ${JSON.stringify(facts)}`),
     });

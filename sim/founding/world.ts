@@ -93,6 +93,7 @@ export class FoundingWorld implements Targets {
       machines: this.#machines.length,
       deployments: this.#law.deployments.size,
       emptied: this.#emptied,
+      rounds: this.#law.rounds,
       crashes: sum(({ deaths }) => deaths),
       wipes: sum(({ wipes }) => wipes),
       changes: this.#law.committedChanges,

@@ -2,7 +2,7 @@
 import { writeRefusal } from './admission.ts';
 import type { Client } from './client.ts';
 import type { Engine } from './engine.ts';
-import { integer, integerOf, Refusal } from './resp.ts';
+import { integer, integerOf, OK, Refusal } from './resp.ts';
 
 /** Sets KEYS[1] to ARGV[2] when it is ARGV[1]; 1 or 0. */
 export const COMPARE_AND_SET =
@@ -17,6 +17,9 @@ export const PUSH_BOTH =
 /** Fails, and what it has written stays (`facts/engine.md` §0, 4). */
 export const SET_AND_FAIL =
   "redis.call('SET', KEYS[1], ARGV[1]) return redis.error_reply('FAILED on purpose')";
+
+/** What the agent has the server run in place of READONLY and READWRITE. */
+const SAY_OK = "return redis.status_reply('OK')";
 
 type Call = (...words: readonly string[]) => string;
 type Script = (call: Call, keys: readonly string[], args: readonly string[]) => string;
@@ -46,6 +49,7 @@ const SCRIPTS: ReadonlyMap<string, Script> = new Map<string, Script>([
       return integer(1);
     },
   ],
+  [SAY_OK, () => OK],
   [
     SET_AND_FAIL,
     (call, [key = ''], [text = '']) => {

@@ -35,10 +35,10 @@ import { labelledRole, ownPodLabel } from './own-label.ts';
 import { findOwnProgram, programVersion } from './own-program.ts';
 import type { OwnServer } from './own-server.ts';
 import { handOverFirst } from './planned-stop.ts';
-import { RelayRoute } from './relay-route.ts';
 import { DATA_GROUP, type DataGroup } from './shard/data-group.ts';
 import type { ShardMember } from './shard/shard-member.ts';
 import { relayHold } from './strong/relay-hold.ts';
+import { RelayRoute } from './strong/relay-route.ts';
 import { Ticker } from './ticker.ts';
 import { votersKnown } from './voters-known.ts';
 
@@ -91,7 +91,12 @@ export class Agent {
       fatal: (error) => this.onFatal(error),
     });
     this.discovery = new OwnDiscovery(config, journal, this);
-    this.route = new RelayRoute(this.clients, () => this.membership.id);
+    this.route = new RelayRoute({
+      relay: this.clients,
+      ownId: () => this.membership.id,
+      nowMs: () => performance.now(),
+      leaderWaitMs: LIMITS.leaderWaitMsMax,
+    });
   }
 
   get mesh(): Mesh {

@@ -179,6 +179,7 @@ export class Assembly {
       group,
       founding: {
         founders,
+        witnesses: membership.foundingWitnesses,
         forgetAfterMs: config.forgetAfterMs,
         reads: config.reads,
         server: config.server,

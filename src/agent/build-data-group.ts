@@ -12,12 +12,12 @@ import { LIMITS } from './limits.ts';
 import { monotonicMs } from './monotonic.ts';
 import { journalNotice } from './notice-journal.ts';
 import type { OwnServer } from './own-server.ts';
-import type { RelayRoute } from './relay-route.ts';
 import { DATA_GROUP, DataGroup } from './shard/data-group.ts';
 import type { DataGroupOptions } from './shard/group-options.ts';
 import type { OpenedShard } from './shard/open-shard.ts';
 import type { ShardMember } from './shard/shard-member.ts';
 import { WitnessGroup } from './shard/witness-group.ts';
+import type { RelayRoute } from './strong/relay-route.ts';
 
 export interface ShardParts {
   readonly config: Pick<NodeConfig, 'logLimitBytes' | 'leaseReads'>;

@@ -19,9 +19,9 @@ import { CONF_LIMITS } from '../io/server/conf.ts';
 import { commandRules } from './command-rules.ts';
 import type { NodeConfig } from './config.ts';
 import { LIMITS } from './limits.ts';
-import type { RouteDoor } from './relay-route.ts';
 import { RelayThreads } from './relay-threads.ts';
 import type { ReignWatch } from './strong/ports.ts';
+import type { RouteDoor } from './strong/relay-route.ts';
 import {
   type RelayTarget,
   sumOf,

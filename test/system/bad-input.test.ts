@@ -12,7 +12,7 @@ import { fileScope } from './scope.ts';
 import { Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';
 
-const RANDOM_TRIES = IS_FULL ? 500 : 30;
+const RANDOM_TRIES = IS_FULL ? 500 : 15;
 const AT_ONCE = 40;
 const AGENT_MIB_MAX = 400;
 const NAMED_MS = 15_000;

@@ -95,7 +95,7 @@ class TrialNode {
       },
     });
     this.group = group;
-    const founding = { founders: world.founders, forgetAfterMs: 60_000 };
+    const founding = { founders: world.founders, witnesses: [], forgetAfterMs: 60_000 };
     const observe = () => world.observe(this);
     this.loop = new ControlLoop({ group, founding, observe, note: () => undefined });
     this.data = new DataMembers({

@@ -3,7 +3,13 @@
  * deployment. What `core/charter` decides is made durable here before it is told to anybody. Pure,
  * like all that the simulator runs.
  */
-import { deploymentIdOf, memberNamed, nodeIdOf, votersOf } from '../../core/charter/charter.ts';
+import {
+  deploymentIdOf,
+  memberNamed,
+  nodeIdOf,
+  votersOf,
+  witnessesOf,
+} from '../../core/charter/charter.ts';
 import { Founding, type FoundingOutput, mismatchOf } from '../../core/charter/founding.ts';
 import type { FoundingProblem } from '../../core/charter/problems.ts';
 import type { NodeId } from '../../core/scalars.ts';
@@ -55,9 +61,10 @@ export class Membership {
   constructor(options: MembershipOptions) {
     const { identity, introduction, nodesExpected } = options;
     const { node, directory } = identity.now;
+    const { name, witness = false } = introduction();
     const founding = {
-      name: introduction().name,
-      self: { node, directory },
+      name,
+      self: { node, directory, witness },
       nodesExpected,
       saved: savedOf(identity.now),
     };
@@ -75,6 +82,12 @@ export class Membership {
   get founders(): readonly NodeId[] {
     const { charter, phase } = this.#o.identity.now;
     return charter === null || phase === 'signed' ? [] : votersOf(charter);
+  }
+
+  /** Those of them that signed as witnesses. */
+  get foundingWitnesses(): readonly NodeId[] {
+    const { charter } = this.#o.identity.now;
+    return charter === null ? [] : witnessesOf(charter);
   }
 
   /** Nodes of this deployment that are connected: they have it on their disks. */

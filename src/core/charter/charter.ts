@@ -3,22 +3,28 @@
  * directory that signed. It never changes once signed; the deployment's id is its hash.
  */
 import { assert } from '../../assert.ts';
-import { type NodeId, nodeId } from '../scalars.ts';
+import { isCount, type NodeId, nodeId } from '../scalars.ts';
 
 export interface CharterMember {
   readonly node: string;
   /** The id of the node's data directory, lower-case hex. A wiped directory has another one. */
   readonly directory: string;
+  /** It signed as a witness: it is none of the copies that are wanted. */
+  readonly witness?: boolean;
 }
 
 /** Invariant: members are sorted by node, no node and no directory stands there twice. */
 export interface Charter {
   readonly name: string;
+  /** 1 to CHARTER_ROUNDS_MAX. A later one is a later attempt, by the same nodes or by others. */
+  readonly round: number;
   readonly members: readonly CharterMember[];
 }
 
 /** More nodes than any founding needs, and few enough that a charter fits a hello. */
 export const CHARTER_MEMBERS_MAX = 64;
+/** Each attempt after the first needs two that overlapped: nobody sees a thousand. */
+export const CHARTER_ROUNDS_MAX = 1_000;
 const DEPLOYMENT_ID_CHARS = 32;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const DIRECTORY = /^[0-9a-f]{8,64}$/;
@@ -32,19 +38,23 @@ export function isDirectoryId(text: unknown): text is string {
   return typeof text === 'string' && DIRECTORY.test(text);
 }
 
-export function charterOf(name: string, members: readonly CharterMember[]): Charter {
-  const sorted = members
-    .map(({ node, directory }) => ({ node, directory }))
-    .sort((a, b) => (a.node < b.node ? -1 : 1));
-  const charter = { name, members: sorted };
+export function charterOf(name: string, members: readonly CharterMember[], round = 1): Charter {
+  const sorted = members.map(plain).sort((a, b) => (a.node < b.node ? -1 : 1));
+  const charter = { name, round, members: sorted };
   assert(isSound(charter), 'a charter has distinct, well-named members');
   return charter;
 }
 
-/** The bytes that are hashed and compared: one line each for the name and for every member. */
-export function canonicalText(charter: Charter): string {
-  const lines = charter.members.map(({ node, directory }) => `${node} ${directory}\n`);
-  return `althing charter 1\n${charter.name}\n${lines.join('')}`;
+/**
+ * The bytes that are hashed and compared: one line each for the name and for every member. Round 1
+ * and who is no witness are not written: earlier deployments keep their ids.
+ */
+export function canonicalText({ name, round, members }: Charter): string {
+  const lines = members.map(
+    ({ node, directory, witness }) => `${node} ${directory}${witness === true ? ' witness' : ''}\n`,
+  );
+  const attempt = round === 1 ? '' : ` round ${round}`;
+  return `althing charter 1${attempt}\n${name}\n${lines.join('')}`;
 }
 
 export function isSameCharter(a: Charter, b: Charter): boolean {
@@ -64,6 +74,10 @@ export function votersOf(charter: Charter): NodeId[] {
   return charter.members.map(nodeIdOf);
 }
 
+export function witnessesOf({ members }: Charter): NodeId[] {
+  return members.filter(({ witness }) => witness === true).map(nodeIdOf);
+}
+
 export function memberNamed(charter: Charter, node: string): CharterMember | undefined {
   return charter.members.find((member) => member.node === node);
 }
@@ -71,21 +85,27 @@ export function memberNamed(charter: Charter, node: string): CharterMember | und
 /** The only door from a file or the network to a Charter; null when it is not one. */
 export function parseCharter(value: unknown): Charter | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { name, members } = value as { name?: unknown; members?: unknown };
-  if (typeof name !== 'string' || !Array.isArray(members)) return null;
+  const { name, round = 1, members } = value as Readonly<Record<string, unknown>>;
+  if (typeof name !== 'string' || !isCount(round) || !Array.isArray(members)) return null;
   if (members.length > CHARTER_MEMBERS_MAX) return null;
   const parsed: CharterMember[] = [];
   for (const member of members as unknown[]) {
     if (typeof member !== 'object' || member === null) return null;
-    const { node, directory } = member as { node?: unknown; directory?: unknown };
-    if (!isName(node) || !isDirectoryId(directory)) return null;
-    parsed.push({ node, directory });
+    const { node, directory, witness = false } = member as Readonly<Record<string, unknown>>;
+    if (!isName(node) || !isDirectoryId(directory) || typeof witness !== 'boolean') return null;
+    parsed.push(plain({ node, directory, witness }));
   }
-  const charter = { name, members: parsed };
+  const charter = { name, round, members: parsed };
   return isSound(charter) ? charter : null;
 }
 
-function isSound({ name, members }: Charter): boolean {
+/** Without what else a card has; who is no witness has no word of it, as ever. */
+function plain({ node, directory, witness }: CharterMember): CharterMember {
+  return witness === true ? { node, directory, witness } : { node, directory };
+}
+
+function isSound({ name, round, members }: Charter): boolean {
+  if (round < 1 || round > CHARTER_ROUNDS_MAX) return false;
   if (!isName(name) || members.length === 0 || members.length > CHARTER_MEMBERS_MAX) return false;
   const directories = new Set(members.map((member) => member.directory));
   const ids = new Set(members.map((member) => `${member.node}@${member.directory.slice(0, 8)}`));

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import type { Card, Phase } from './card.ts';
@@ -9,6 +9,7 @@ import {
   deploymentIdOf,
   nodeIdOf,
   parseCharter,
+  witnessesOf,
 } from './charter.ts';
 import { Founding, type FoundingOutput, mismatchOf } from './founding.ts';
 
@@ -72,11 +73,27 @@ test('parseCharter takes what charterOf made, and nothing that is not a charter'
     { name: NAME, members: [b, a] },
     { name: NAME, members: [a, a] },
     { name: NAME, members: [{ node: 'a', directory: 'XYZ' }] },
+    { name: NAME, members: [{ node: 'a', directory: directoryOf('a'), witness: 1 }] },
     { name: NAME, members: [{ node: '../a', directory: directoryOf('a') }] },
     { name: NAME, members: new Array(1000).fill(a) },
     { name: NAME, members: [a, { node: 'b', directory: a?.directory }] },
   ];
   for (const value of bad) equal(parseCharter(value), null, JSON.stringify(value)?.slice(0, 80));
+});
+
+test('a charter says who signed as a witness, and nothing of others', () => {
+  const plain = charter('a', 'b');
+  const mixed = charterOf(NAME, [
+    { ...own('a'), witness: false },
+    { ...own('b'), witness: true },
+  ]);
+  deepEqual(parseCharter(JSON.parse(JSON.stringify(mixed))), mixed);
+  deepEqual([witnessesOf(plain), witnessesOf(mixed)], [[], [nodeIdOf(own('b'))]]);
+  deepEqual(mixed.members[0], own('a'));
+  notEqual(deploymentIdOf(mixed, sha), deploymentIdOf(plain, sha));
+  const { founding } = begin('a', 2);
+  const [save] = see(founding, { ...founder('b', 'ab'), witness: true });
+  deepEqual(save, { kind: 'save', phase: 'signed', charter: mixed });
 });
 
 test('Founding: a single node signs alone and becomes a member once that is durable', () => {
@@ -198,11 +215,62 @@ test('Founding: an empty directory whose own id has signed is a rolled back one'
   deepEqual(codes(founding), ['DIRECTORY_ROLLED_BACK']);
 });
 
+test('Founding: who knows its charter to be void founds again, in a later round', () => {
+  const saved = { phase: 'signed', charter: charter('a', 'b', 'c') } as const;
+  const { founding } = begin('a', 3, saved);
+  const other = charter('b', 'c', 'd');
+  for (const node of ['c', 'd']) see(founding, founder(node, 'bcd'));
+  equal(founding.card.sees, undefined, 'what it has signed may yet be signed by all');
+  see(founding, card('b', 'signed', other));
+  deepEqual(
+    founding.card.sees,
+    ['a', 'c', 'd'].map((node) => directoryOf(node)),
+  );
+  equal(founding.card.phase, 'signed', 'b may get all signatures to its own');
+  see(founding, card('c', 'signed', saved.charter));
+  deepEqual(kinds(see(founding, { ...founder('c', 'abcd'), ...saved })), ['announce']);
+  see(founding, { ...founder('d', 'abcd') });
+  const view = { sees: founder('b', 'abcd').sees ?? [] };
+  const [save] = see(founding, { ...card('b', 'signed', other), ...view });
+  const all = ['a', 'b', 'c', 'd'].map((node) => own(node));
+  deepEqual(save, { kind: 'save', phase: 'signed', charter: charterOf(NAME, all, 2) });
+  founding.step({ kind: 'saved' });
+  equal(founding.card.sees, undefined);
+  for (const node of ['b', 'c']) see(founding, card(node, 'signed', charterOf(NAME, all, 2)));
+  const [member] = see(founding, card('d', 'signed', charterOf(NAME, all, 2)));
+  equal(member?.kind === 'save' && member.phase, 'member');
+});
+
+test('Founding: a signature of a later round voids an earlier charter, and not the reverse', () => {
+  const members = ['a', 'b', 'c'].map((node) => own(node));
+  const second = charterOf(NAME, members, 2);
+  const { founding } = begin('a', 3, { phase: 'signed', charter: second });
+  see(founding, founder('c', 'abc'));
+  see(founding, card('b', 'signed', charter('a', 'b', 'c')));
+  equal(founding.card.sees, undefined, 'b may still sign it');
+  see(founding, card('b', 'signed', charterOf(NAME, members, 3)));
+  equal(founding.card.charter?.round, 2);
+  deepEqual(kinds(founding.step({ kind: 'saved' })), ['announce']);
+  equal(founding.card.charter?.round, 3);
+});
+
+test('Founding: of several charters that may be signed, all choose the same', () => {
+  const abc = charter('a', 'b', 'c');
+  const bcd = charter('b', 'c', 'd');
+  const cards = [card('a', 'signed', abc), card('d', 'signed', bcd)];
+  for (const seen of [cards, cards.toReversed()]) {
+    const { founding } = begin('c', 3);
+    for (const each of seen) deepEqual(kinds(see(founding, each)).includes('save'), false);
+    const [save] = see(founding, founder('b', 'bcd'));
+    deepEqual(save, { kind: 'save', phase: 'signed', charter: abc });
+  }
+});
+
 test('Founding: who signed alone joins those of its set that founded without it', () => {
   const saved = { phase: 'signed', charter: charter('a', 'b', 'c') } as const;
   const { founding } = begin('a', 3, saved);
   const founded = charter('b', 'c', 'd');
-  deepEqual(kinds(see(founding, card('b', 'signed', founded))), ['problems']);
+  deepEqual(kinds(see(founding, card('b', 'signed', founded))), ['announce', 'problems']);
   const [save] = see(founding, card('b', 'member', founded));
   equal(save?.kind === 'save' && save.phase, 'joined');
   const stranger = begin('a', 3, saved).founding;

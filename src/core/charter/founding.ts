@@ -1,18 +1,32 @@
 /**
  * How nodes without a past become one deployment, once (holes.md H8).
  *
- * empty -> signed -> member, or empty -> joined. A directory signs at most one charter, ever, and
- * says so only when that is durable. A node is a member once every member of its charter is known
- * to have signed it: two charters with a directory in common can therefore not both get members.
- * Where `nodesExpected` exceeds half of all nodes that may run before founding, any two sets of so
- * many have one in common: a charter of more than expected is as safe as one of exactly so many.
+ * empty -> signed -> member, or empty -> joined. A signature is told only when it is durable. A
+ * node is a member once every member of its charter is known to have signed it.
  *
- * To sign at first sight would be safe, and stuck whenever more nodes than expected start together:
- * a has seen b and c when d sees c and b. So each says whom it sees, and the first of a set signs
- * when all of it have said that they see just this set; the rest signs what was signed. While
- * nobody goes, views only grow, and then no second set is ever signed: a node that said both S and
- * T had S before T, so S is part of T; who signed S had it as its view, and says nothing after it,
- * so it never said T, without which nobody signs T.
+ * To sign at first sight would be safe, and often in vain where more nodes than expected start
+ * together: a has seen b and c when d sees c and b. So each says whom it sees, and the first of a
+ * set signs when all of it have said that they see just this set; the rest signs what was signed.
+ * While nobody goes, views only grow, and then no second set is ever signed: a node that said both
+ * S and T had S before T, so S is part of T; who signed S had it as its view, and says nothing
+ * after it, so it never said T, without which nobody signs T.
+ *
+ * Where nodes go in that very moment, two sets that overlap may each have signatures that the
+ * other one lacks. Therefore charters have rounds, and a directory signs one charter of a round and
+ * never one of an earlier round than before. A charter of round r is *void* when a directory in it
+ * has signed another one of round r or later, or is in another deployment. Only whoever knows its
+ * charter to be void may sign a later one, or join.
+ *
+ * A void charter is never signed by all. Suppose one were, and take the first of its directories
+ * that signed another of round r or later, or joined. It had not signed this one before, or it
+ * would have had to know of an earlier such directory; and it may not sign it afterwards. So nobody
+ * leaves a charter that has members or will have any, and two charters with a directory in common
+ * never both get members. Where `nodesExpected` exceeds half of all nodes that may run before
+ * founding, any two sets of so many have one in common.
+ *
+ * Nobody waits for ever while all see one another and no directory was lost: of the charters that
+ * are not void, whoever may signs the latest that names it, and so one of them gets all signatures
+ * or all become void; then all are as free as if they were empty, and sign one of a later round.
  *
  * An empty node that sees a deployment of its name joins it, and never founds: it takes over that
  * charter, which gives it no vote. So does a wiped directory, which comes back under another id: it
@@ -21,9 +35,10 @@
  * Pure: the caller saves, announces and says who is visible. Nothing is announced before `saved`.
  */
 import { assert, unreachable } from '../../assert.ts';
-import type { Card, Phase } from './card.ts';
+import { type Card, isVoid, type Phase } from './card.ts';
 import {
   CHARTER_MEMBERS_MAX,
+  CHARTER_ROUNDS_MAX,
   type Charter,
   type CharterMember,
   canonicalText,
@@ -91,7 +106,7 @@ export class Founding {
   #saving: { phase: Phase; charter: Charter } | null = null;
   /** By directory: everybody visible now, without this node. */
   readonly #visible = new Map<string, Card>();
-  /** Directories that are known to have signed this text. A signature is never taken back. */
+  /** The last text that a directory is known to have signed, of those that name this one. */
   readonly #signatures = new Map<string, string>();
   /** As it was told last. */
   #sees = '';
@@ -159,6 +174,7 @@ export class Founding {
     this.#phase = this.#saving.phase;
     this.#charter = this.#saving.charter;
     this.#saving = null;
+    this.#sees = this.#view();
     outputs.push({ kind: 'announce' });
     this.#tellWhatItIs(outputs);
   }
@@ -170,15 +186,19 @@ export class Founding {
   }
 
   #tellWhomItSees(outputs: FoundingOutput[]): void {
-    const sees = this.#whomItSees()?.join() ?? '';
+    const sees = this.#view();
     if (sees === this.#sees) return;
     this.#sees = sees;
-    if (sees !== '') outputs.push({ kind: 'announce' });
+    if (sees !== '' || this.#phase === 'signed') outputs.push({ kind: 'announce' });
+  }
+
+  #view(): string {
+    return this.#whomItSees()?.join() ?? '';
   }
 
   /** While it signs it goes on to say whom it signs with. */
   #whomItSees(): readonly string[] | null {
-    if (this.#phase !== 'empty' || this.#nodesExpected === null) return null;
+    if (!this.#isFree || this.#nodesExpected === null) return null;
     if (this.#saving?.phase === 'joined') return null;
     return directoriesOf(this.#saving?.charter.members ?? this.#founders());
   }
@@ -194,77 +214,83 @@ export class Founding {
 
   #proceed(outputs: FoundingOutput[]): void {
     if (this.#saving !== null) return;
-    const next = this.#phase === 'empty' ? this.#leaveEmpty() : this.#leaveSigned();
+    const next = this.#next();
     if (next === null) return;
+    const isLater = next.charter.round > (this.#charter?.round ?? 0);
+    assert(next.phase !== 'signed' || isLater, 'a directory never signs of an earlier round');
     this.#saving = next;
     outputs.push({ kind: 'save', ...next });
   }
 
-  #leaveEmpty(): { phase: Phase; charter: Charter } | null {
+  #next(): { phase: Phase; charter: Charter } | null {
+    const charter = this.#charter;
+    if (this.#phase === 'signed' && charter !== null && this.#isFounded(charter))
+      return { phase: 'member', charter };
+    if (!this.#isFree) return null;
+
     const cards = [...this.#visible.values()];
     if (cards.some((card) => card.node === this.#self.node)) return null;
-
     const found = cards.filter((card) => card.phase === 'member' || card.phase === 'joined');
     const first = found[0]?.charter ?? null;
     if (first !== null) {
       const isOne = found.every((c) => c.charter !== null && isSameCharter(c.charter, first));
-      const own = memberNamed(first, this.#self.node);
-      if (!isOne || own?.directory === this.#self.directory) return null;
-      return { phase: 'joined', charter: first };
+      return isOne && !this.#isNamedIn(first) ? { phase: 'joined', charter: first } : null;
     }
+    const toSign = this.#charterToSign(cards);
+    return toSign === null ? null : { phase: 'signed', charter: toSign };
+  }
 
-    const charter = this.#charterToSign(cards);
-    return charter === null ? null : { phase: 'signed', charter };
+  /** A member has seen every signature itself. */
+  #isFounded(charter: Charter): boolean {
+    const text = canonicalText(charter);
+    const cards = [...this.#visible.values()];
+    if (cards.some((c) => c.phase === 'member' && c.charter && isSameCharter(c.charter, charter)))
+      return true;
+    return charter.members.every(
+      ({ directory }) =>
+        directory === this.#self.directory || this.#signatures.get(directory) === text,
+    );
+  }
+
+  /** It has signed nothing, or nothing that will ever count. */
+  get #isFree(): boolean {
+    if (this.#phase === 'empty') return true;
+    return this.#phase === 'signed' && this.#charter !== null && this.#isVoid(this.#charter);
+  }
+
+  #isVoid(charter: Charter): boolean {
+    const own = { ...this.#self, phase: this.#phase, charter: this.#charter };
+    return isVoid(charter, [own, ...this.#visible.values()]);
+  }
+
+  #isNamedIn(charter: Charter): boolean {
+    return memberNamed(charter, this.#self.node)?.directory === this.#self.directory;
   }
 
   #charterToSign(cards: readonly Card[]): Charter | null {
     const expected = this.#nodesExpected;
     if (expected === null) return null;
-    const first = cards.find(({ phase }) => phase === 'signed')?.charter ?? null;
-    if (first !== null) {
+    const signed = cards.flatMap(({ phase, charter }) =>
+      phase === 'signed' && charter !== null ? [charter] : [],
+    );
+    const open = signed.filter((charter) => !this.#isVoid(charter));
+    if (open.length > 0) {
       const here = new Set(directoriesOf([this.#self, ...cards]));
-      const isOurs = memberNamed(first, this.#self.node)?.directory === this.#self.directory;
-      const isWhole = first.members.every(({ directory }) => here.has(directory));
-      const isOne = cards.every((c) => c.charter === null || isSameCharter(c.charter, first));
-      return isOurs && isWhole && isOne && first.members.length >= expected ? first : null;
+      const ours = open.filter(
+        (charter) =>
+          this.#isNamedIn(charter) &&
+          charter.members.length >= expected &&
+          charter.members.every(({ directory }) => here.has(directory)),
+      );
+      return ours.sort(latestFirst)[0] ?? null;
     }
     const founders = this.#founders();
     if (founders.length < expected) return null;
     const set = directoriesOf(founders).join();
     const others = cards.filter(({ sees }) => sees !== undefined);
     const allSeeIt = others.every(({ sees }) => sees?.join() === set);
-    return allSeeIt ? charterOf(this.#name, founders) : null;
-  }
-
-  #leaveSigned(): { phase: Phase; charter: Charter } | null {
-    const charter = this.#charter;
-    if (this.#phase !== 'signed' || charter === null) return null;
-    const text = canonicalText(charter);
-    // A member has seen every signature itself.
-    const isFounded = [...this.#visible.values()].some(
-      (card) =>
-        card.phase === 'member' && card.charter !== null && isSameCharter(card.charter, charter),
-    );
-    const allSigned = charter.members.every(
-      ({ directory }) =>
-        directory === this.#self.directory || this.#signatures.get(directory) === text,
-    );
-    if (isFounded || allSigned) return { phase: 'member', charter };
-    const other = this.#foundedWithout(charter);
-    return other === null ? null : { phase: 'joined', charter: other };
-  }
-
-  /**
-   * A deployment that began with somebody of `charter`: who is in it has signed that one and no
-   * other, ever, so `charter` will never have all its signatures. Nobody can have voted in it.
-   */
-  #foundedWithout(charter: Charter): Charter | null {
-    const ours = new Set(directoriesOf(charter.members));
-    for (const { phase, charter: other } of this.#visible.values()) {
-      if (phase !== 'member' || other === null || isSameCharter(other, charter)) continue;
-      if (other.members.some(({ directory }) => ours.has(directory))) return other;
-    }
-    return null;
+    const round = Math.max(this.#charter?.round ?? 0, ...signed.map((each) => each.round)) + 1;
+    return allSeeIt && round <= CHARTER_ROUNDS_MAX ? charterOf(this.#name, founders, round) : null;
   }
 
   #notice(outputs: FoundingOutput[]): void {
@@ -274,6 +300,11 @@ export class Founding {
     this.#problems = problems;
     outputs.push({ kind: 'problems', problems });
   }
+}
+
+/** Of one round all choose the same. */
+function latestFirst(a: Charter, b: Charter): number {
+  return b.round - a.round || (canonicalText(a) < canonicalText(b) ? -1 : 1);
 }
 
 function directoriesOf(members: readonly CharterMember[]): string[] {

@@ -1,5 +1,5 @@
 /** What stands in the way of a founding or of a full vote, in words. */
-import type { Card } from './card.ts';
+import { type Card, isVoid } from './card.ts';
 import { CHARTER_MEMBERS_MAX, type Charter, isSameCharter, memberNamed } from './charter.ts';
 
 export type FoundingProblemCode =
@@ -23,8 +23,10 @@ export function problemsOf(
   nodesExpected: number | null,
 ): FoundingProblem[] {
   const problems = [...namesTaken(self, cards)];
-  if (self.phase === 'empty') problems.push(...whyEmpty(self, cards, nodesExpected));
-  if (self.phase === 'signed') problems.push(...whySigned(self, cards));
+  const isBound = self.charter !== null && !isVoid(self.charter, cards);
+  if (self.phase === 'empty' || (self.phase === 'signed' && !isBound))
+    problems.push(...whyFree(self, cards, nodesExpected));
+  else if (self.phase === 'signed') problems.push(...whySigned(self, cards));
   return problems;
 }
 
@@ -38,7 +40,7 @@ function namesTaken(self: Card, cards: readonly Card[]): FoundingProblem[] {
   }));
 }
 
-function whyEmpty(
+function whyFree(
   self: Card,
   cards: readonly Card[],
   nodesExpected: number | null,
@@ -66,7 +68,13 @@ function whyEmpty(
       },
     ];
   }
-  const signed = cards.filter((card) => card.phase === 'signed' && !names(card.charter, self));
+  const signed = cards.filter(
+    ({ phase, charter: theirs }) =>
+      phase === 'signed' &&
+      theirs !== null &&
+      !isVoid(theirs, [self, ...cards]) &&
+      !names(theirs, self),
+  );
   return signed.slice(0, 1).map((card) => stuck(card, 'it has signed a charter without this node'));
 }
 

@@ -97,7 +97,7 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   }
 
   /** Whether the own connection leads elsewhere. */
-  get isElsewhere(): boolean {
+  get #isElsewhere(): boolean {
     return this.#upstream !== null && !isSameRoute(this.#upstream.route, this.route);
   }
 
@@ -148,6 +148,14 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   /** No more requests follow on the own connection; replies may. */
   finish(): void {
     this.#upstream?.finish();
+  }
+
+  /** The route is another: false when the session has something elsewhere, and must be closed. */
+  turn(): boolean {
+    if (!this.#isElsewhere) return true;
+    if (!this.way.isOpening && !this.way.isOwnIdle) return this.route.kind === 'none';
+    this.detachOwn();
+    return true;
   }
 
   /**
@@ -327,7 +335,7 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     if (replied !== 'busy') {
       this.#events.onReply(replied);
       // It has said that the leader is to answer, and nobody leads.
-      if (this.#upstream?.route.kind === 'follower' && this.isElsewhere && this.way.isOwnIdle)
+      if (this.#upstream?.route.kind === 'follower' && this.#isElsewhere && this.way.isOwnIdle)
         this.detachOwn();
       return;
     }

@@ -13,7 +13,6 @@ import {
   type ControlMember,
   type ControlState,
   isSameFacts,
-  isWitness,
   memberOf,
   nameOf,
 } from '../control/state.ts';
@@ -36,6 +35,8 @@ export type Action =
 export interface Founding {
   /** Of the charter. */
   readonly founders: readonly NodeId[];
+  /** Those of them that signed as witnesses. */
+  readonly witnesses: readonly NodeId[];
   /** As this node was told; taken when nothing is agreed on yet. */
   readonly forgetAfterMs: number | null;
   /** Likewise; none where it was not told any. */
@@ -57,17 +58,9 @@ export function plan(state: ControlState, seen: Observation, founding: Founding)
   ];
 }
 
-/**
- * The founders' number says how many copies are wanted, but for witnesses among them: so all of
- * them are looked at first, if they are there.
- */
-function foundings(seen: Observation, { founders, forgetAfterMs, ...told }: Founding): Action[] {
-  const isLate = (node: NodeId) => !seen.nodes.has(node) && seen.goneMs(node) < SUCCESSION_MS;
-  if (founders.some(isLate)) return [];
-  const witnesses = founders.filter((node) => {
-    const facts = seen.nodes.get(node)?.facts;
-    return facts !== undefined && isWitness(facts);
-  });
+/** As many copies as founders, but for witnesses among them: by the charter, whoever is there. */
+function foundings(seen: Observation, founding: Founding): Action[] {
+  const { founders, witnesses, forgetAfterMs, ...told } = founding;
   const copies = Math.max(1, founders.length - witnesses.length);
   const spec = specFounded(copies, forgetAfterMs, told);
   const command: Command = { kind: 'found', atMs: seen.nowMs, spec, founders };

@@ -58,6 +58,7 @@ test('judgeHello gives back what was said', () => {
     hello(2),
     hello(2, { sees: [directory(2), directory(3)] }),
     hello(2, { phase: 'signed', charter, rdbVersion: 11 }),
+    hello(2, { phase: 'signed', charter, sees: [directory(2)] }),
     hello(2, { phase: 'member', charter, deployment: 'ab'.repeat(16) }),
     hello(2, { phase: 'joined', charter, directory: directory(9) }),
     hello(4, { phase: 'joined', charter, zone: 'east', ephemeral: true }),
@@ -79,14 +80,16 @@ test('a hello with the largest charter and the longest names fits its bound', ()
     members.map((member, i) => ({
       ...member,
       directory: (i + 1).toString(16).padStart(8, '0').padEnd(64, '0'),
+      witness: true,
     })),
   );
   const [first] = charter.members;
   const large = hello(1, {
     ...first,
     name: charter.name,
-    phase: 'member',
+    phase: 'signed',
     charter,
+    sees: charter.members.map((member) => member.directory),
     deployment: 'ab'.repeat(16),
     clientAddress: 'h'.repeat(256),
     httpAddress: 'h'.repeat(256),
@@ -136,6 +139,9 @@ test('judgeHello: a hello that is incomplete or contradicts itself is malformed'
     { rdbVersion: 'eleven' },
     { sees: 'everybody' },
     { sees: ['nobody'] },
+    { phase: 'member', charter, sees: [directory(2)] },
+    { phase: 'signed', charter: { ...charter, round: 0 } },
+    { phase: 'signed', charter: { ...charter, round: 1_001 } },
   ];
   for (const change of bad) equal(codeWith(change), 'MALFORMED', JSON.stringify(change));
 });

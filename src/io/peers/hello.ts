@@ -20,8 +20,8 @@ import { ProtocolError } from './frame-reader.ts';
 
 /** 3: whoever comes later joins, and says where it stands and whether it keeps its disk. */
 export const PROTOCOL = 3;
-/** Room for a charter of 64 nodes; spent before the other side is known. */
-export const HELLO_BYTES_MAX = 16 * 1024;
+/** Room for a charter of 64 nodes and whom one sees; spent before the other side is known. */
+export const HELLO_BYTES_MAX = 20 * 1024;
 /** A node that was started more often while a peer was away cannot be judged by that peer. */
 export const EARLIER_RUNS_MAX = 32;
 const REFUSAL_TEXT_CHARS_MAX = 500;
@@ -275,18 +275,17 @@ function parseCard(
   node: string,
   directory: string,
 ): Card | null {
-  const { phase } = fields;
-  if (!isPhase(phase)) return null;
-  if (phase === 'empty') {
-    const { charter, sees } = fields;
-    if (charter !== null || (sees !== undefined && !isDirectories(sees))) return null;
-    return { node, directory, phase, charter, ...(sees === undefined ? {} : { sees }) };
-  }
+  const { phase, sees } = fields;
+  if (!isPhase(phase) || (sees !== undefined && !isDirectories(sees))) return null;
+  const view = sees === undefined ? {} : { sees };
+  if (phase === 'empty')
+    return fields['charter'] === null ? { node, directory, phase, charter: null, ...view } : null;
+  if (phase !== 'signed' && sees !== undefined) return null;
   const charter = parseCharter(fields['charter']);
   if (charter === null || charter.name !== name) return null;
   const own = memberNamed(charter, node);
   if ((own?.directory === directory) === (phase === 'joined')) return null;
-  return { node, directory, phase, charter };
+  return { node, directory, phase, charter, ...view };
 }
 
 function isDirectories(value: unknown): value is string[] {

@@ -349,6 +349,24 @@ test('Mesh: the agent may refuse a peer, and later', async (t) => {
   deepEqual([a.up.size, b.up.size], [0, 0]);
 });
 
+test('Mesh: who is expelled is told why, whoever dialled whom, and others are left alone', async (t) => {
+  const refusal: Refusal = { code: 'REMOVED', text: 'n1 was removed while it was cut off' };
+  const removed = new Set<string>();
+  const admit: MeshOptions['admit'] = ({ node }, done) => done(removed.has(node) ? refusal : null);
+  const ports = await freePorts(3);
+  const [portA = 0, portB = 0, portC = 0] = ports;
+  const a = await startPeer(t, 0, ports, { options: { admit } });
+  const b = await startPeer(t, 1, [portA, portB]);
+  const c = await startPeer(t, 2, [portA, portB, portC]);
+  await until('all are up', () => a.up.size === 2 && b.up.size === 1 && c.up.size === 2);
+  removed.add('n1');
+  a.mesh.expel(b.id, refusal);
+  await until('it is down here', () => a.downs.includes(b.id));
+  await until('it knows why', () => b.refused.some((it) => it.text === refusal.text));
+  await until('and is down there', () => b.downs.includes(a.id));
+  deepEqual([a.up.has(c.id), c.downs], [true, []]);
+});
+
 test('Mesh: what cannot be sent is dropped at a bound, and the peer is dialled anew', async (t) => {
   const ports = await freePorts(2);
   const limits = { bulkBytesMax: 2 ** 20, beatMs: 50, unansweredMax: 5 };

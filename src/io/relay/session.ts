@@ -102,12 +102,8 @@ export class Session implements ConnectedSession, ConnectionsEvents {
   /** The route has changed to what the host now says. */
   onRoute(): void {
     if (this.isClosed) return;
-    const { route } = this.#connections;
-    if (this.#connections.isElsewhere) {
-      if (this.#way.isOpening || this.#way.isOwnIdle) this.#connections.detachOwn();
-      else if (route.kind !== 'none') this.destroy();
-    }
-    if (this.isPassThrough && route.kind === 'leader') this.destroy();
+    const isPassedOn = this.isPassThrough && this.#connections.route.kind === 'leader';
+    if (!this.#connections.turn() || isPassedOn) this.destroy();
     if (this.isWaiting) this.#pump();
   }
 

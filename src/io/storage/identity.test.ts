@@ -14,6 +14,7 @@ const IDENTITY: Identity = {
   phase: 'member',
   charter: {
     name: 'shop',
+    round: 1,
     members: [{ node: 'n1', directory: '0123456789abcdef0123456789abcdef' }],
   },
   deployment: 'd00d',

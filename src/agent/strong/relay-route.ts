@@ -1,9 +1,8 @@
 /** Where clients go now: to the own server while a reign is open, else to the leader. */
 
-import type { Route } from '../core/lanes/ports.ts';
-import type { NodeId } from '../core/scalars.ts';
-import { LIMITS } from './limits.ts';
-import type { RelayPort } from './strong/ports.ts';
+import type { Route } from '../../core/lanes/ports.ts';
+import type { NodeId } from '../../core/scalars.ts';
+import type { RelayPort } from './ports.ts';
 
 /** What a relay can be told: see there. */
 export interface RouteDoor {
@@ -14,23 +13,37 @@ export interface RouteDoor {
   setSpell(spell: number | null): void;
 }
 
+export interface RelayRouteOptions {
+  readonly relay: RouteDoor;
+  readonly ownId: () => NodeId;
+  /** A monotonic clock. */
+  readonly nowMs: () => number;
+  /** A command waits so long for a leader, and a leader is missed so long before none does. */
+  readonly leaderWaitMs: number;
+}
+
 export class RelayRoute implements RelayPort {
   readonly #relay: RouteDoor;
   readonly #ownId: () => NodeId;
+  readonly #nowMs: () => number;
+  readonly #leaderWaitMs: number;
   #openReign: number | null = null;
-  #leaderlessSinceMs: number | null = performance.now();
+  #leaderlessSinceMs: number | null;
   /** Who has never known a leader is only starting. */
   #hasKnownLeader = false;
   #isLost = false;
 
-  constructor(relay: RouteDoor, ownId: () => NodeId) {
+  constructor({ relay, ownId, nowMs, leaderWaitMs }: RelayRouteOptions) {
     this.#relay = relay;
     this.#ownId = ownId;
+    this.#nowMs = nowMs;
+    this.#leaderWaitMs = leaderWaitMs;
+    this.#leaderlessSinceMs = nowMs();
   }
 
   /** For how long nobody has been known to lead, in ms of the monotonic clock. */
   get leaderlessMs(): number {
-    return this.#leaderlessSinceMs === null ? 0 : performance.now() - this.#leaderlessSinceMs;
+    return this.#leaderlessSinceMs === null ? 0 : this.#nowMs() - this.#leaderlessSinceMs;
   }
 
   open(reign: number): void {
@@ -48,7 +61,7 @@ export class RelayRoute implements RelayPort {
       this.#leaderlessSinceMs = null;
       this.#hasKnownLeader = true;
       this.#isLost = false;
-    } else this.#leaderlessSinceMs ??= performance.now();
+    } else this.#leaderlessSinceMs ??= this.#nowMs();
     if (this.#openReign !== null) return;
     if (leader === null)
       this.#relay.setRoute({ kind: 'none', why: 'no leader is known', isLost: this.#isLost });
@@ -59,7 +72,7 @@ export class RelayRoute implements RelayPort {
 
   /** Nobody waits for a leader that has been missed for as long as a command waits. */
   tick(): void {
-    if (this.#isLost || !this.#hasKnownLeader || this.leaderlessMs < LIMITS.leaderWaitMsMax) return;
+    if (this.#isLost || !this.#hasKnownLeader || this.leaderlessMs < this.#leaderWaitMs) return;
     this.#isLost = true;
     if (this.#openReign === null) this.setLeader(null);
   }
