@@ -1,19 +1,23 @@
 /** What doors see of this node: facts as they are now. */
 import { nameOf } from '../core/control/state.ts';
 import { durationText } from '../doors/durations.ts';
+import type { Topology } from '../doors/topology.ts';
 import type { AssemblyView, PeerList, Sample, Status, View } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 import { listLimits } from './limits.ts';
+import { OwnTopology } from './own-topology.ts';
 import { ownVersion } from './own-version.ts';
 import { assemblySeen, membersSeen, ownControlRole, ownRole } from './view-members.ts';
 import { problemsSeen } from './view-problems.ts';
 
 export class AgentView implements View {
   readonly #agent: Agent;
+  readonly #topology: OwnTopology;
   readonly #version = ownVersion();
 
   constructor(agent: Agent) {
     this.#agent = agent;
+    this.#topology = new OwnTopology(agent);
   }
 
   status(): Status {
@@ -81,6 +85,10 @@ export class AgentView implements View {
       httpAddress,
     }));
     return { name: hello.name, deployment: hello.deployment, peers };
+  }
+
+  topology(): Topology {
+    return this.#topology.now();
   }
 
   isReady(): boolean {

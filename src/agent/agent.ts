@@ -6,8 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { NodeId } from '../core/scalars.ts';
-import { httpToken } from '../doors/access.ts';
-import { HttpDoor } from '../doors/http/server.ts';
+import type { PodLabel } from '../io/discovery/pod-label.ts';
 import { Mesh } from '../io/peers/mesh.ts';
 import type { LocatedServer } from '../io/server/locate.ts';
 import { RealDisk } from '../io/storage/disk.ts';
@@ -29,8 +28,10 @@ import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { openDataGroup } from './open-groups.ts';
 import { OwnDiscovery } from './own-discovery.ts';
+import { OwnDoors } from './own-doors.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { announcedAt, introductionOf } from './own-introduction.ts';
+import { labelledRole, ownPodLabel } from './own-label.ts';
 import { findOwnProgram, programVersion } from './own-program.ts';
 import type { OwnServer } from './own-server.ts';
 import { handOverFirst } from './planned-stop.ts';
@@ -62,7 +63,8 @@ export class Agent {
   /** Null for a witness. */
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
-  #http: HttpDoor | null = null;
+  #doors: OwnDoors | null = null;
+  #podLabel: PodLabel | null = null;
   #opened: OpenedGroup | null = null;
   #ticker: Ticker | null = null;
   readonly #disk = new RealDisk();
@@ -181,12 +183,13 @@ export class Agent {
       });
     this.#mesh = this.#buildMesh();
     this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
-    this.#http = this.#buildHttp();
+    this.#doors = new OwnDoors({ config, view: this.view, orders: this.orders, journal });
     // The group is opened as soon as peers are heard: the threads must be there by then.
     await this.clients.open();
     this.#isRemoved = now.phase === 'removed';
     if (!this.#isRemoved) await this.#mesh.start();
-    await this.#http.start();
+    await this.#doors.start();
+    this.#podLabel = ownPodLabel({ journal, onFatal: (error) => this.onFatal(error) });
     if (!this.#isRemoved) {
       this.#ticker = new Ticker(
         LIMITS,
@@ -216,7 +219,8 @@ export class Agent {
     this.shard?.stop();
     this.#assembly?.stop();
     await this.clients.stop();
-    await this.#http?.stop();
+    await this.#doors?.stop();
+    await this.#podLabel?.stop();
     await this.#mesh?.stop();
     await this.discovery.stop();
     await this.#built?.server.end();
@@ -333,6 +337,7 @@ export class Agent {
     if (this.#isRemoved || this.#isStopping) return;
     this.#isRemoved = true;
     this.journal.warn('membership.removed', { directory: this.identity.now.directory });
+    this.#podLabel?.want('removed');
     this.#ticker?.stop();
     this.route.endReign('this node was removed');
     this.route.setLeader(null);
@@ -344,18 +349,6 @@ export class Agent {
 
   readonly orders = new AgentOrders(this);
   readonly view = new AgentView(this);
-
-  #buildHttp(): HttpDoor {
-    const { config, journal } = this;
-    return new HttpDoor({
-      view: this.view,
-      orders: this.orders,
-      host: config.bind.http,
-      port: config.ports.http,
-      token: config.secret === null ? null : httpToken(config.secret),
-      journal,
-    });
-  }
 
   async #openGroups(): Promise<void> {
     if (this.shard !== null || this.#isStopping) return;
@@ -384,6 +377,7 @@ export class Agent {
     this.clients.tick();
     this.settings?.tick();
     this.route.tick();
+    this.#podLabel?.want(labelledRole(this));
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Decision, MemberFacts } from '../core/control/state.ts';
 import type { ReadsMode } from '../core/reads-mode.ts';
+import type { Topology } from './topology.ts';
 
 /**
  * In the data group: `learner` gets everything and does not vote, `witness` votes and has no
@@ -163,6 +164,8 @@ export interface View {
   /** Who is a member, and what was decided and why. */
   assembly(): AssemblyView;
   peers(): PeerList;
+  /** Who serves the data, and where. */
+  topology(): Topology;
   /** True when clients can be served through this node now: open leader, or a path to one. */
   isReady(): boolean;
   /** True when this node is leader and open to clients. */

@@ -1,7 +1,8 @@
 /**
- * A stand-in for the Kubernetes API server, as far as pods are listed and watched: TLS with a CA of
- * its own, bearer tokens, permissions by verb, label and field selectors, pages, resource versions
- * that are forgotten (410), bookmarks, time limits, and JSON lines cut anywhere into chunks.
+ * A stand-in for the Kubernetes API server, as far as pods are listed, watched and labelled: TLS
+ * with a CA of its own, bearer tokens, permissions by verb, label and field selectors, pages,
+ * resource versions that are forgotten (410), bookmarks, time limits, merge patches, and JSON lines
+ * cut anywhere into chunks.
  *
  * Shapes and texts are those of the real one (API concepts: "Efficient detection of changes",
  * "410 Gone responses", "Retrieving large results sets in chunks").
@@ -144,14 +145,50 @@ export class KubernetesStandIn {
     writeFileSync(join(this.accountDir, 'token'), token);
   }
 
+  labelsOf(name: string): Readonly<Record<string, string>> {
+    return this.#pods.get(name)?.metadata.labels ?? {};
+  }
+
+  /** A merge patch of one pod's labels. */
+  async #patch(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    let text = '';
+    for await (const chunk of request) text += String(chunk);
+    const name = url.pathname.split('/').at(-1) ?? '';
+    const path = url.pathname.slice(0, -name.length - 1);
+    const pod = this.#pods.get(name);
+    const isMerge = request.headers['content-type'] === 'application/merge-patch+json';
+    const refusal =
+      this.#forbids(request, path, 'patch') ??
+      (isMerge ? null : statusOf(415, 'UnsupportedMediaType', 'the body is no known patch')) ??
+      (pod === undefined ? statusOf(404, 'NotFound', `pods "${name}" not found`) : null);
+    response.on('close', () => this.asked.push(`patch ${response.statusCode}`));
+    response.writeHead(refusal?.code ?? 200, { 'content-type': 'application/json' });
+    if (refusal !== null || pod === undefined) {
+      response.end(JSON.stringify(refusal));
+      return;
+    }
+    const { metadata } = JSON.parse(text) as { metadata: Pick<Pod['metadata'], 'labels'> };
+    const labels = { ...pod.metadata.labels, ...metadata.labels };
+    this.#version += 1;
+    const resourceVersion = String(this.#version);
+    const after = { ...pod, metadata: { ...pod.metadata, labels, resourceVersion } };
+    this.#pods.set(name, after);
+    this.#happened({ version: this.#version, before: pod, after });
+    response.end(JSON.stringify(after));
+  }
+
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '', 'https://api');
+    if (request.method === 'PATCH') {
+      void this.#patch(request, response, url);
+      return;
+    }
     const query = url.searchParams;
     const verb = query.get('watch') === '1' ? 'watch' : 'list';
     response.on('close', () => this.asked.push(`${verb} ${response.statusCode}`));
     const matches = selecting(query);
     const refusal =
-      this.#forbids(request, url, verb) ??
+      this.#forbids(request, url.pathname, verb) ??
       (matches === null ? statusOf(400, 'BadRequest', 'unable to parse requirement') : null) ??
       (verb === 'list' ? this.#expired(Number(query.get('continue')?.split('-')[0])) : null) ??
       (verb === 'watch' && this.goneAs === 'status' ? this.#expired(versionOf(query)) : null);
@@ -162,7 +199,7 @@ export class KubernetesStandIn {
     else this.#watch(query, { matches, response });
   }
 
-  #forbids({ headers }: IncomingMessage, { pathname }: URL, verb: string): Status | null {
+  #forbids({ headers }: IncomingMessage, pathname: string, verb: string): Status | null {
     if (headers.authorization !== `Bearer ${this.#token}`)
       return statusOf(401, 'Unauthorized', 'Unauthorized');
     if (this.allowed.has(verb) && pathname === '/api/v1/namespaces/shop/pods') return null;

@@ -30,6 +30,7 @@ export type Introduction = Pick<
   | 'zone'
   | 'ephemeral'
   | 'witness'
+  | 'sentinelAddress'
 >;
 
 export interface MembershipOptions {

@@ -42,6 +42,11 @@ export interface ApiQuestion {
   readonly signal: AbortSignal;
 }
 
+export interface ApiChange extends ApiQuestion {
+  /** A JSON merge patch. */
+  readonly patch: object;
+}
+
 export class KubernetesApi {
   readonly #place: KubernetesPlace | null;
   readonly #ports: Pick<DiscoveryPorts, 'web' | 'files'>;
@@ -58,15 +63,24 @@ export class KubernetesApi {
   }
 
   /** Throws a `DiscoveryError` when nobody answers, or somebody who is not the API server. */
-  async get(question: ApiQuestion): Promise<ApiAnswer> {
+  get(question: ApiQuestion): Promise<ApiAnswer> {
+    return this.#exchange(question, null);
+  }
+
+  /** Throws like `get`. */
+  patch(change: ApiChange): Promise<ApiAnswer> {
+    return this.#exchange(change, change.patch);
+  }
+
+  async #exchange(question: ApiQuestion, patch: object | null): Promise<ApiAnswer> {
     const token = await this.#token();
-    const answer = await this.#ask(question, token);
+    const answer = await this.#ask(question, patch, token);
     if (answer.status !== 401) return await spoken(answer);
     // The token may have been replaced between the reading and the question.
     const newer = await this.#token();
     if (newer === token) return await spoken(answer);
     await spoken(answer);
-    return await spoken(await this.#ask(question, newer));
+    return await spoken(await this.#ask(question, patch, newer));
   }
 
   async #token(): Promise<string> {
@@ -78,7 +92,11 @@ export class KubernetesApi {
     return token;
   }
 
-  async #ask({ path, msMax, signal }: ApiQuestion, token: string): Promise<WebAnswer> {
+  async #ask(
+    { path, msMax, signal }: ApiQuestion,
+    patch: object | null,
+    token: string,
+  ): Promise<WebAnswer> {
     const place = this.#here();
     const caPath = `${place.accountDir}/ca.crt`;
     const ca = await this.#ports.files.read(caPath);
@@ -87,7 +105,16 @@ export class KubernetesApi {
       throw new DiscoveryError('NOT_UNDERSTOOD', `${caPath} holds no certificate`);
     const url = `https://${addressText(place)}${path}`;
     const headers = { accept: 'application/json', authorization: `Bearer ${token}` };
-    return await this.#ports.web.get({ url, headers, ca, msMax, signal });
+    const { web } = this.#ports;
+    if (patch === null) return await web.get({ url, headers, ca, msMax, signal });
+    return await web.patch({
+      url,
+      headers: { ...headers, 'content-type': 'application/merge-patch+json' },
+      ca,
+      msMax,
+      signal,
+      body: JSON.stringify(patch),
+    });
   }
 
   #here(): KubernetesPlace {

@@ -34,9 +34,15 @@ export interface WebAnswer {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+export interface WebChange extends WebRequest {
+  readonly body: string;
+}
+
 export interface Web {
   /** Follows no redirect. Throws a `DiscoveryError` when there is no answer. */
   get(request: WebRequest): Promise<WebAnswer>;
+  /** The same with PATCH, whose content type is among the headers. */
+  patch(change: WebChange): Promise<WebAnswer>;
 }
 
 export interface Files {

@@ -86,6 +86,9 @@ export class TrialWorld {
         this.requests.push(request);
         return await this.respond(request);
       },
+      patch: async () => {
+        throw new Error('discovery changes nothing');
+      },
     },
     files: {
       read: async (path) => {

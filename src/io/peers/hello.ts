@@ -44,6 +44,8 @@ export interface Hello extends Card {
   readonly clientAddress: string;
   readonly httpAddress: string;
   readonly peerAddress: string;
+  /** For clients that know Sentinel; absent: there is no such door. */
+  readonly sentinelAddress?: string;
   readonly serverVersion: string;
   readonly rdbVersion?: number;
   /** It keeps the promises that leases rest on: all nodes do, or none. */
@@ -237,7 +239,8 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
   const card = parseCard(fields, name, node, directory);
   if (card === null) return null;
   const { clientAddress, httpAddress, peerAddress, serverVersion, rdbVersion } = fields;
-  const { earlierRuns, zone, ephemeral, witness } = fields;
+  const { earlierRuns, zone, ephemeral, witness, sentinelAddress } = fields;
+  if (sentinelAddress !== undefined && !isText(sentinelAddress)) return null;
   if (zone !== undefined && !isText(zone)) return null;
   if (ephemeral !== undefined && typeof ephemeral !== 'boolean') return null;
   if (witness !== undefined && typeof witness !== 'boolean') return null;
@@ -260,6 +263,7 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
     ...(zone === undefined ? {} : { zone }),
     ...(ephemeral === undefined ? {} : { ephemeral }),
     ...(witness === undefined ? {} : { witness }),
+    ...(sentinelAddress === undefined ? {} : { sentinelAddress }),
   };
   return { purpose, revision, hello };
 }

@@ -37,6 +37,7 @@ export function exampleSight(i: number, changes: Partial<NodeSight> = {}): NodeS
     node: `node${i + 1}`,
     clients: 6379 + i,
     local: null,
+    sentinel: null,
     peers: 7379 + i,
     http: 8379 + i,
   };
