@@ -194,6 +194,7 @@ export class Agent {
         (ms) => journal.warn('agent.stalled', { ms }),
       );
       this.membership.start();
+      this.discovery.followRecord((expected) => this.membership.expects(expected));
       this.discovery.follow((all) => this.#addresses.setCandidates(all));
     }
     journal.info('agent.started', {
@@ -237,7 +238,9 @@ export class Agent {
       introduction: () => introductionOf(config, this.serverVersion, this.discovery.ownAddress),
       nodesExpected: this.discovery.nodesExpected,
       announce: () => this.announce(),
+      claim: (deployment, done) => this.discovery.claim(deployment, done),
       joined: () => {
+        this.discovery.claim(this.membership.hello.deployment, null);
         this.#openGroups().catch((error: Error) => this.onFatal(error));
       },
       peerFound: (peer, hello) => {

@@ -36,8 +36,13 @@ export interface MembershipOptions {
   readonly identity: KeptIdentity;
   /** As it is now: where this node is reached may be found out late. */
   readonly introduction: () => Introduction;
-  /** Null: it only joins. */
+  /** Null: it only joins, until `expects` says something else. */
   readonly nodesExpected: number | null;
+  /**
+   * Calls `done` when it stands where no disk can lose it that this deployment was founded; never
+   * where another one was. Nobody votes in it before.
+   */
+  readonly claim: (deployment: string, done: () => void) => void;
   readonly sha256Hex: (text: string) => string;
   readonly note: Note;
   /** The own hello changed: tell every peer. */
@@ -120,6 +125,11 @@ export class Membership {
     this.#carryOut(this.#founding.step({ kind: 'started' }));
   }
 
+  /** How many found is another number now; null: this node only joins. */
+  expects(nodesExpected: number | null): void {
+    this.#carryOut(this.#founding.step({ kind: 'expects', nodesExpected }));
+  }
+
   /** An older or another life of a directory than the one seen is a copy or a ghost (H9). */
   admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
     const { identity, fatal, isRemoved } = this.#o;
@@ -181,16 +191,19 @@ export class Membership {
   }
 
   #save({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>): void {
-    const { identity, sha256Hex, fatal } = this.#o;
+    const { identity, claim, sha256Hex, fatal } = this.#o;
     const isIn = phase === 'member' || phase === 'joined';
     const deployment = isIn ? deploymentIdOf(charter, sha256Hex) : '';
-    identity.update(
-      () => ({ phase, charter, deployment }),
-      (error) => {
-        if (error === null) this.#carryOut(this.#founding.step({ kind: 'saved' }));
-        else fatal(error);
-      },
-    );
+    const save = () =>
+      identity.update(
+        () => ({ phase, charter, deployment }),
+        (error) => {
+          if (error === null) this.#carryOut(this.#founding.step({ kind: 'saved' }));
+          else fatal(error);
+        },
+      );
+    if (phase === 'member') claim(deployment, save);
+    else save();
   }
 }
 

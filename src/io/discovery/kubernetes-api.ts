@@ -59,14 +59,23 @@ export class KubernetesApi {
 
   /** Throws a `DiscoveryError` when nobody answers, or somebody who is not the API server. */
   async get(question: ApiQuestion): Promise<ApiAnswer> {
+    return await this.#exchange(question, null);
+  }
+
+  /** The same, to create what `body` says, in JSON. */
+  async post(question: ApiQuestion, body: string): Promise<ApiAnswer> {
+    return await this.#exchange(question, body);
+  }
+
+  async #exchange(question: ApiQuestion, body: string | null): Promise<ApiAnswer> {
     const token = await this.#token();
-    const answer = await this.#ask(question, token);
+    const answer = await this.#ask(question, token, body);
     if (answer.status !== 401) return await spoken(answer);
     // The token may have been replaced between the reading and the question.
     const newer = await this.#token();
     if (newer === token) return await spoken(answer);
     await spoken(answer);
-    return await spoken(await this.#ask(question, newer));
+    return await spoken(await this.#ask(question, newer, body));
   }
 
   async #token(): Promise<string> {
@@ -78,7 +87,11 @@ export class KubernetesApi {
     return token;
   }
 
-  async #ask({ path, msMax, signal }: ApiQuestion, token: string): Promise<WebAnswer> {
+  async #ask(
+    { path, msMax, signal }: ApiQuestion,
+    token: string,
+    body: string | null,
+  ): Promise<WebAnswer> {
     const place = this.#here();
     const caPath = `${place.accountDir}/ca.crt`;
     const ca = await this.#ports.files.read(caPath);
@@ -87,7 +100,10 @@ export class KubernetesApi {
       throw new DiscoveryError('NOT_UNDERSTOOD', `${caPath} holds no certificate`);
     const url = `https://${addressText(place)}${path}`;
     const headers = { accept: 'application/json', authorization: `Bearer ${token}` };
-    return await this.#ports.web.get({ url, headers, ca, msMax, signal });
+    const { web } = this.#ports;
+    if (body === null) return await web.get({ url, headers, ca, msMax, signal });
+    const typed = { ...headers, 'content-type': 'application/json' };
+    return await web.post({ url, headers: typed, ca, msMax, signal }, body);
   }
 
   #here(): KubernetesPlace {
@@ -100,7 +116,7 @@ export class KubernetesApi {
 }
 
 async function spoken({ status, body }: WebAnswer): Promise<ApiAnswer> {
-  if (status === 200) return { kind: 'ok', body };
+  if (status === 200 || status === 201) return { kind: 'ok', body };
   const text = messageIn(await textOf(body, REFUSAL_BYTES_MAX));
   return { kind: 'refused', status, text };
 }

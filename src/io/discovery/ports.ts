@@ -37,6 +37,8 @@ export interface WebAnswer {
 export interface Web {
   /** Follows no redirect. Throws a `DiscoveryError` when there is no answer. */
   get(request: WebRequest): Promise<WebAnswer>;
+  /** The same, with a body to take. It may have been taken where there is no answer. */
+  post(request: WebRequest, body: string): Promise<WebAnswer>;
 }
 
 export interface Files {

@@ -56,7 +56,10 @@ export function systemPorts(): DiscoveryPorts {
       sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
     },
     names: new SystemNames(),
-    web: { get },
+    web: {
+      get: (request) => exchange(request, null),
+      post: exchange,
+    },
     files: { read: readText },
     chance: Math.random,
   };
@@ -108,9 +111,13 @@ async function readText(path: string): Promise<string> {
 }
 
 /** Resolves with the head of the answer; the connection is for this exchange only. */
-function get({ url, headers, ca, msMax, signal }: WebRequest): Promise<WebAnswer> {
+function exchange(
+  { url, headers, ca, msMax, signal }: WebRequest,
+  body: string | null,
+): Promise<WebAnswer> {
   const late = AbortSignal.timeout(msMax);
   const options: https.RequestOptions = {
+    method: body === null ? 'GET' : 'POST',
     headers,
     agent: false,
     maxHeaderSize: HEADER_BYTES_MAX,
@@ -129,10 +136,11 @@ function get({ url, headers, ca, msMax, signal }: WebRequest): Promise<WebAnswer
     const refused = (error: unknown) => reject(explained(error));
     try {
       const request = url.startsWith('https:')
-        ? https.get(url, options, answered)
-        : http.get(url, options, answered);
+        ? https.request(url, options, answered)
+        : http.request(url, options, answered);
       request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
       request.on('error', refused);
+      request.end(body ?? undefined);
     } catch (error) {
       // A certificate that cannot be read is found out at once.
       refused(error);
