@@ -65,7 +65,7 @@ export class Agent {
   #http: HttpDoor | null = null;
   #opened: OpenedGroup | null = null;
   #ticker: Ticker | null = null;
-  readonly #disk = new RealDisk();
+  readonly disk = new RealDisk();
   #isStopping = false;
   #isRemoved = false;
 
@@ -165,7 +165,7 @@ export class Agent {
     if (!locked.ok) throw locked.error;
     this.#lock = locked.lock;
     const path = `${config.dir}/identity`;
-    this.#identity = await OwnIdentity.open(this.#disk, path, config.name, config.node);
+    this.#identity = await OwnIdentity.open(this.disk, path, config.name, config.node);
     const { now } = this.#identity;
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
@@ -316,7 +316,7 @@ export class Agent {
     const { config, journal, membership } = this;
     return new Assembly({
       config,
-      disk: this.#disk,
+      disk: this.disk,
       identity,
       membership,
       mesh,
@@ -362,9 +362,8 @@ export class Agent {
 
   async #openGroups(): Promise<void> {
     if (this.shard !== null || this.#isStopping) return;
-    const { config, identity, membership, mesh, route, clients, journal } = this;
+    const { config, disk, identity, membership, mesh, route, clients, journal } = this;
     const fatal = (error: Error) => this.onFatal(error);
-    const disk = this.#disk;
     const directory = `${config.dir}/data0`;
     const open = { disk, directory, identity, journal, onFailure: fatal };
     const files = await openDataGroup(open, config.logLimitBytes);
