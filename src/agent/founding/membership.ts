@@ -190,20 +190,24 @@ export class Membership {
     }
   }
 
-  #save({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>): void {
-    const { identity, claim, sha256Hex, fatal } = this.#o;
-    const isIn = phase === 'member' || phase === 'joined';
-    const deployment = isIn ? deploymentIdOf(charter, sha256Hex) : '';
-    const save = () =>
-      identity.update(
-        () => ({ phase, charter, deployment }),
-        (error) => {
-          if (error === null) this.#carryOut(this.#founding.step({ kind: 'saved' }));
-          else fatal(error);
-        },
-      );
-    if (phase === 'member') claim(deployment, save);
-    else save();
+  #save(next: Extract<FoundingOutput, { kind: 'save' }>): void {
+    const { claim, sha256Hex } = this.#o;
+    const isIn = next.phase === 'member' || next.phase === 'joined';
+    const deployment = isIn ? deploymentIdOf(next.charter, sha256Hex) : '';
+    const keep = () => this.#keep(next, deployment);
+    if (next.phase === 'member') claim(deployment, keep);
+    else keep();
+  }
+
+  #keep({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>, deployment: string): void {
+    const { identity, fatal } = this.#o;
+    identity.update(
+      () => ({ phase, charter, deployment }),
+      (error) => {
+        if (error === null) this.#carryOut(this.#founding.step({ kind: 'saved' }));
+        else fatal(error);
+      },
+    );
   }
 }
 
