@@ -181,6 +181,7 @@ export class Life {
         ephemeral: isEphemeral,
       }),
       nodesExpected: this.#o.nodesExpected,
+      claim: (_deployment, done) => done(),
       note: (_level, event, facts) => this.#o.note?.(`${event} ${JSON.stringify(facts)}`),
       announce: () => {
         power.effect();

@@ -67,7 +67,7 @@ export class Agent {
   #podLabel: PodLabel | null = null;
   #opened: OpenedGroup | null = null;
   #ticker: Ticker | null = null;
-  readonly #disk = new RealDisk();
+  readonly disk = new RealDisk();
   #isStopping = false;
   #isRemoved = false;
 
@@ -167,7 +167,7 @@ export class Agent {
     if (!locked.ok) throw locked.error;
     this.#lock = locked.lock;
     const path = `${config.dir}/identity`;
-    this.#identity = await OwnIdentity.open(this.#disk, path, config.name, config.node);
+    this.#identity = await OwnIdentity.open(this.disk, path, config.name, config.node);
     const { now } = this.#identity;
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
@@ -197,6 +197,7 @@ export class Agent {
         (ms) => journal.warn('agent.stalled', { ms }),
       );
       this.membership.start();
+      this.discovery.followRecord((expected) => this.membership.expects(expected));
       this.discovery.follow((all) => this.#addresses.setCandidates(all));
     }
     journal.info('agent.started', {
@@ -241,7 +242,9 @@ export class Agent {
       introduction: () => introductionOf(config, this.serverVersion, this.discovery.ownAddress),
       nodesExpected: this.discovery.nodesExpected,
       announce: () => this.announce(),
+      claim: (deployment, done) => this.discovery.claim(deployment, done),
       joined: () => {
+        this.discovery.claim(this.membership.hello.deployment, null);
         this.#openGroups().catch((error: Error) => this.onFatal(error));
       },
       peerFound: (peer, hello) => {
@@ -317,7 +320,7 @@ export class Agent {
     const { config, journal, membership } = this;
     return new Assembly({
       config,
-      disk: this.#disk,
+      disk: this.disk,
       identity,
       membership,
       mesh,
@@ -352,9 +355,8 @@ export class Agent {
 
   async #openGroups(): Promise<void> {
     if (this.shard !== null || this.#isStopping) return;
-    const { config, identity, membership, mesh, route, clients, journal } = this;
+    const { config, disk, identity, membership, mesh, route, clients, journal } = this;
     const fatal = (error: Error) => this.onFatal(error);
-    const disk = this.#disk;
     const directory = `${config.dir}/data0`;
     const open = { disk, directory, identity, journal, onFailure: fatal };
     const files = await openDataGroup(open, config.logLimitBytes);

@@ -17,7 +17,7 @@ export const EXAMPLE_STATUS: Status = {
   relayThreads: 0,
   server: { pid: 101, version: '7.0.15' },
   offsets: { executed: 5_000, committed: 4_900, applied: 4_900 },
-  log: { bytes: 2_000_000 },
+  log: { bytes: 2_000_000, entries: 40, last: 140, committed: 139, applied: 138 },
   snapshot: { bytes: 300, offset: 1_000 },
   control: { role: 'leader', leader: 'a', term: 3, voters: ['a', 'b', 'c'] },
   spec: {

@@ -64,7 +64,17 @@ export interface Status {
     readonly committed: number;
     readonly applied: number;
   };
-  readonly log: { readonly bytes: number };
+  /**
+   * Its size on disk, the entries that it holds, and the index of the last one: held, committed,
+   * and applied to this node's server (0 for a witness, and while the server is behind the log).
+   */
+  readonly log: {
+    readonly bytes: number;
+    readonly entries: number;
+    readonly last: number;
+    readonly committed: number;
+    readonly applied: number;
+  };
   readonly snapshot: { readonly bytes: number; readonly offset: number };
   readonly control: {
     readonly role: ControlRole;

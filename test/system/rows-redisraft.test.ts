@@ -141,6 +141,32 @@ test('Q14, Q66: syncs, and what is passed through, are counted', async () => {
   wire.close();
 });
 
+test('Q64: places in the log are in order at every look, and syncs have their times', async (t) => {
+  const writer = new Writer(t, deployment.ports, 'q64places');
+  writer.start();
+  const looks = deployment.indices.map(() => 0);
+  for (let look = 0; look < LOOKS; look++) {
+    for (const i of deployment.indices) {
+      const { bytes, entries, last, committed, applied } = (await deployment.status(i)).log;
+      assert.ok(applied <= committed && committed <= last, `${applied} ${committed} ${last}`);
+      assert.ok(bytes > 0 && entries > 0 && entries <= last, `${bytes} ${entries} ${last}`);
+      looks[i] = Math.max(looks[i] ?? 0, applied);
+    }
+    await sleep(10);
+  }
+  await writer.stop();
+  assert.ok(looks.every((applied) => applied > 0));
+  for (const i of deployment.indices) {
+    // In this order: what is asked for later may only be more.
+    const ofLog = await deployment.metric(i, 'althing_log_syncs_total');
+    const max = await deployment.metric(i, 'althing_disk_sync_max_seconds');
+    const total = await deployment.metric(i, 'althing_disk_sync_seconds_total');
+    const count = await deployment.metric(i, 'althing_disk_syncs_total');
+    assert.ok(ofLog > 0 && count >= ofLog, `${count} ${ofLog}`);
+    assert.ok(max > 0 && max <= total, `${max} ${total}`);
+  }
+});
+
 test('Q71: reads leave the log as it is', async () => {
   const leader = await deployment.leader();
   const executed = async () => (await deployment.status(leader)).offsets.executed;

@@ -54,6 +54,8 @@ export type FoundingEvent =
   /** A peer came up, or has news. `isSelf` cards (the own address in the list) are ignored. */
   | { readonly kind: 'peerSeen'; readonly card: Card; readonly isSelf?: boolean }
   | { readonly kind: 'peerGone'; readonly directory: string }
+  /** Only now it is known how many found, or that nobody does any more. */
+  | { readonly kind: 'expects'; readonly nodesExpected: number | null }
   /** The last `save` would survive a power cut. */
   | { readonly kind: 'saved' };
 
@@ -98,7 +100,7 @@ export function mismatchOf(options: FoundingOptions): FoundingProblem | null {
 export class Founding {
   readonly #name: string;
   readonly #self: CharterMember;
-  readonly #nodesExpected: number | null;
+  #nodesExpected: number | null;
   /** What is durable. */
   #phase: Phase;
   #charter: Charter | null;
@@ -114,12 +116,9 @@ export class Founding {
 
   constructor(options: FoundingOptions) {
     assert(mismatchOf(options) === null, 'the directory was checked to belong to this node');
-    const { nodesExpected } = options;
-    assert(nodesExpected === null || nodesExpected >= 1, 'a deployment has at least one node');
-    assert((nodesExpected ?? 1) <= CHARTER_MEMBERS_MAX, 'a charter has a bounded size');
     this.#name = options.name;
     this.#self = options.self;
-    this.#nodesExpected = options.nodesExpected;
+    this.#nodesExpected = checked(options.nodesExpected);
     this.#phase = options.saved?.phase ?? 'empty';
     this.#charter = this.#phase === 'empty' ? null : (options.saved?.charter ?? null);
   }
@@ -147,6 +146,9 @@ export class Founding {
         break;
       case 'peerGone':
         this.#visible.delete(event.directory);
+        break;
+      case 'expects':
+        this.#nodesExpected = checked(event.nodesExpected);
         break;
       case 'saved':
         this.#takeSaved(outputs);
@@ -300,6 +302,12 @@ export class Founding {
     this.#problems = problems;
     outputs.push({ kind: 'problems', problems });
   }
+}
+
+function checked(nodesExpected: number | null): number | null {
+  assert(nodesExpected === null || nodesExpected >= 1, 'a deployment has at least one node');
+  assert((nodesExpected ?? 1) <= CHARTER_MEMBERS_MAX, 'a charter has a bounded size');
+  return nodesExpected;
 }
 
 /** Of one round all choose the same. */

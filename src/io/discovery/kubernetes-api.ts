@@ -42,9 +42,10 @@ export interface ApiQuestion {
   readonly signal: AbortSignal;
 }
 
-export interface ApiChange extends ApiQuestion {
-  /** A JSON merge patch. */
-  readonly patch: object;
+export interface ApiChange {
+  readonly method: 'POST' | 'PATCH';
+  readonly type: 'application/json' | 'application/merge-patch+json';
+  readonly body: object;
 }
 
 export class KubernetesApi {
@@ -67,20 +68,20 @@ export class KubernetesApi {
     return this.#exchange(question, null);
   }
 
-  /** Throws like `get`. */
-  patch(change: ApiChange): Promise<ApiAnswer> {
-    return this.#exchange(change, change.patch);
+  /** The same, to change what is there. It may have been done where nobody answers. */
+  change(question: ApiQuestion, change: ApiChange): Promise<ApiAnswer> {
+    return this.#exchange(question, change);
   }
 
-  async #exchange(question: ApiQuestion, patch: object | null): Promise<ApiAnswer> {
+  async #exchange(question: ApiQuestion, change: ApiChange | null): Promise<ApiAnswer> {
     const token = await this.#token();
-    const answer = await this.#ask(question, patch, token);
+    const answer = await this.#ask(question, change, token);
     if (answer.status !== 401) return await spoken(answer);
     // The token may have been replaced between the reading and the question.
     const newer = await this.#token();
     if (newer === token) return await spoken(answer);
     await spoken(answer);
-    return await spoken(await this.#ask(question, patch, newer));
+    return await spoken(await this.#ask(question, change, newer));
   }
 
   async #token(): Promise<string> {
@@ -94,7 +95,7 @@ export class KubernetesApi {
 
   async #ask(
     { path, msMax, signal }: ApiQuestion,
-    patch: object | null,
+    change: ApiChange | null,
     token: string,
   ): Promise<WebAnswer> {
     const place = this.#here();
@@ -106,15 +107,11 @@ export class KubernetesApi {
     const url = `https://${addressText(place)}${path}`;
     const headers = { accept: 'application/json', authorization: `Bearer ${token}` };
     const { web } = this.#ports;
-    if (patch === null) return await web.get({ url, headers, ca, msMax, signal });
-    return await web.patch({
-      url,
-      headers: { ...headers, 'content-type': 'application/merge-patch+json' },
-      ca,
-      msMax,
-      signal,
-      body: JSON.stringify(patch),
-    });
+    const request = { url, headers, ca, msMax, signal };
+    if (change === null) return await web.get(request);
+    const { method, type, body } = change;
+    const typed = { ...headers, 'content-type': type };
+    return await web.change({ ...request, headers: typed, method, body: JSON.stringify(body) });
   }
 
   #here(): KubernetesPlace {
@@ -127,7 +124,7 @@ export class KubernetesApi {
 }
 
 async function spoken({ status, body }: WebAnswer): Promise<ApiAnswer> {
-  if (status === 200) return { kind: 'ok', body };
+  if (status === 200 || status === 201) return { kind: 'ok', body };
   const text = messageIn(await textOf(body, REFUSAL_BYTES_MAX));
   return { kind: 'refused', status, text };
 }

@@ -28,7 +28,7 @@ export interface LabelPauses {
 const PAUSES: LabelPauses = { failedMs: 2_000, refusedMs: 60_000 };
 
 export interface PodLabelOptions {
-  readonly api: Pick<KubernetesApi, 'patch' | 'namespace'>;
+  readonly api: Pick<KubernetesApi, 'change' | 'namespace'>;
   /** The pod's name. */
   readonly pod: string;
   readonly clock: Clock;
@@ -84,8 +84,14 @@ export class PodLabel {
       const path = ['/api/v1/namespaces', namespace, 'pods', pod]
         .map((part, i) => (i % 2 === 0 ? part : encodeURIComponent(part)))
         .join('/');
-      const patch = { metadata: { labels: { [ROLE_LABEL]: role } } };
-      const answer = await api.patch({ path, patch, msMax: PATCH_MS_MAX, signal });
+      const answer = await api.change(
+        { path, msMax: PATCH_MS_MAX, signal },
+        {
+          method: 'PATCH',
+          type: 'application/merge-patch+json',
+          body: { metadata: { labels: { [ROLE_LABEL]: role } } },
+        },
+      );
       if (answer.kind === 'refused') {
         this.#complain(inWords(answer.status, answer.text, pod, namespace));
         return answer.status === 403 || answer.status === 404 ? 'refused' : 'failed';

@@ -5,7 +5,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscoveryError } from './errors.ts';
-import type { DiscoveryPorts, Names, WebAnswer, WebRequest } from './ports.ts';
+import type { DiscoveryPorts, Names, WebAnswer, WebChange, WebRequest } from './ports.ts';
 
 /** Tokens and certificates are a few KiB. */
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -57,8 +57,8 @@ export function systemPorts(): DiscoveryPorts {
     },
     names: new SystemNames(),
     web: {
-      get: (request) => exchange('GET', request, ''),
-      patch: (change) => exchange('PATCH', change, change.body),
+      get: (request) => exchange(request, null),
+      change: (change) => exchange(change, change),
     },
     files: { read: readText },
     chance: Math.random,
@@ -112,14 +112,14 @@ async function readText(path: string): Promise<string> {
 
 /** Resolves with the head of the answer; the connection is for this exchange only. */
 function exchange(
-  method: 'GET' | 'PATCH',
   { url, headers, ca, msMax, signal }: WebRequest,
-  body: string,
+  change: WebChange | null,
 ): Promise<WebAnswer> {
   const late = AbortSignal.timeout(msMax);
+  const length = change === null ? {} : { 'content-length': Buffer.byteLength(change.body) };
   const options: https.RequestOptions = {
-    method,
-    headers: body === '' ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
+    method: change?.method ?? 'GET',
+    headers: { ...headers, ...length },
     agent: false,
     maxHeaderSize: HEADER_BYTES_MAX,
     signal: AbortSignal.any([signal, late]),
@@ -141,7 +141,7 @@ function exchange(
         : http.request(url, options, answered);
       request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
       request.on('error', refused);
-      request.end(body);
+      request.end(change?.body);
     } catch (error) {
       // A certificate that cannot be read is found out at once.
       refused(error);

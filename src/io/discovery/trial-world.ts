@@ -63,7 +63,7 @@ export class TrialWorld {
   readonly files = new Map<string, string>();
   /** Every request, and what answers it. */
   readonly requests: WebRequest[] = [];
-  respond: (request: WebRequest) => WebAnswer | Promise<WebAnswer> = () => {
+  respond: (request: WebRequest, body?: string) => WebAnswer | Promise<WebAnswer> = () => {
     throw new DiscoveryError('NO_ANSWER', 'nobody listens there');
   };
   /** Looked up, in order. */
@@ -86,8 +86,9 @@ export class TrialWorld {
         this.requests.push(request);
         return await this.respond(request);
       },
-      patch: async () => {
-        throw new Error('discovery changes nothing');
+      change: async (change) => {
+        this.requests.push(change);
+        return await this.respond(change, change.body);
       },
     },
     files: {
