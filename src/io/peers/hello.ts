@@ -18,8 +18,8 @@ import { isCount, type NodeId } from '../../core/scalars.ts';
 import { FRAME_KIND, type Frame, frameOf, parseJson } from './codec.ts';
 import { ProtocolError } from './frame-reader.ts';
 
-/** 3: whoever comes later joins, and says where it stands and whether it keeps its disk. */
-export const PROTOCOL = 3;
+/** 4: charters have rounds and witnesses. Who reads them without would sign another text. */
+export const PROTOCOL = 4;
 /** Room for a charter of 64 nodes and whom one sees; spent before the other side is known. */
 export const HELLO_BYTES_MAX = 20 * 1024;
 /** A node that was started more often while a peer was away cannot be judged by that peer. */
