@@ -113,6 +113,7 @@ export class Life {
 
   tick(): void {
     this.#ticks += 1;
+    this.membership.tick();
     this.data?.tick();
     this.control?.tick();
     this.#dataMembers.tick();
