@@ -374,6 +374,7 @@ export class Agent {
   }
 
   #tick(): void {
+    this.membership.tick();
     this.shard?.tick();
     this.assembly.tick();
     this.clients.tick();

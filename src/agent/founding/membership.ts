@@ -131,6 +131,10 @@ export class Membership {
     this.#carryOut(this.#founding.step({ kind: 'expects', nodesExpected }));
   }
 
+  tick(): void {
+    this.#carryOut(this.#founding.step({ kind: 'tick' }));
+  }
+
   /** An older or another life of a directory than the one seen is a copy or a ghost (H9). */
   admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
     const { identity, fatal, isRemoved } = this.#o;
