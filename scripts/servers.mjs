@@ -104,7 +104,7 @@ exec "$tree/usr/sbin/dnsmasq" "$@"
 `;
 
 /** Not beside the servers: what is there is taken for one. */
-async function ensure(name, program, fetching, finish = () => undefined) {
+export async function ensure(name, program, fetching, finish = () => undefined) {
   const directory = join(dirname(cacheDirectory()), name);
   const path = join(directory, program);
   try {
@@ -200,10 +200,13 @@ async function archive() {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { ensureClients, ensureHaproxy } = await import('./packages.mjs');
   const lines = await fetchServers();
   for (const [name, ensured] of [
     ['dnsmasq', await ensureDnsmasq()],
     ['etcd', await ensureEtcd()],
+    ['haproxy', await ensureHaproxy()],
+    ['clients', await ensureClients()],
   ])
     lines.push(`${name}: ${ensured.path ?? `skipped: ${ensured.why}`}`);
   for (const line of lines) process.stdout.write(`${line}\n`);

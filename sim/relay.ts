@@ -9,7 +9,7 @@ import { relayHold } from '../src/agent/strong/relay-hold.ts';
 import { RelayRoute, type RouteDoor } from '../src/agent/strong/relay-route.ts';
 import type { Strong } from '../src/agent/strong/strong.ts';
 import { CommandJudge } from '../src/core/lanes/command-rules.ts';
-import type { ConnectionsHost, FollowerLanes } from '../src/core/lanes/connections.ts';
+import type { ConnectionsHost, FollowerLanes } from '../src/core/lanes/connections-host.ts';
 import { Lanes } from '../src/core/lanes/lanes.ts';
 import { Owners } from '../src/core/lanes/owners.ts';
 import {
@@ -99,7 +99,7 @@ export class SimRelay implements RelayPort {
     this.#points = new ReadPoints(options.readPoint);
     this.#routes = new RelayRoute({
       relay: this.#door(),
-      ownId: () => options.id,
+      ownId: () => this.options.id,
       nowMs: options.nowMs,
       leaderWaitMs: LEADER_WAIT_MS,
     });
@@ -182,6 +182,8 @@ export class SimRelay implements RelayPort {
       endReign: (why) => {
         this.#route = { kind: 'none', why };
         for (const session of [...this.#sessions]) session.endReign();
+        for (const { isServed } of this.#sessions)
+          must(!isServed, 'who survives a reign is owed nothing of it', () => this.options.id);
         this.#lanes.endAll();
         this.#letGo();
       },

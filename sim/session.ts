@@ -3,12 +3,12 @@
  * without sockets. Nobody waits for a leader here: a command that no server may get is refused at
  * once, and with it the session ends.
  */
-import {
-  type ConnectedSession,
-  Connections,
-  type ConnectionsEvents,
-  type ConnectionsHost,
-} from '../src/core/lanes/connections.ts';
+import { Connections } from '../src/core/lanes/connections.ts';
+import type {
+  ConnectedSession,
+  ConnectionsEvents,
+  ConnectionsHost,
+} from '../src/core/lanes/connections-host.ts';
 import { RequestGate } from '../src/core/lanes/request-gate.ts';
 import type { Segment } from '../src/core/lanes/segment.ts';
 import type { NodeId } from '../src/core/scalars.ts';
@@ -146,6 +146,12 @@ export class Session implements ConnectedSession, ConnectionsEvents {
     const isOver = this.isPassThrough || this.#phase === 'draining';
     if (isOver || !this.#connections.endReign()) this.#end();
     else this.#settle();
+  }
+
+  /** The own server, where it leads, has something for this session: holes.md H4. */
+  get isServed(): boolean {
+    const { way, isOwnHeld } = this.#connections;
+    return way.laneOwed > 0 || way.heldBytes > 0 || (isOwnHeld && !way.isOwnIdle);
   }
 
   setHeldUp(isHeldUp: boolean): void {

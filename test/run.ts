@@ -95,6 +95,23 @@ async function findServers(): Promise<void> {
   const dnsmasq = await servers.ensureDnsmasq();
   print(`dnsmasq: ${dnsmasq.path ?? `skipped: ${dnsmasq.why}`}`);
   if (dnsmasq.path !== null) process.env['ALTHING_TEST_DNSMASQ'] = dnsmasq.path;
+  await findPackages();
+}
+
+async function findPackages(): Promise<void> {
+  type Found = { readonly path: string | null; readonly why: string };
+  const path = '../scripts/packages.mjs';
+  const packages = (await import(path)) as Record<
+    'ensureHaproxy' | 'ensureClients',
+    () => Promise<Found>
+  >;
+  for (const [name, variable, found] of [
+    ['haproxy', 'ALTHING_TEST_HAPROXY', await packages.ensureHaproxy()],
+    ['clients', 'ALTHING_TEST_CLIENTS', await packages.ensureClients()],
+  ] as const) {
+    print(`${name}: ${found.path ?? `skipped: ${found.why}`}`);
+    if (found.path !== null) process.env[variable] = found.path;
+  }
 }
 
 async function main(args: readonly string[]): Promise<number> {

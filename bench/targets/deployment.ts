@@ -132,7 +132,7 @@ export class DeploymentTarget implements Target {
 
   #addresses() {
     const { nodes, hasLocalPorts } = this.#spec;
-    return addressesOf(nodes, this.#basePort, hasLocalPorts);
+    return addressesOf(nodes, this.#basePort, { hasLocal: hasLocalPorts });
   }
 
   async leader(): Promise<Sight> {

@@ -1,5 +1,6 @@
 /** The end of a run: nothing breaks any more, and all machines must come to be one deployment. */
-import { activeMembers } from '../../src/core/control/state.ts';
+import { memberNamed } from '../../src/core/charter/charter.ts';
+import { activeMembers, isWitness } from '../../src/core/control/state.ts';
 import { votersWanted } from '../../src/core/plan/control-voters.ts';
 import { isMember } from '../../src/core/raft/configuration.ts';
 import type { Timeline } from '../time.ts';
@@ -19,6 +20,10 @@ export interface HealingOptions {
   readonly machines: readonly Machine[];
   /** A directory was lost that may have signed, or two nodes have one name. */
   readonly mayBeStuck: boolean;
+  /** The fewest that found. */
+  readonly expect: number;
+  /** Machines were started with other flags in the midst of the founding. */
+  readonly mayWait: boolean;
   /** Stops it for good: whoever is founded already does without. */
   readonly retire: (machine: Machine) => void;
   readonly wipe: (machine: Machine) => void;
@@ -40,6 +45,7 @@ export class Healing {
     const { timeline, law } = this.#o;
     const begunUs = timeline.nowUs;
     let lookUs = begunUs;
+    let patientUs = begunUs + PATIENCE_US;
     let why = '';
     while (timeline.nowUs < begunUs + HEAL_MAX_US) {
       timeline.step();
@@ -49,8 +55,12 @@ export class Healing {
       for (const machine of this.#left) machine.start();
       why = this.#whyNot();
       if (why === '') return timeline.nowUs - begunUs;
-      if (timeline.nowUs < begunUs + PATIENCE_US) continue;
+      if (timeline.nowUs < patientUs) continue;
       this.#settleNames();
+      if (!law.isFounded && this.#startAsBefore(why)) {
+        patientUs = timeline.nowUs + PATIENCE_US;
+        continue;
+      }
       if (!law.isFounded && !this.wereEmptied) this.#emptyAll(why);
     }
     must(false, 'all come into one deployment', () => why);
@@ -79,9 +89,41 @@ export class Healing {
     this.#left = this.#left.filter((each) => each !== other);
   }
 
+  /** What FOUNDING_WAITS asks for; false when nobody was started otherwise. */
+  #startAsBefore(why: string): boolean {
+    const { mayWait, mayBeStuck, expect, note } = this.#o;
+    const hellos = this.#left.flatMap(({ life }) => life?.membership.hello ?? []);
+    const signed = hellos
+      .flatMap(({ phase, charter }) => (phase === 'signed' && charter !== null ? [charter] : []))
+      .sort((a, b) => b.round - a.round);
+    const others = this.#left.flatMap((machine) => {
+      const { life, flags } = machine;
+      if (life === null || !machine.mayFound) return [];
+      const { node, directory } = life.membership.hello;
+      const named = signed
+        .map((charter) => memberNamed(charter, node))
+        .find((member) => member?.directory === directory);
+      const isWitness = named === undefined ? flags.isWitness : named.witness === true;
+      const before = { expect, isWitness: machine.isEmpty ? isWitness : flags.isWitness };
+      const isAsBefore = flags.expect === expect && flags.isWitness === before.isWitness;
+      return isAsBefore ? [] : [{ machine, before }];
+    });
+    if (!mayWait || others.length === 0) return false;
+    const told = this.#left.flatMap(({ life }) => life?.membership.problems ?? []);
+    const isTold = told.some(({ code }) => code === 'FOUNDING_WAITS');
+    must(isTold || mayBeStuck, 'a founding that waits says so', () => why);
+    for (const { machine, before } of others) {
+      note(`${machine.name} is started with ${JSON.stringify(before)} again`);
+      machine.crash(false);
+      machine.flags = before;
+      machine.start();
+    }
+    return true;
+  }
+
   /** What CHARTER_STUCK asks for, where nobody is a member. */
   #emptyAll(why: string): void {
-    const { wipe, note, mayBeStuck } = this.#o;
+    const { wipe, note, mayBeStuck, expect } = this.#o;
     const told = this.#left.flatMap(({ life }) => life?.membership.problems ?? []);
     must(mayBeStuck, 'a founding that nothing is lost of goes on', () => {
       return `${why} ${told.map(({ text }) => text).join()}`;
@@ -90,7 +132,10 @@ export class Healing {
     note('all directories are emptied');
     this.wereEmptied = true;
     for (const machine of this.#left) machine.crash(false);
-    for (const machine of this.#left) wipe(machine);
+    for (const machine of this.#left) {
+      wipe(machine);
+      if (machine.mayFound) machine.flags = { ...machine.flags, expect };
+    }
     for (const machine of this.#left) machine.start();
   }
 
@@ -115,7 +160,10 @@ export class Healing {
     if (active.length !== lives.length) return 'somebody is leaving';
     if (raft.configuration.voters.length !== votersWanted(active.length))
       return `voters ${raft.configuration.voters}`;
-    const wanted = Math.min((state.spec?.replicas ?? 0) + 1, active.length);
+    const able = active.filter(({ facts }) => !isWitness(facts));
+    const holders = Math.min((state.spec?.replicas ?? 0) + 1, able.length);
+    // A witness makes an even number of them odd.
+    const wanted = holders + (holders % 2 === 0 && able.length < active.length ? 1 : 0);
     if (state.data.voters.length !== wanted || !state.data.isSettled)
       return `the data on ${state.data.voters}, ${state.data.isSettled}, ${wanted} are wanted`;
     const leading = lives.find((life) => life?.data?.isLeader === true)?.data?.raft ?? data?.raft;

@@ -4,7 +4,12 @@
  */
 import { createHash } from 'node:crypto';
 import { controlFounded } from '../../src/agent/control/control-group.ts';
-import { type Charter, canonicalText, votersOf } from '../../src/core/charter/charter.ts';
+import {
+  type Charter,
+  canonicalText,
+  memberNamed,
+  votersOf,
+} from '../../src/core/charter/charter.ts';
 import type { ControlState } from '../../src/core/control/state.ts';
 import { founded } from '../../src/core/raft/configuration.ts';
 import type { Configuration } from '../../src/core/raft/protocol.ts';
@@ -121,6 +126,12 @@ export class FoundingLaw {
     must(old === text || !this.#founded.has(old), 'nobody leaves a charter with members', () => {
       return `${hello.node} ${directory} left\n${old}\nfor\n${text}`;
     });
+    const named = memberNamed(charter, hello.node);
+    must(
+      phase !== 'signed' || (named?.witness ?? false) === (hello.witness ?? false),
+      'who signs is what the charter says of it',
+      () => `${hello.node} is ${hello.witness === true ? 'a' : 'no'} witness, and signed\n${text}`,
+    );
     this.#signed.set(directory, charter);
     this.#charters.set(text, charter);
     if (phase === 'member') this.#founds(hello.node, charter, text);

@@ -24,6 +24,7 @@ import type { Power } from '../power.ts';
 import type { Chance } from '../time.ts';
 import { must } from '../violation.ts';
 import { DataRaft, openDataRaft } from './data-raft.ts';
+import type { Flags } from './flags.ts';
 import type { FoundingLaw, Watched } from './law.ts';
 import type { Packet, Sent } from './packets.ts';
 import { Presence } from './presence.ts';
@@ -33,7 +34,7 @@ export interface LifeOptions {
   readonly deploymentName: string;
   readonly address: string;
   readonly isEphemeral: boolean;
-  readonly nodesExpected: number | null;
+  readonly flags: Flags;
   readonly forgetAfterMs: number | null;
   readonly identity: KeptIdentity;
   readonly disk: SimDisk;
@@ -113,6 +114,7 @@ export class Life {
 
   tick(): void {
     this.#ticks += 1;
+    this.membership.tick();
     this.data?.tick();
     this.control?.tick();
     this.#dataMembers.tick();
@@ -179,8 +181,10 @@ export class Life {
         serverVersion: 'model',
         zone: '',
         ephemeral: isEphemeral,
+        ...(this.#o.flags.isWitness ? { witness: true } : {}),
       }),
-      nodesExpected: this.#o.nodesExpected,
+      nodesExpected: this.#o.flags.expect,
+      claim: (_deployment, done) => done(),
       note: (_level, event, facts) => this.#o.note?.(`${event} ${JSON.stringify(facts)}`),
       announce: () => {
         power.effect();
@@ -310,7 +314,7 @@ export class Life {
     this.control = group;
     this.#loop = new ControlLoop({
       group,
-      founding: { founders, witnesses: [], forgetAfterMs },
+      founding: { founders, witnesses: this.membership.foundingWitnesses, forgetAfterMs },
       observe: () => this.#observe(),
       note: (_level, event, facts) => note?.(`${event} ${JSON.stringify(facts)}`),
     });

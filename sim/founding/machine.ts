@@ -2,7 +2,9 @@
  * One machine of the founding world: a disk, a power switch, a clock of its own rate, and the node
  * on it, which comes late, is paused, dies, moves to another address, loses its directory.
  */
+
 import { KeptIdentity } from '../../src/agent/founding/kept-identity.ts';
+import { mismatchOf } from '../../src/core/charter/founding.ts';
 import type { NodeId } from '../../src/core/scalars.ts';
 import { type Hello, helloNodeId } from '../../src/io/peers/hello.ts';
 import { Backlog } from '../backlog.ts';
@@ -11,6 +13,7 @@ import { TICK_US } from '../plan.ts';
 import { Power, PowerCut, type Promised } from '../power.ts';
 import { Chance, type Timeline } from '../time.ts';
 import { must } from '../violation.ts';
+import type { Flags } from './flags.ts';
 import type { FoundingLaw } from './law.ts';
 import { Life } from './life.ts';
 import type { Packet } from './packets.ts';
@@ -26,7 +29,7 @@ export interface MachineOptions {
   readonly timeline: Timeline;
   readonly law: FoundingLaw;
   readonly mayFound: boolean;
-  readonly expect: number;
+  readonly flags: Flags;
   readonly isEphemeral: boolean;
   readonly forgetAfterMs: number | null;
   readonly slowPermille: number;
@@ -46,6 +49,8 @@ export class Machine {
   readonly #chance: Chance;
   readonly #backlog: Backlog;
   readonly disk: HostDisk;
+  /** With which it is started next; only an empty directory as another kind of node. */
+  flags: Flags;
   /** What the node on it is called. */
   nodeName: string;
   #life: Life | null = null;
@@ -67,6 +72,7 @@ export class Machine {
     const { name, seed, timeline, syncMaxUs, law, mayFound } = options;
     this.#o = options;
     this.nodeName = name;
+    this.flags = options.flags;
     this.#chance = new Chance(seed, `machine ${name}`);
     this.#backlog = new Backlog(this.#chance);
     this.disk = new HostDisk({
@@ -100,6 +106,11 @@ export class Machine {
   get isIn(): boolean {
     const phase = this.#hello?.phase;
     return phase === 'member' || phase === 'joined';
+  }
+
+  /** It has told of no signature; there may be one on its disk. */
+  get isEmpty(): boolean {
+    return (this.#hello?.phase ?? 'empty') === 'empty';
   }
 
   get life(): Life | null {
@@ -208,13 +219,21 @@ export class Machine {
       this.#emptyLater(turn);
       return;
     }
+    const witness = this.flags.isWitness;
+    const options = { name: DEPLOYMENT, self: { ...now, witness }, nodesExpected: null };
+    const { phase, charter } = now;
+    const saved = charter === null ? null : { phase, charter };
+    if (mismatchOf({ ...options, saved })?.code === 'WITNESS_CHANGED') {
+      this.#note('has signed as another kind of node, and is started as that');
+      this.flags = { ...this.flags, isWitness: !witness };
+    }
     this.#findsAllUs = timeline.nowUs + this.#chance.between(0, this.#o.findMaxUs);
     const life = new Life({
       deploymentName: DEPLOYMENT,
       // As a pod has it: another one after each start.
       address: `${name}-${turn}`,
       isEphemeral: this.#o.isEphemeral,
-      nodesExpected: this.#o.mayFound ? this.#o.expect : null,
+      flags: this.flags,
       forgetAfterMs: this.#o.forgetAfterMs,
       identity,
       disk: this.disk.disk,

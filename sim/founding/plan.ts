@@ -35,6 +35,12 @@ export interface FoundingPlan {
   readonly founders: number;
   /** The fewest that do. More than half of all that there may ever be, but in careless runs. */
   readonly expect: number;
+  /** What each of them expects, `expect` or more. */
+  readonly expects: readonly number[];
+  /** Machines that start as witnesses. The first never is one. */
+  readonly witnesses: readonly boolean[];
+  /** Until the next machine is started with other flags, at most; null: none is. */
+  readonly mindGapMaxUs: number | null;
   /** Machines that only join. */
   readonly joiners: number;
   /** One machine calls itself like another. */
@@ -62,6 +68,26 @@ const CLASH_PERMILLE = 120;
 const CARELESS_PERMILLE = 100;
 const EPHEMERAL_PERMILLE = 150;
 const DRIFT_PERMILLE = 100;
+const FLAGS_PERMILLE = 400;
+const WITNESS_PERMILLE = 250;
+
+/** By chance of their own, so that the other seeds are what they were. */
+export function withFlags(plan: FoundingPlan, chance: Chance): FoundingPlan {
+  const { founders, joiners, isClashing, isCareless } = plan;
+  // Of two with one name either may be stopped: also the one that is never a witness.
+  if (founders < 2 || isClashing || !chance.permille(FLAGS_PERMILLE)) return plan;
+  const expect = chance.between(isCareless ? 1 : (founders >> 1) + 1, founders);
+  return {
+    ...plan,
+    expect,
+    expects: Array.from({ length: founders }, () => chance.between(expect, founders)),
+    witnesses: Array.from(
+      { length: founders + joiners },
+      (_, at) => at > 0 && chance.permille(WITNESS_PERMILLE),
+    ),
+    mindGapMaxUs: chance.pick([null, 300_000, 1_500_000]),
+  };
+}
 
 export function foundingPlanFor(chance: Chance): FoundingPlan {
   const founders = chance.pick([1, 2, 3, 3, 3, 4, 5, 5, FOUNDERS_MAX]);
@@ -70,9 +96,13 @@ export function foundingPlanFor(chance: Chance): FoundingPlan {
   const joiners = chance.pick([0, 0, 1, 2]);
   const machines = founders + joiners;
   const kinds = chance.between(KINDS_MIN, KINDS_MAX);
+  const expect = chance.permille(500) ? founders : chance.between(least, founders);
   return {
     founders,
-    expect: chance.permille(500) ? founders : chance.between(least, founders),
+    expect,
+    expects: Array.from({ length: founders }, () => expect),
+    witnesses: [],
+    mindGapMaxUs: null,
     joiners,
     isClashing: machines > 1 && chance.permille(CLASH_PERMILLE),
     isCareless,

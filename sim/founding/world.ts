@@ -11,11 +11,12 @@ import { Chance, Timeline } from '../time.ts';
 import type { FoundingFigures } from '../verdict.ts';
 import type { WorldOptions } from '../world.ts';
 import { Faults, type Targets } from './faults.ts';
+import { flagsOf, Minds } from './flags.ts';
 import { Healing } from './healing.ts';
 import { FoundingLaw } from './law.ts';
 import { Machine } from './machine.ts';
 import type { Packet } from './packets.ts';
-import { type FoundingPlan, foundingPlanFor } from './plan.ts';
+import { type FoundingPlan, foundingPlanFor, withFlags } from './plan.ts';
 
 export class FoundingWorld implements Targets {
   readonly report: Report;
@@ -26,6 +27,7 @@ export class FoundingWorld implements Targets {
   readonly #law: FoundingLaw;
   readonly #machines: Machine[] = [];
   readonly #faults: Faults;
+  readonly #minds: Minds;
   readonly #chance: Chance;
   /** Nodes that never come back under their ids. */
   readonly #lost = new Set<NodeId>();
@@ -36,7 +38,8 @@ export class FoundingWorld implements Targets {
   constructor({ seed, log, print }: WorldOptions) {
     this.#seed = seed;
     this.report = new Report(log ?? false, print ?? null);
-    this.#plan = foundingPlanFor(new Chance(seed, 'founding plan'));
+    const plan = foundingPlanFor(new Chance(seed, 'founding plan'));
+    this.#plan = withFlags(plan, new Chance(seed, 'founding flags'));
     this.#chance = new Chance(seed, 'founding world');
     const { weather, expect, isCareless } = this.#plan;
     this.#law = new FoundingLaw(isCareless ? null : expect);
@@ -52,6 +55,14 @@ export class FoundingWorld implements Targets {
     this.#faults = new Faults(this, this.#timeline, chance, this.#plan, (what) =>
       this.#note('nemesis', what),
     );
+    this.#minds = new Minds(
+      this.#timeline,
+      new Chance(seed, 'founding minds'),
+      this.#plan,
+      this.#law,
+      this.#machines,
+      (what) => this.#note('minds', what),
+    );
   }
 
   machines(): readonly Machine[] {
@@ -63,9 +74,11 @@ export class FoundingWorld implements Targets {
     for (const machine of this.#machines)
       this.#timeline.after(this.#chance.between(0, this.#plan.startMaxUs), () => machine.start());
     this.#faults.begin();
+    this.#minds.begin();
     while (this.#timeline.ran < steps) this.#timeline.step();
     this.#note('world', 'faults end');
     this.#faults.stop();
+    this.#minds.stop();
     // Where anything may have been lost there may be two, or none.
     if (this.#plan.isCareless) return;
     const healing = new Healing({
@@ -73,6 +86,8 @@ export class FoundingWorld implements Targets {
       law: this.#law,
       machines: this.#machines,
       mayBeStuck: this.#mayBeStuck,
+      expect: this.#plan.expect,
+      mayWait: this.#plan.mindGapMaxUs !== null,
       retire: (machine) => {
         machine.crash(false);
         machine.isRetired = true;
@@ -140,7 +155,7 @@ export class FoundingWorld implements Targets {
   }
 
   #build(network: Network<Packet>): void {
-    const { founders, joiners, expect, ephemeral, slowPermille, isClashing } = this.#plan;
+    const { founders, joiners, ephemeral, slowPermille, isClashing } = this.#plan;
     for (let at = 0; at < founders + joiners; at += 1) {
       const name = at < founders ? `f${at + 1}` : `j${at - founders + 1}`;
       const machine = new Machine({
@@ -149,7 +164,7 @@ export class FoundingWorld implements Targets {
         timeline: this.#timeline,
         law: this.#law,
         mayFound: at < founders,
-        expect,
+        flags: flagsOf(this.#plan, at),
         isEphemeral: ephemeral[at] ?? false,
         forgetAfterMs: this.#plan.forgetAfterMs,
         slowPermille: slowPermille[at] ?? 0,

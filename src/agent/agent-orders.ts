@@ -12,7 +12,7 @@ import { timeForPeopleMs } from './journal.ts';
 import { readMessageFrom } from './shard/group-reads.ts';
 
 /** The leader answers within its own bound for a hand-over; this one is for a lost answer. */
-const ANSWER_MS_MAX = 8_000;
+export const SWITCHOVER_MS_MAX = 8_000;
 /** Who follows is known moments after a hand-over; a leader that was cut off never learns it. */
 const SUCCESSOR_MS_MAX = 4_000;
 const SUCCESSOR_LOOK_MS = 10;
@@ -40,7 +40,7 @@ export class AgentOrders implements Orders {
       to: leader,
       topic: 'switchover',
       body: { to },
-      msMax: ANSWER_MS_MAX,
+      msMax: SWITCHOVER_MS_MAX,
       late,
     });
   }

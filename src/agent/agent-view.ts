@@ -1,19 +1,23 @@
 /** What doors see of this node: facts as they are now. */
 import { nameOf } from '../core/control/state.ts';
 import { durationText } from '../doors/durations.ts';
+import type { Topology } from '../doors/topology.ts';
 import type { AssemblyView, PeerList, Sample, Status, View } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 import { listLimits } from './limits.ts';
+import { OwnTopology } from './own-topology.ts';
 import { ownVersion } from './own-version.ts';
 import { assemblySeen, membersSeen, ownControlRole, ownRole } from './view-members.ts';
 import { problemsSeen } from './view-problems.ts';
 
 export class AgentView implements View {
   readonly #agent: Agent;
+  readonly #topology: OwnTopology;
   readonly #version = ownVersion();
 
   constructor(agent: Agent) {
     this.#agent = agent;
+    this.#topology = new OwnTopology(agent);
   }
 
   status(): Status {
@@ -39,7 +43,7 @@ export class AgentView implements View {
         committed: shard?.committedOffset ?? 0,
         applied: group?.strong.executedOffset ?? 0,
       },
-      log: { bytes: shard?.logBytes ?? 0 },
+      log: this.#log(),
       snapshot: shard?.snapshot ?? { bytes: 0, offset: 0 },
       control: this.#control(),
       spec: this.#spec(),
@@ -52,6 +56,22 @@ export class AgentView implements View {
 
   assembly(): AssemblyView {
     return assemblySeen(this.#agent);
+  }
+
+  #log(): Status['log'] {
+    const { shard, group } = this.#agent;
+    if (shard === null) return { bytes: 0, entries: 0, last: 0, committed: 0, applied: 0 };
+    const { raft, index, logBytes } = shard;
+    const { committed, last } = raft;
+    const applied =
+      group === null ? null : index.lastEndingBy(group.strong.executedOffset, committed);
+    return {
+      bytes: logBytes,
+      entries: last.index - index.baseIndex,
+      last: last.index,
+      committed,
+      applied: applied?.index ?? 0,
+    };
   }
 
   #control(): Status['control'] {
@@ -83,6 +103,10 @@ export class AgentView implements View {
     return { name: hello.name, deployment: hello.deployment, peers };
   }
 
+  topology(): Topology {
+    return this.#topology.now();
+  }
+
   isReady(): boolean {
     if (this.isOpenLeader()) return true;
     const leader = this.#agent.dataLeader;
@@ -103,7 +127,7 @@ export class AgentView implements View {
   }
 
   samples(): readonly Sample[] {
-    const { shard, group, clients } = this.#agent;
+    const { shard, group, clients, disk } = this.#agent;
     const stats = clients.stats();
     const counts = group?.snapshotCounts;
     const held = (group?.strong.hold?.heldBytes ?? 0) + stats.heldBytes;
@@ -131,6 +155,9 @@ export class AgentView implements View {
       counter('connections_total', 'client connections accepted', stats.connectionsTotal),
       counter('rejected_total', 'client connections over the bound', stats.rejectedTotal),
       counter('log_syncs_total', 'syncs of the log', shard?.syncs ?? 0),
+      counter('disk_syncs_total', 'syncs of all files, by fdatasync', disk.syncs.count),
+      counter('disk_sync_seconds_total', 'time that these took', disk.syncs.msTotal / 1000),
+      gauge('disk_sync_max_seconds', 'the longest since the start', disk.syncs.msMax / 1000),
       counter('snapshots_taken_total', 'snapshots of the own server', counts?.taken ?? 0),
       counter('snapshots_fetched_total', 'snapshots fetched from peers', counts?.fetched ?? 0),
       counter('server_lives_total', 'times the server was started', group?.strong.life ?? 0),

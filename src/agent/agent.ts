@@ -6,8 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import type { Duplex } from 'node:stream';
 import type { NodeId } from '../core/scalars.ts';
-import { httpToken } from '../doors/access.ts';
-import { HttpDoor } from '../doors/http/server.ts';
+import type { PodLabel } from '../io/discovery/pod-label.ts';
 import { Mesh } from '../io/peers/mesh.ts';
 import type { LocatedServer } from '../io/server/locate.ts';
 import { RealDisk } from '../io/storage/disk.ts';
@@ -29,8 +28,10 @@ import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { openDataGroup } from './open-groups.ts';
 import { OwnDiscovery } from './own-discovery.ts';
+import { OwnDoors } from './own-doors.ts';
 import { OwnIdentity } from './own-identity.ts';
 import { announcedAt, introductionOf } from './own-introduction.ts';
+import { labelledRole, ownPodLabel } from './own-label.ts';
 import { findOwnProgram, programVersion } from './own-program.ts';
 import type { OwnServer } from './own-server.ts';
 import { handOverFirst } from './planned-stop.ts';
@@ -62,10 +63,11 @@ export class Agent {
   /** Null for a witness. */
   #located: LocatedServer | null = null;
   #lock: DirectoryLock | null = null;
-  #http: HttpDoor | null = null;
+  #doors: OwnDoors | null = null;
+  #podLabel: PodLabel | null = null;
   #opened: OpenedGroup | null = null;
   #ticker: Ticker | null = null;
-  readonly #disk = new RealDisk();
+  readonly disk = new RealDisk();
   #isStopping = false;
   #isRemoved = false;
 
@@ -165,7 +167,7 @@ export class Agent {
     if (!locked.ok) throw locked.error;
     this.#lock = locked.lock;
     const path = `${config.dir}/identity`;
-    this.#identity = await OwnIdentity.open(this.#disk, path, config.name, config.node);
+    this.#identity = await OwnIdentity.open(this.disk, path, config.name, config.node);
     const { now } = this.#identity;
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
@@ -181,12 +183,13 @@ export class Agent {
       });
     this.#mesh = this.#buildMesh();
     this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
-    this.#http = this.#buildHttp();
+    this.#doors = new OwnDoors({ config, view: this.view, orders: this.orders, journal });
     // The group is opened as soon as peers are heard: the threads must be there by then.
     await this.clients.open();
     this.#isRemoved = now.phase === 'removed';
     if (!this.#isRemoved) await this.#mesh.start();
-    await this.#http.start();
+    await this.#doors.start();
+    this.#podLabel = ownPodLabel({ journal, onFatal: (error) => this.onFatal(error) });
     if (!this.#isRemoved) {
       this.#ticker = new Ticker(
         LIMITS,
@@ -194,6 +197,7 @@ export class Agent {
         (ms) => journal.warn('agent.stalled', { ms }),
       );
       this.membership.start();
+      this.discovery.followRecord((expected) => this.membership.expects(expected));
       this.discovery.follow((all) => this.#addresses.setCandidates(all));
     }
     journal.info('agent.started', {
@@ -216,7 +220,8 @@ export class Agent {
     this.shard?.stop();
     this.#assembly?.stop();
     await this.clients.stop();
-    await this.#http?.stop();
+    await this.#doors?.stop();
+    await this.#podLabel?.stop();
     await this.#mesh?.stop();
     await this.discovery.stop();
     await this.#built?.server.end();
@@ -237,7 +242,9 @@ export class Agent {
       introduction: () => introductionOf(config, this.serverVersion, this.discovery.ownAddress),
       nodesExpected: this.discovery.nodesExpected,
       announce: () => this.announce(),
+      claim: (deployment, done) => this.discovery.claim(deployment, done),
       joined: () => {
+        this.discovery.claim(this.membership.hello.deployment, null);
         this.#openGroups().catch((error: Error) => this.onFatal(error));
       },
       peerFound: (peer, hello) => {
@@ -313,7 +320,7 @@ export class Agent {
     const { config, journal, membership } = this;
     return new Assembly({
       config,
-      disk: this.#disk,
+      disk: this.disk,
       identity,
       membership,
       mesh,
@@ -333,6 +340,7 @@ export class Agent {
     if (this.#isRemoved || this.#isStopping) return;
     this.#isRemoved = true;
     this.journal.warn('membership.removed', { directory: this.identity.now.directory });
+    this.#podLabel?.want('removed');
     this.#ticker?.stop();
     this.route.endReign('this node was removed');
     this.route.setLeader(null);
@@ -345,23 +353,10 @@ export class Agent {
   readonly orders = new AgentOrders(this);
   readonly view = new AgentView(this);
 
-  #buildHttp(): HttpDoor {
-    const { config, journal } = this;
-    return new HttpDoor({
-      view: this.view,
-      orders: this.orders,
-      host: config.bind.http,
-      port: config.ports.http,
-      token: config.secret === null ? null : httpToken(config.secret),
-      journal,
-    });
-  }
-
   async #openGroups(): Promise<void> {
     if (this.shard !== null || this.#isStopping) return;
-    const { config, identity, membership, mesh, route, clients, journal } = this;
+    const { config, disk, identity, membership, mesh, route, clients, journal } = this;
     const fatal = (error: Error) => this.onFatal(error);
-    const disk = this.#disk;
     const directory = `${config.dir}/data0`;
     const open = { disk, directory, identity, journal, onFailure: fatal };
     const files = await openDataGroup(open, config.logLimitBytes);
@@ -379,11 +374,13 @@ export class Agent {
   }
 
   #tick(): void {
+    this.membership.tick();
     this.shard?.tick();
     this.assembly.tick();
     this.clients.tick();
     this.settings?.tick();
     this.route.tick();
+    this.#podLabel?.want(labelledRole(this));
   }
 }
 

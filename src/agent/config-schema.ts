@@ -24,6 +24,11 @@ const port = text
   .transform(Number)
   .refine((n) => n >= 1 && n <= 65_535);
 
+/** `none` switches it off. */
+function orNone<T extends z.ZodType>(schema: T) {
+  return z.union([z.literal('none').transform(() => null), schema]);
+}
+
 /** `host:port`, an IPv6 host in brackets. */
 export function parseAddress(given: string): { host: string; port: number } | null {
   const [, hostText = '', portText = ''] = /^(\[[^\]]*\]|[^:]*):(\d{1,5})$/.exec(given) ?? [];
@@ -126,6 +131,8 @@ export const SHAPES = {
   'peer-port': shape(port, 'not a port', PORT),
   'http-port': shape(port, 'not a port', PORT),
   'local-port': shape(port, 'not a port', PORT),
+  'sentinel-port': shape(orNone(port), 'not a port', `${PORT}, or none`),
+  'sentinel-alias': shape(orNone(name), 'not a name', `${NAME}; or none`),
   bind: shape(host, 'not an address', 'give one address of this machine without a port'),
   announce: shape(host, 'not a host', 'give a host name or address without a port'),
   'secret-file': shape(path, 'not a path', 'give a file'),

@@ -94,11 +94,23 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     forgetAfterMs: 600_000,
     reads: 'leader',
     localPort: null,
+    sentinelPort: 26_379,
+    sentinelAlias: 'mymaster',
     relayThreads: 0,
     logLevel: 'info',
   });
   equal(provenance.get('dir'), '--dir (flag)');
   equal(provenance.get('port'), undefined);
+});
+
+test('loadConfig: the door for clients that know Sentinel, and its second name', () => {
+  const { sentinelPort, sentinelAlias } = loaded({ sentinelPort: '5', sentinelAlias: 'main' });
+  deepEqual([sentinelPort, sentinelAlias], [5, 'main']);
+  const off = loaded({ sentinelPort: 'none' }, { ALTHING_SENTINEL_ALIAS: 'none' });
+  deepEqual([off.sentinelPort, off.sentinelAlias], [null, null]);
+  match(issuesOf({ sentinelPort: 'off' }).join(), /--sentinel-port .* is not a port; .* or none/);
+  match(issuesOf({ sentinelAlias: 'a b' }).join(), /--sentinel-alias .* is not a name/);
+  match(issuesOf({ httpPort: '26379' }).join(), /--sentinel-port .* are not 4 different ports/);
 });
 
 test('loadConfig: the level of the journal, in any case', () => {
@@ -235,7 +247,7 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
     ['a peer named twice', [{ peers: '127.0.0.1:1,127.0.0.1:1' }], /names an address twice/],
     ['a port too high', [{ port: '65536' }], /^--port \(flag\): "65536" is not a port; give/],
     ['a port of words', [{}, { ALTHING_PORT: 'x' }], /^ALTHING_PORT \(environment\): "x" is not/],
-    ['one port twice', [{ port: '8379' }], /are not three different ports/],
+    ['one port twice', [{ port: '8379' }], /are not 4 different ports/],
     ['a bad node name', [{ node: '-a' }], /^--node \(flag\): "-a" is not a name/],
     ['a name of 64', [{ name: 'a'.repeat(64) }], /^--name \(flag\): .* at most 63/],
     ['a tiny log', [{ logLimit: '1kb' }], /^--log-limit \(flag\): "1kb" is not a size/],

@@ -27,6 +27,10 @@ export interface NodeConfig {
   readonly ports: { readonly client: number; readonly peers: number; readonly http: number };
   /** Where the server itself listens, for reads, while it follows; null: nowhere. */
   readonly localPort: number | null;
+  /** For clients that know Sentinel; null: there is none. */
+  readonly sentinelPort: number | null;
+  /** What they may call the primary, beside the deployment's name; null: nothing else. */
+  readonly sentinelAlias: string | null;
   /** The host that others and clients use, IPv6 in brackets; null when none was given. */
   readonly announce: string | null;
   /** `host:port` of every node, this one perhaps included, IPv6 in brackets. */
@@ -69,6 +73,9 @@ export type ConfigResult =
 
 const NAME_DEFAULT = 'althing';
 const PORTS_DEFAULT = { client: 6379, peers: 7379, http: 8379 };
+const SENTINEL_PORT_DEFAULT = 26_379;
+/** What Sentinel's own documents call it, and many clients by default. */
+const SENTINEL_ALIAS_DEFAULT = 'mymaster';
 const LOG_LIMIT_BYTES_DEFAULT = 64 * 1024 * 1024;
 const NODE_NAME_LENGTH_MAX = 63;
 /** For what no single place is to blame. */
@@ -90,7 +97,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...gathered.issues,
     ...credentials.issues,
     ...missing(gathered),
-    ...refusedPorts(ports, values['local-port']),
+    ...refusedPorts(ports, values),
     ...refusedSources(gathered, discover, input.environment),
     ...refusedExposure(gathered, discover, credentials),
     ...refusedThreads(gathered, input),
@@ -104,6 +111,8 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     bind,
     ports,
     localPort: values['local-port'] ?? null,
+    sentinelPort: given(values['sentinel-port'], SENTINEL_PORT_DEFAULT),
+    sentinelAlias: given(values['sentinel-alias'], SENTINEL_ALIAS_DEFAULT),
     announce: values.announce ?? null,
     peers: values.peers ?? [],
     discover,
@@ -116,8 +125,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ephemeral: values.ephemeral ?? false,
     witness: values.witness ?? false,
     zone: values.zone ?? '',
-    forgetAfterMs:
-      values['forget-after'] === undefined ? FORGET_AFTER_MS_DEFAULT : values['forget-after'],
+    forgetAfterMs: given(values['forget-after'], FORGET_AFTER_MS_DEFAULT),
     reads: values.reads ?? 'leader',
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
     leaseReads: values['lease-reads'] ?? false,
@@ -128,6 +136,11 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ),
   };
   return { ok: true, config, warnings: [...credentials.warnings, ...doubts(config)] };
+}
+
+/** Null is a value: it was switched off. */
+function given<T>(value: T | undefined, otherwise: T): T {
+  return value === undefined ? otherwise : value;
 }
 
 /**
@@ -244,14 +257,22 @@ function refusedWitness({ values, places }: Gathered): ConfigIssue[] {
   ];
 }
 
-function refusedPorts(ports: NodeConfig['ports'], localPort?: number): ConfigIssue[] {
-  const all = [...Object.values(ports), ...(localPort === undefined ? [] : [localPort])];
-  if (new Set(all).size === all.length) return [];
+function refusedPorts(ports: NodeConfig['ports'], values: SettingValues): ConfigIssue[] {
+  const sentinel = given(values['sentinel-port'], SENTINEL_PORT_DEFAULT);
+  const named: [flag: string, port: number | null | undefined][] = [
+    ['--port', ports.client],
+    ['--peer-port', ports.peers],
+    ['--http-port', ports.http],
+    ['--sentinel-port', sentinel],
+    ['--local-port', values['local-port']],
+  ];
+  const used = named.flatMap(([flag, port]) => (port == null ? [] : [{ flag, port }]));
+  if (new Set(used.map(({ port }) => port)).size === used.length) return [];
   return [
     {
-      path: `--port, --peer-port, --http-port${localPort === undefined ? '' : ', --local-port'}`,
+      path: used.map(({ flag }) => flag).join(', '),
       source: 'rule',
-      text: `${all.join(', ')} are not ${all.length === 3 ? 'three' : 'four'} different ports`,
+      text: `${used.map(({ port }) => port).join(', ')} are not ${used.length} different ports`,
       todo: 'give each its own',
     },
   ];

@@ -6,7 +6,9 @@ import { networkInterfaces } from 'node:os';
 import { isLoopback } from '../doors/access.ts';
 import type { SourceView } from '../doors/view.ts';
 import { Discovery } from '../io/discovery/discovery.ts';
-import { kubernetesPlace } from '../io/discovery/kubernetes-api.ts';
+import { FoundingRecord } from '../io/discovery/founding-record.ts';
+import { KubernetesApi, kubernetesPlace } from '../io/discovery/kubernetes-api.ts';
+import { DISCOVERY_LIMITS } from '../io/discovery/limits.ts';
 import { ownCandidate } from '../io/discovery/own-candidate.ts';
 import type { PeerAddresses } from '../io/discovery/peers.ts';
 import { sourceLabel } from '../io/discovery/specification.ts';
@@ -15,6 +17,7 @@ import type { NodeConfig } from './config.ts';
 import { nodesExpected } from './config-discovery.ts';
 import type { Journal } from './journal.ts';
 import { findOwnAddress } from './own-address.ts';
+import { OwnRecord } from './own-record.ts';
 
 /** A start waits so long for sources: one that is late names this node's address later. */
 const FIRST_MS_MAX = 2_000;
@@ -30,6 +33,8 @@ export class OwnDiscovery {
   readonly #node: Node;
   /** Null where nothing but the typed list is given. */
   readonly #discovery: Discovery | null;
+  /** Of the founding; null outside of a pod, and where pods are not asked for. */
+  readonly record: OwnRecord | null;
   /** This node's entry of the typed list; what a source names is found out beside it. */
   #listed: string | null = null;
   #found: string | null = null;
@@ -38,6 +43,7 @@ export class OwnDiscovery {
   constructor(config: NodeConfig, journal: Journal, node: Node) {
     this.#config = config;
     this.#node = node;
+    this.record = buildRecord(config, journal, node);
     if (config.discover.length === 0) {
       this.#discovery = null;
       return;
@@ -72,6 +78,7 @@ export class OwnDiscovery {
   get nodesExpected(): number | null {
     const { joinsOnly, expect, discover, peers } = this.#config;
     const { size } = new Set(peers);
+    if (this.record?.mayFound === false) return null;
     return joinsOnly ? null : nodesExpected(expect, discover, this.#listed ? size : size + 1);
   }
 
@@ -91,6 +98,17 @@ export class OwnDiscovery {
     this.#changed();
   }
 
+  /** As `OwnRecord.claim`; where there is no record nothing holds a founding up. */
+  claim(deployment: string, done: (() => void) | null): void {
+    if (this.record === null) done?.();
+    else this.record.claim(deployment, done);
+  }
+
+  /** Calls `tell` whenever the record changes how many found. */
+  followRecord(tell: (nodesExpected: number | null) => void): void {
+    this.record?.start(() => tell(this.nodesExpected));
+  }
+
   learn(addresses: PeerAddresses): void {
     this.#discovery?.learn(addresses).catch((error: Error) => this.#node.onFatal(error));
   }
@@ -101,6 +119,7 @@ export class OwnDiscovery {
 
   async stop(): Promise<void> {
     this.#tell = null;
+    await this.record?.stop();
     await this.#discovery?.stop();
   }
 
@@ -118,4 +137,19 @@ export class OwnDiscovery {
     const { ports } = this.#config;
     return ownCandidate(candidates, ports.peers, networkInterfaces())?.text ?? null;
   }
+}
+
+function buildRecord(config: NodeConfig, journal: Journal, node: Node): OwnRecord | null {
+  const source = config.discover.find(({ kind }) => kind === 'kubernetes');
+  const place = kubernetesPlace(process.env);
+  if (source?.kind !== 'kubernetes' || place === null) return null;
+  const ports = systemPorts();
+  const { namespace } = source;
+  const options = { name: config.name, namespace, limits: DISCOVERY_LIMITS };
+  return new OwnRecord({
+    record: new FoundingRecord(new KubernetesApi(place, ports), options),
+    clock: ports.clock,
+    warn: (event, facts) => journal.warn(event, facts),
+    fatal: (error) => node.onFatal(error),
+  });
 }

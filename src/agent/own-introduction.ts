@@ -9,7 +9,7 @@ export function introductionOf(
   serverVersion: string,
   ownAddress: string | null,
 ): Introduction {
-  const { leaseReads, name, zone, ephemeral, witness } = config;
+  const { leaseReads, name, zone, ephemeral, witness, sentinelPort } = config;
   return {
     leaseReads,
     name,
@@ -20,14 +20,25 @@ export function introductionOf(
     zone,
     ephemeral,
     ...(witness ? { witness } : {}),
+    ...(sentinelPort === null
+      ? {}
+      : { sentinelAddress: `${announcedHost(config, 'http', ownAddress)}:${sentinelPort}` }),
   };
 }
 
 /** Where others reach what listens here. */
 export function announcedAt(
-  { announce, bind, ports }: NodeConfig,
+  config: NodeConfig,
   door: keyof NodeConfig['ports'],
   ownAddress: string | null,
 ): string {
-  return `${announce ?? reachableHost(bind[door], ownAddress)}:${ports[door]}`;
+  return `${announcedHost(config, door, ownAddress)}:${config.ports[door]}`;
+}
+
+function announcedHost(
+  { announce, bind }: NodeConfig,
+  door: keyof NodeConfig['ports'],
+  ownAddress: string | null,
+): string {
+  return announce ?? reachableHost(bind[door], ownAddress);
 }

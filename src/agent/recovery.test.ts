@@ -51,7 +51,7 @@ async function survivor(t: TestContext): Promise<string> {
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const charter = charterOf('orders', MEMBERS);
   await save(directory, {
-    ...{ format: 1, name: 'orders', node: 'n1', directory: MEMBERS[0]?.directory ?? '' },
+    ...{ name: 'orders', node: 'n1', directory: MEMBERS[0]?.directory ?? '' },
     ...{ incarnation: 4, phase: 'member', charter, logCreated: true, controlCreated: true },
     deployment: 'd'.repeat(32),
     peers: {},

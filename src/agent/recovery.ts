@@ -86,9 +86,9 @@ class OwnRecovery implements Recovery {
     await files.close();
     const charter = charterOf(identity.name, [self]);
     const deployment = deploymentIdOf(charter, sha256Hex);
-    const { format, name, node } = identity;
+    const { name, node } = identity;
     await save(disk, path, {
-      ...{ format, name, node, directory, charter, deployment },
+      ...{ name, node, directory, charter, deployment },
       incarnation: 0,
       phase: 'member',
       logCreated: true,

@@ -69,7 +69,7 @@ function roleOf(agent: Agent, node: NodeId): Member['role'] {
   return memberOf(assembly.state, node) === null ? 'starting' : 'spare';
 }
 
-function addressOf({ membership, assembly, clientAddress }: Agent, node: NodeId): string {
+export function addressOf({ membership, assembly, clientAddress }: Agent, node: NodeId): string {
   if (node === membership.id) return clientAddress;
   return (
     membership.up.get(node)?.clientAddress ??
@@ -78,7 +78,7 @@ function addressOf({ membership, assembly, clientAddress }: Agent, node: NodeId)
   );
 }
 
-function lagOf({ shard, group, membership }: Agent, node: NodeId): number | null {
+export function lagOf({ shard, group, membership }: Agent, node: NodeId): number | null {
   if (shard === null) return null;
   const committed = shard.committedOffset;
   if (node === membership.id)

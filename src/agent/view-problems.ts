@@ -40,6 +40,8 @@ function removed({ config }: Agent): Problem[] {
 
 function notFounded({ config, membership, route, discovery }: Agent): Problem[] {
   if (route.leaderlessMs < LEADERLESS_MS_MAX) return [];
+  const recorded = discovery.record?.problems(config.name) ?? [];
+  if (recorded.length > 0) return recorded;
   const places = discovery.places.join(', ') || 'nowhere but here';
   const { nodesExpected } = discovery;
   const failing = discovery.status().flatMap(({ lastError }) => lastError?.text ?? []);

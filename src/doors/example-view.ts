@@ -1,6 +1,7 @@
 /** A View and Orders with settable answers, for the tests of the doors. */
 import type { SpecChange } from '../core/control/spec.ts';
 import type { OrderResult, Orders } from './orders.ts';
+import type { DataNode, Topology } from './topology.ts';
 import type { AssemblyView, PeerList, Sample, Status, View } from './view.ts';
 
 export const EXAMPLE_STATUS: Status = {
@@ -16,7 +17,7 @@ export const EXAMPLE_STATUS: Status = {
   relayThreads: 0,
   server: { pid: 101, version: '7.0.15' },
   offsets: { executed: 5_000, committed: 4_900, applied: 4_900 },
-  log: { bytes: 2_000_000 },
+  log: { bytes: 2_000_000, entries: 40, last: 140, committed: 139, applied: 138 },
   snapshot: { bytes: 300, offset: 1_000 },
   control: { role: 'leader', leader: 'a', term: 3, voters: ['a', 'b', 'c'] },
   spec: {
@@ -73,8 +74,31 @@ const EXAMPLE_ASSEMBLY: AssemblyView = {
   ],
 };
 
+function exampleData(id: string, port: number): DataNode {
+  return { id, host: '10.0.0.1', port, isUp: true, isLevel: true, offset: 4_900 };
+}
+
+export const EXAMPLE_TOPOLOGY: Topology = {
+  name: 'shop',
+  epoch: 7,
+  primary: exampleData('a@00', 6379),
+  replicas: [exampleData('b@01', 6380), exampleData('c@02', 6381)],
+  self: { id: 'a@00', host: '10.0.0.1', port: 26379, isUp: true },
+  others: [
+    { id: 'b@01', host: '10.0.0.1', port: 26380, isUp: true },
+    { id: 'c@02', host: '10.0.0.1', port: 26381, isUp: true },
+  ],
+  quorum: 2,
+  voters: 3,
+  votersUp: 3,
+  downAfterMs: 1_500,
+  failoverMs: 8_000,
+  serverVersion: '7.0.15',
+};
+
 export class ExampleView implements View {
   current: Status = EXAMPLE_STATUS;
+  currentTopology: Topology = EXAMPLE_TOPOLOGY;
   ready = true;
   open = true;
   healthy = true;
@@ -91,6 +115,9 @@ export class ExampleView implements View {
     const { name, deployment, node } = this.current;
     const own = { node, peerAddress: '127.0.0.1:7379', httpAddress: '127.0.0.1:8379' };
     return { name, deployment, peers: [own] };
+  }
+  topology(): Topology {
+    return this.currentTopology;
   }
   isReady(): boolean {
     return this.ready;

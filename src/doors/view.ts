@@ -2,6 +2,7 @@
 
 import type { Decision, MemberFacts } from '../core/control/state.ts';
 import type { ReadsMode } from '../core/reads-mode.ts';
+import type { Topology } from './topology.ts';
 
 /**
  * In the data group: `learner` gets everything and does not vote, `witness` votes and has no
@@ -63,7 +64,17 @@ export interface Status {
     readonly committed: number;
     readonly applied: number;
   };
-  readonly log: { readonly bytes: number };
+  /**
+   * Its size on disk, the entries that it holds, and the index of the last one: held, committed,
+   * and applied to this node's server (0 for a witness, and while the server is behind the log).
+   */
+  readonly log: {
+    readonly bytes: number;
+    readonly entries: number;
+    readonly last: number;
+    readonly committed: number;
+    readonly applied: number;
+  };
   readonly snapshot: { readonly bytes: number; readonly offset: number };
   readonly control: {
     readonly role: ControlRole;
@@ -163,6 +174,8 @@ export interface View {
   /** Who is a member, and what was decided and why. */
   assembly(): AssemblyView;
   peers(): PeerList;
+  /** Who serves the data, and where. */
+  topology(): Topology;
   /** True when clients can be served through this node now: open leader, or a path to one. */
   isReady(): boolean;
   /** True when this node is leader and open to clients. */

@@ -50,6 +50,8 @@ export interface DeploymentOptions {
   readonly server?: string;
   /** Peers without a secret speak in the clear, on loopback. */
   readonly isPlain?: boolean;
+  /** Agents of the test's own answer clients that know Sentinel. */
+  readonly hasSentinel?: boolean;
   /** A program and its first arguments, before the agent's own: of one node, by its index. */
   readonly wrap?: (index: number) => readonly string[];
   /** Over the environment of the test, for the agent of one node and what it starts. */
@@ -123,6 +125,11 @@ export class Deployment {
     return this.basePort + 2_000 + i;
   }
 
+  /** Within the claimed step, and below where the kernel takes its own ports from. */
+  sentinelPort(i: number): number {
+    return this.basePort + 9 + i;
+  }
+
   nodeDir(i: number): string {
     return join(this.dir, `node${i + 1}`);
   }
@@ -145,6 +152,7 @@ export class Deployment {
       this.basePort,
       '--dir',
       this.dir,
+      '--no-sentinel',
       ...THREAD_FLAGS,
     ];
     const child = spawn(
@@ -193,7 +201,7 @@ export class Deployment {
   }
 
   #agentFlags(i: number): string[] {
-    const { server, isPlain } = this.#options;
+    const { server, isPlain, hasSentinel } = this.#options;
     const secret = join(this.dir, 'secret');
     writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'a' });
     const [first = ''] = readFileSync(secret, 'utf8').split('\n');
@@ -204,6 +212,7 @@ export class Deployment {
       ...['--name', 'trial', '--node', `node${i + 1}`, '--dir', this.nodeDir(i)],
       ...['--peers', peers, '--port', String(this.port(i)), '--bind', '127.0.0.1'],
       ...['--peer-port', String(this.peerPort(i)), '--http-port', String(this.httpPort(i))],
+      ...['--sentinel-port', hasSentinel ? String(this.sentinelPort(i)) : 'none'],
       ...THREAD_FLAGS,
       ...(isPlain ? [] : ['--secret-file', secret]),
       ...(server === undefined ? [] : ['--server', server]),

@@ -1,7 +1,8 @@
 /**
- * A stand-in for the Kubernetes API server, as far as pods are listed and watched: TLS with a CA of
- * its own, bearer tokens, permissions by verb, label and field selectors, pages, resource versions
- * that are forgotten (410), bookmarks, time limits, and JSON lines cut anywhere into chunks.
+ * A stand-in for the Kubernetes API server, as far as pods are listed, watched and labelled, and
+ * ConfigMaps read and created: TLS with a CA of its own, bearer tokens, permissions by verb, label
+ * and field selectors, pages, resource versions that are forgotten (410), bookmarks, time limits,
+ * merge patches, and JSON lines cut anywhere into chunks.
  *
  * Shapes and texts are those of the real one (API concepts: "Efficient detection of changes",
  * "410 Gone responses", "Retrieving large results sets in chunks").
@@ -45,12 +46,14 @@ export class KubernetesStandIn {
   /** Holds `token`, `ca.crt` and `namespace`, as a pod finds them. */
   readonly accountDir = mkdtempSync(join(tmpdir(), 'k8s-'));
   /** Verbs that the service account has. */
-  readonly allowed = new Set(['list', 'watch']);
+  readonly allowed = new Set(['list', 'watch', 'get', 'create']);
   /** How it says that a version is forgotten: both occur. */
   goneAs: 'status' | 'event' = 'event';
   hasBookmarks = true;
   /** Every question, as `verb status`. */
   readonly asked: string[] = [];
+  /** By name: what is in `data`. */
+  readonly configMaps = new Map<string, unknown>();
   readonly #server: Server;
   readonly #pods = new Map<string, Pod>();
   readonly #watches = new Set<Watching>();
@@ -144,14 +147,56 @@ export class KubernetesStandIn {
     writeFileSync(join(this.accountDir, 'token'), token);
   }
 
+  labelsOf(name: string): Readonly<Record<string, string>> {
+    return this.#pods.get(name)?.metadata.labels ?? {};
+  }
+
+  /** A merge patch of one pod's labels. */
+  async #patch(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    let text = '';
+    for await (const chunk of request) text += String(chunk);
+    const name = url.pathname.split('/').at(-1) ?? '';
+    const path = url.pathname.slice(0, -name.length - 1);
+    const pod = this.#pods.get(name);
+    const isMerge = request.headers['content-type'] === 'application/merge-patch+json';
+    const refusal =
+      this.#forbids(request, path, 'patch') ??
+      (isMerge ? null : statusOf(415, 'UnsupportedMediaType', 'the body is no known patch')) ??
+      (pod === undefined ? statusOf(404, 'NotFound', `pods "${name}" not found`) : null);
+    response.on('close', () => this.asked.push(`patch ${response.statusCode}`));
+    response.writeHead(refusal?.code ?? 200, { 'content-type': 'application/json' });
+    if (refusal !== null || pod === undefined) {
+      response.end(JSON.stringify(refusal));
+      return;
+    }
+    const { metadata } = JSON.parse(text) as { metadata: Pick<Pod['metadata'], 'labels'> };
+    const labels = { ...pod.metadata.labels, ...metadata.labels };
+    this.#version += 1;
+    const resourceVersion = String(this.#version);
+    const after = { ...pod, metadata: { ...pod.metadata, labels, resourceVersion } };
+    this.#pods.set(name, after);
+    this.#happened({ version: this.#version, before: pod, after });
+    response.end(JSON.stringify(after));
+  }
+
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '', 'https://api');
+    if (request.method === 'PATCH') {
+      void this.#patch(request, response, url);
+      return;
+    }
+    const [, name] =
+      /^\/api\/v1\/namespaces\/shop\/configmaps(?:\/(.+))?$/.exec(url.pathname) ?? [];
+    if (url.pathname.includes('/configmaps')) {
+      this.#answerConfigMap(request, response, name);
+      return;
+    }
     const query = url.searchParams;
     const verb = query.get('watch') === '1' ? 'watch' : 'list';
     response.on('close', () => this.asked.push(`${verb} ${response.statusCode}`));
     const matches = selecting(query);
     const refusal =
-      this.#forbids(request, url, verb) ??
+      this.#forbids(request, url.pathname, verb) ??
       (matches === null ? statusOf(400, 'BadRequest', 'unable to parse requirement') : null) ??
       (verb === 'list' ? this.#expired(Number(query.get('continue')?.split('-')[0])) : null) ??
       (verb === 'watch' && this.goneAs === 'status' ? this.#expired(versionOf(query)) : null);
@@ -162,7 +207,40 @@ export class KubernetesStandIn {
     else this.#watch(query, { matches, response });
   }
 
-  #forbids({ headers }: IncomingMessage, { pathname }: URL, verb: string): Status | null {
+  #answerConfigMap(request: IncomingMessage, response: ServerResponse, name = ''): void {
+    const verb = request.method === 'POST' ? 'create' : 'get';
+    response.on('close', () => this.asked.push(`${verb} ${response.statusCode}`));
+    const say = (code: number, body: object): void => {
+      response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+    const refuse = (status: Status): void => say(status.code, status);
+    let text = '';
+    request.on('data', (piece: Buffer) => {
+      text += piece.toString();
+    });
+    request.on('end', () => {
+      if (request.headers.authorization !== `Bearer ${this.#token}`)
+        return refuse(statusOf(401, 'Unauthorized', 'Unauthorized'));
+      if (!this.allowed.has(verb)) {
+        const what = `cannot ${verb} resource "configmaps" in API group "" in the namespace "shop"`;
+        const words = `configmaps is forbidden: User "${ACCOUNT}" ${what}`;
+        return refuse(statusOf(403, 'Forbidden', words));
+      }
+      if (verb === 'get') {
+        if (this.configMaps.has(name)) return say(200, { data: this.configMaps.get(name) });
+        return refuse(statusOf(404, 'NotFound', `configmaps "${name}" not found`));
+      }
+      const { metadata, data } = JSON.parse(text) as { metadata: { name: string }; data: unknown };
+      if (this.configMaps.has(metadata.name))
+        return refuse(
+          statusOf(409, 'AlreadyExists', `configmaps "${metadata.name}" already exists`),
+        );
+      this.configMaps.set(metadata.name, data);
+      return say(201, { metadata, data });
+    });
+  }
+
+  #forbids({ headers }: IncomingMessage, pathname: string, verb: string): Status | null {
     if (headers.authorization !== `Bearer ${this.#token}`)
       return statusOf(401, 'Unauthorized', 'Unauthorized');
     if (this.allowed.has(verb) && pathname === '/api/v1/namespaces/shop/pods') return null;

@@ -92,6 +92,25 @@ test('Q62, Q63: every node tells who leads, in which term, and where each of the
   assert.match(version, /^\d+\.\d+\.\d+/);
 });
 
+test('Q63: every connection to a peer that is made or lost is a line of the journal', async () => {
+  const lost = await aFollower();
+  const others = deployment.indices.filter((i) => i !== lost);
+  const told = (event: string) => (i: number) => {
+    const lines = deployment.log(i).split('\n');
+    const ofIt = (line: string) => line.includes(event) && line.includes(`"node${lost + 1}@`);
+    return lines.filter(ofIt).length;
+  };
+  const [made, ended] = [others.map(told('peer.up')), others.map(told('peer.down'))];
+  assert.ok(made.every((count) => count > 0));
+  await deployment.stopNode(lost, 'SIGKILL');
+  const isMore = (event: string, before: readonly number[]) => async () =>
+    others.every((i, at) => told(event)(i) > (before[at] ?? 0));
+  await until('all tell that it is lost', STEP_MS, isMore('peer.down', ended));
+  deployment.startNode(lost);
+  await until('all tell that it is back', STEP_MS, isMore('peer.up', made));
+  await deployment.ready();
+});
+
 test('Q64: what is committed is never ahead of the leader, nor a follower of what is committed', async (t) => {
   const leader = await deployment.leader();
   const writer = new Writer(t, deployment.ports, 'q64');
@@ -120,6 +139,32 @@ test('Q14, Q66: syncs, and what is passed through, are counted', async () => {
   assert.ok((await deployment.metric(leader, 'althing_clients_passed_through')) >= 1);
   assert.equal(await deployment.metric(follower, 'althing_clients_waiting'), 0);
   wire.close();
+});
+
+test('Q64: places in the log are in order at every look, and syncs have their times', async (t) => {
+  const writer = new Writer(t, deployment.ports, 'q64places');
+  writer.start();
+  const looks = deployment.indices.map(() => 0);
+  for (let look = 0; look < LOOKS; look++) {
+    for (const i of deployment.indices) {
+      const { bytes, entries, last, committed, applied } = (await deployment.status(i)).log;
+      assert.ok(applied <= committed && committed <= last, `${applied} ${committed} ${last}`);
+      assert.ok(bytes > 0 && entries > 0 && entries <= last, `${bytes} ${entries} ${last}`);
+      looks[i] = Math.max(looks[i] ?? 0, applied);
+    }
+    await sleep(10);
+  }
+  await writer.stop();
+  assert.ok(looks.every((applied) => applied > 0));
+  for (const i of deployment.indices) {
+    // In this order: what is asked for later may only be more.
+    const ofLog = await deployment.metric(i, 'althing_log_syncs_total');
+    const max = await deployment.metric(i, 'althing_disk_sync_max_seconds');
+    const total = await deployment.metric(i, 'althing_disk_sync_seconds_total');
+    const count = await deployment.metric(i, 'althing_disk_syncs_total');
+    assert.ok(ofLog > 0 && count >= ofLog, `${count} ${ofLog}`);
+    assert.ok(max > 0 && max <= total, `${max} ${total}`);
+  }
 });
 
 test('Q71: reads leave the log as it is', async () => {

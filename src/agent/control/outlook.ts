@@ -97,10 +97,14 @@ export function isOut(
 
 function nodeSeen(said: Said, isLeaving: boolean): NodeSeen {
   const { peerAddress, clientAddress, httpAddress, serverVersion } = said;
-  const { zone = '', ephemeral = false, witness = false } = said;
+  const { zone = '', ephemeral = false, witness = false, sentinelAddress } = said;
   const facts = { peerAddress, clientAddress, httpAddress, zone, serverVersion, ephemeral };
   return {
-    facts: witness ? { ...facts, witness } : facts,
+    facts: {
+      ...facts,
+      ...(witness ? { witness } : {}),
+      ...(sentinelAddress === undefined ? {} : { sentinelAddress }),
+    },
     isLeaving,
   };
 }

@@ -132,7 +132,6 @@ export class KeptIdentity {
 
 function newIdentity(name: string, node: string, directory: string): Identity {
   return {
-    format: 1,
     name,
     node,
     directory,

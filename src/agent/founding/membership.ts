@@ -30,14 +30,20 @@ export type Introduction = Pick<
   | 'zone'
   | 'ephemeral'
   | 'witness'
+  | 'sentinelAddress'
 >;
 
 export interface MembershipOptions {
   readonly identity: KeptIdentity;
   /** As it is now: where this node is reached may be found out late. */
   readonly introduction: () => Introduction;
-  /** Null: it only joins. */
+  /** Null: it only joins, until `expects` says something else. */
   readonly nodesExpected: number | null;
+  /**
+   * Calls `done` when it stands where no disk can lose it that this deployment was founded; never
+   * where another one was. Nobody votes in it before.
+   */
+  readonly claim: (deployment: string, done: () => void) => void;
   readonly sha256Hex: (text: string) => string;
   readonly note: Note;
   /** The own hello changed: tell every peer. */
@@ -120,6 +126,15 @@ export class Membership {
     this.#carryOut(this.#founding.step({ kind: 'started' }));
   }
 
+  /** How many found is another number now; null: this node only joins. */
+  expects(nodesExpected: number | null): void {
+    this.#carryOut(this.#founding.step({ kind: 'expects', nodesExpected }));
+  }
+
+  tick(): void {
+    this.#carryOut(this.#founding.step({ kind: 'tick' }));
+  }
+
   /** An older or another life of a directory than the one seen is a copy or a ghost (H9). */
   admit(hello: Hello, done: (refusal: Refusal | null) => void): void {
     const { identity, fatal, isRemoved } = this.#o;
@@ -180,10 +195,17 @@ export class Membership {
     }
   }
 
-  #save({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>): void {
-    const { identity, sha256Hex, fatal } = this.#o;
-    const isIn = phase === 'member' || phase === 'joined';
-    const deployment = isIn ? deploymentIdOf(charter, sha256Hex) : '';
+  #save(next: Extract<FoundingOutput, { kind: 'save' }>): void {
+    const { claim, sha256Hex } = this.#o;
+    const isIn = next.phase === 'member' || next.phase === 'joined';
+    const deployment = isIn ? deploymentIdOf(next.charter, sha256Hex) : '';
+    const keep = () => this.#keep(next, deployment);
+    if (next.phase === 'member') claim(deployment, keep);
+    else keep();
+  }
+
+  #keep({ phase, charter }: Extract<FoundingOutput, { kind: 'save' }>, deployment: string): void {
+    const { identity, fatal } = this.#o;
     identity.update(
       () => ({ phase, charter, deployment }),
       (error) => {

@@ -11,9 +11,11 @@ export interface Card extends CharterMember {
   readonly charter: Charter | null;
   /**
    * The directories with which it would found now, its own included, sorted; absent when it founds
-   * none: it only joins, or stands by what it has signed. The one thing here that is not durable.
+   * none: it only joins, or stands by what it has signed. It and `expect` are not durable.
    */
   readonly sees?: readonly string[];
+  /** The fewest with which it founds, 1 to CHARTER_MEMBERS_MAX; there exactly when `sees` is. */
+  readonly expect?: number;
 }
 
 /**

@@ -327,3 +327,22 @@ test('mismatchOf names the owner of a directory that is started under another na
   ok(problem?.text.includes('belongs to a of'));
   equal(mismatchOf({ name: NAME, self: own('a'), nodesExpected: 2, saved }), null);
 });
+
+test('founds only once it is known how many do, and no more when nobody does', () => {
+  const { founding } = begin('a', null);
+  equal(founding.card.sees, undefined);
+  deepEqual(kinds(see(founding, founder('b', 'ab'))), []);
+  deepEqual(kinds(founding.step({ kind: 'expects', nodesExpected: 2 })), ['save', 'announce']);
+  const other = begin('c', 2).founding;
+  see(other, card('d', 'empty'));
+  deepEqual(kinds(other.step({ kind: 'expects', nodesExpected: null })), []);
+  equal(other.card.sees, undefined);
+  deepEqual(kinds(see(other, founder('d', 'cd'))), []);
+});
+
+test('what it has signed counts although nobody founds any more', () => {
+  const both = charter('a', 'b');
+  const { founding } = begin('a', null, { phase: 'signed', charter: both });
+  founding.step({ kind: 'expects', nodesExpected: null });
+  deepEqual(kinds(see(founding, card('b', 'signed', both))), ['save']);
+});

@@ -32,6 +32,10 @@
  * charter, which gives it no vote. So does a wiped directory, which comes back under another id: it
  * has forgotten what the old one promised, and may not vote in its place.
  *
+ * What a charter says of a node it signs only as that. So a charter that names it wrongly (it was
+ * started as a witness after others had seen it as none) stays without its signature, as one stays
+ * whose node now only joins, or expects more. `waiting.ts` puts in words who is waited for.
+ *
  * Pure: the caller saves, announces and says who is visible. Nothing is announced before `saved`.
  */
 import { assert, unreachable } from '../../assert.ts';
@@ -47,6 +51,10 @@ import {
   memberNamed,
 } from './charter.ts';
 import { type FoundingProblem, problemsOf } from './problems.ts';
+import { waitOf } from './waiting.ts';
+
+/** Of 25 ms: five seconds. Nodes that start one after the other found within that. */
+export const FOUNDING_WAIT_TICKS = 200;
 
 export type FoundingEvent =
   /** Once, first. Who is one from an earlier life is told so in the outputs. */
@@ -54,8 +62,12 @@ export type FoundingEvent =
   /** A peer came up, or has news. `isSelf` cards (the own address in the list) are ignored. */
   | { readonly kind: 'peerSeen'; readonly card: Card; readonly isSelf?: boolean }
   | { readonly kind: 'peerGone'; readonly directory: string }
+  /** Only now it is known how many found, or that nobody does any more. */
+  | { readonly kind: 'expects'; readonly nodesExpected: number | null }
   /** The last `save` would survive a power cut. */
-  | { readonly kind: 'saved' };
+  | { readonly kind: 'saved' }
+  /** Time passes: only what is said of it depends on that. */
+  | { readonly kind: 'tick' };
 
 export type FoundingOutput =
   /** Must be durable before anything later is announced; answered by `saved`. One at a time. */
@@ -76,11 +88,15 @@ export interface FoundingOptions {
   readonly saved: { readonly phase: Phase; readonly charter: Charter } | null;
 }
 
-/** Why this directory cannot be used under this name; null when it can. Check before founding. */
+/**
+ * Why this directory cannot be used under this name, or as what it is started; null when it can.
+ * Check before founding.
+ */
 export function mismatchOf(options: FoundingOptions): FoundingProblem | null {
   const { name, self, saved } = options;
   if (saved === null || saved.phase === 'empty') return null;
   const { charter } = saved;
+  if (saved.phase === 'signed' && isOtherwiseNamed(charter, self)) return witnessChanged(self);
   const fits =
     charter.name === name &&
     (memberNamed(charter, self.node)?.directory === self.directory) === (saved.phase !== 'joined');
@@ -95,10 +111,20 @@ export function mismatchOf(options: FoundingOptions): FoundingProblem | null {
   };
 }
 
+/** The others may count on what it signed; once that is founded, it may be the one or the other. */
+function witnessChanged({ node, witness }: CharterMember): FoundingProblem {
+  const [was, is] = witness === true ? ['no witness', 'one'] : ['a witness', 'none'];
+  return {
+    code: 'WITNESS_CHANGED',
+    text: `${node} has signed a charter as ${was}, and is started as ${is}`,
+    todo: `start it ${witness === true ? 'without' : 'with'} --witness until all have signed`,
+  };
+}
+
 export class Founding {
   readonly #name: string;
   readonly #self: CharterMember;
-  readonly #nodesExpected: number | null;
+  #nodesExpected: number | null;
   /** What is durable. */
   #phase: Phase;
   #charter: Charter | null;
@@ -110,16 +136,16 @@ export class Founding {
   readonly #signatures = new Map<string, string>();
   /** As it was told last. */
   #sees = '';
+  /** Somebody is waited for, and since so many ticks. */
+  #isWaiting = false;
+  #waitTicks = 0;
   #problems: readonly FoundingProblem[] = [];
 
   constructor(options: FoundingOptions) {
     assert(mismatchOf(options) === null, 'the directory was checked to belong to this node');
-    const { nodesExpected } = options;
-    assert(nodesExpected === null || nodesExpected >= 1, 'a deployment has at least one node');
-    assert((nodesExpected ?? 1) <= CHARTER_MEMBERS_MAX, 'a charter has a bounded size');
     this.#name = options.name;
     this.#self = options.self;
-    this.#nodesExpected = options.nodesExpected;
+    this.#nodesExpected = checked(options.nodesExpected);
     this.#phase = options.saved?.phase ?? 'empty';
     this.#charter = this.#phase === 'empty' ? null : (options.saved?.charter ?? null);
   }
@@ -128,7 +154,8 @@ export class Founding {
   get card(): Card {
     const card = { ...this.#self, phase: this.#phase, charter: this.#charter };
     const sees = this.#whomItSees();
-    return sees === null ? card : { ...card, sees };
+    if (sees === null || this.#nodesExpected === null) return card;
+    return { ...card, sees, expect: this.#nodesExpected };
   }
 
   get problems(): readonly FoundingProblem[] {
@@ -138,6 +165,9 @@ export class Founding {
   step(event: FoundingEvent): FoundingOutput[] {
     const outputs: FoundingOutput[] = [];
     switch (event.kind) {
+      case 'tick':
+        if (this.#isWaiting && ++this.#waitTicks === FOUNDING_WAIT_TICKS) this.#notice(outputs);
+        return outputs;
       case 'started':
         this.#tellWhatItIs(outputs);
         break;
@@ -147,6 +177,9 @@ export class Founding {
         break;
       case 'peerGone':
         this.#visible.delete(event.directory);
+        break;
+      case 'expects':
+        this.#nodesExpected = checked(event.nodesExpected);
         break;
       case 'saved':
         this.#takeSaved(outputs);
@@ -279,6 +312,7 @@ export class Founding {
       const ours = open.filter(
         (charter) =>
           this.#isNamedIn(charter) &&
+          !isOtherwiseNamed(charter, this.#self) &&
           charter.members.length >= expected &&
           charter.members.every(({ directory }) => here.has(directory)),
       );
@@ -295,11 +329,32 @@ export class Founding {
 
   #notice(outputs: FoundingOutput[]): void {
     const cards = [...this.#visible.values()].sort((a, b) => (a.directory < b.directory ? -1 : 1));
-    const problems = problemsOf(this.card, cards, this.#nodesExpected);
+    const { card: self } = this;
+    const text = this.#charter === null ? '' : canonicalText(this.#charter);
+    const hasSigned = (directory: string) => this.#signatures.get(directory) === text;
+    const wait = waitOf({ self, cards, nodesExpected: this.#nodesExpected, hasSigned });
+    this.#isWaiting = wait !== null;
+    if (wait === null) this.#waitTicks = 0;
+    const isLong = wait !== null && this.#waitTicks >= FOUNDING_WAIT_TICKS;
+    const problems = problemsOf(self, cards, this.#nodesExpected).concat(isLong ? [wait] : []);
     if (JSON.stringify(problems) === JSON.stringify(this.#problems)) return;
     this.#problems = problems;
     outputs.push({ kind: 'problems', problems });
   }
+}
+
+function checked(nodesExpected: number | null): number | null {
+  assert(nodesExpected === null || nodesExpected >= 1, 'a deployment has at least one node');
+  assert((nodesExpected ?? 1) <= CHARTER_MEMBERS_MAX, 'a charter has a bounded size');
+  return nodesExpected;
+}
+
+/** The charter says of it that it is a witness, and it is none, or the other way round. */
+function isOtherwiseNamed(charter: Charter, self: CharterMember): boolean {
+  const named = memberNamed(charter, self.node);
+  return (
+    named?.directory === self.directory && (named.witness ?? false) !== (self.witness ?? false)
+  );
 }
 
 /** Of one round all choose the same. */

@@ -8,7 +8,9 @@ export type FoundingProblemCode =
   | 'TOO_MANY_NODES'
   | 'SEVERAL_DEPLOYMENTS'
   | 'DIRECTORY_ROLLED_BACK'
-  | 'CHARTER_STUCK';
+  | 'CHARTER_STUCK'
+  | 'FOUNDING_WAITS'
+  | 'WITNESS_CHANGED';
 
 export interface FoundingProblem {
   readonly code: FoundingProblemCode;

@@ -27,7 +27,8 @@ export function isFacts(value: unknown): value is MemberFacts {
   const facts = value as Record<string, unknown>;
   const texts = ['peerAddress', 'clientAddress', 'httpAddress', 'zone', 'serverVersion'];
   const areTexts = texts.every((name) => isText(facts[name], FACT_CHARS_MAX));
-  const { ephemeral, witness } = facts;
+  const { ephemeral, witness, sentinelAddress } = facts;
+  if (sentinelAddress !== undefined && !isText(sentinelAddress, FACT_CHARS_MAX)) return false;
   const isFlag = witness === undefined || typeof witness === 'boolean';
   return areTexts && isFlag && typeof ephemeral === 'boolean';
 }

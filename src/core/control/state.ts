@@ -31,6 +31,8 @@ export interface MemberFacts {
   readonly ephemeral: boolean;
   /** It votes and keeps the log for others, and has no server. Absent: it has one. */
   readonly witness?: boolean;
+  /** For clients that know Sentinel, `host:port`. Absent: it has no such door. */
+  readonly sentinelAddress?: string;
 }
 
 /** Of a member that has said nothing of itself yet. */
@@ -128,6 +130,7 @@ export function isSameFacts(one: MemberFacts, other: MemberFacts): boolean {
     one.zone === other.zone &&
     one.serverVersion === other.serverVersion &&
     one.ephemeral === other.ephemeral &&
-    isWitness(one) === isWitness(other)
+    isWitness(one) === isWitness(other) &&
+    one.sentinelAddress === other.sentinelAddress
   );
 }

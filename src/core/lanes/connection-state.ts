@@ -13,7 +13,7 @@
 import type { ReadsMode } from '../reads-mode.ts';
 import { ReplyCounter } from '../resp/reply-counter.ts';
 import { encodeCommand } from '../resp/writer.ts';
-import { bindsForLife, type Credentials, type Effect } from './effect.ts';
+import { bindsForLife, type Credentials, type Effect, turnsReads } from './effect.ts';
 
 const MINUS = 0x2d;
 
@@ -49,6 +49,12 @@ export class ConnectionState {
 
   get isBound(): boolean {
     return this.#isBound;
+  }
+
+  /** The last command sent may change who answers reads, and its reply is owed. */
+  get isTurning(): boolean {
+    const last = this.#effects.at(-1) ?? null;
+    return !this.#isBound && last !== null && turnsReads(last);
   }
 
   /** Whether another connection could take its place: nothing is owed, and nothing is open. */

@@ -7,61 +7,11 @@
  * or to a read, the next read waits for a point that begins after it (`ReadPoints`).
  */
 import type { ReadsMode } from '../reads-mode.ts';
+import type { ConnectedSession, ConnectionsEvents, ConnectionsHost } from './connections-host.ts';
 import { LanePlace } from './lane-place.ts';
-import type { LaneSession, Lanes } from './lanes.ts';
 import { isSameRoute, type OwnWire, type OwnWireEvents, type Route } from './ports.ts';
-import type { PointWaiter, ReadPoints } from './read-points.ts';
 import type { Segment } from './segment.ts';
 import { Way, type WayPorts } from './way.ts';
-
-/** What the connections need of their session. */
-export interface ConnectedSession extends LaneSession, PointWaiter {
-  /** Whether the client is the relay of a follower: it has a route of its own and must use it. */
-  readonly isPassThrough: boolean;
-}
-
-/** The server of this node while it follows without a break: it shows only what is agreed on. */
-export interface FollowerLanes<S extends ConnectedSession> {
-  readonly spell: number;
-  readonly lanes: Lanes<S>;
-}
-
-/** What they need of the relay. */
-export interface ConnectionsHost<S extends ConnectedSession> {
-  readonly route: Route;
-  /** Of the present reign. */
-  readonly lanes: Lanes<S>;
-  /** Null: the server of this node does not follow. */
-  readonly follower: FollowerLanes<S> | null;
-  readonly points: ReadPoints;
-  /** Of sessions that have not said otherwise. */
-  readonly reads: ReadsMode;
-  /** Pause between two attempts to connect. */
-  readonly retryMs: number;
-  /** The ticket of a command read now. */
-  nextRound(): number;
-  /** A connection of a session's own to where the route leads. */
-  connectOwn(route: Route, events: OwnWireEvents): OwnWire;
-  /** Runs it once, then, unless the call that it returns comes first. */
-  later(ms: number, run: () => void): () => void;
-  countCommands(forwarded: number, refused: number): void;
-  /** So many of the forwarded ones were reads, answered here although another node leads. */
-  countReadsHere(count: number): void;
-  /** It has a connection of its own to the local server. */
-  onOwnOpened(session: S): void;
-  onOwnClosed(session: S): void;
-}
-
-export interface ConnectionsEvents {
-  /** Bytes of the own connection for the client; null: it was not let in. */
-  onReply(bytes: Buffer | null): void;
-  /** A connection is there, or may be tried again: what waits may go on. */
-  onOpen(): void;
-  /** The reading of requests may have to stop or to go on. */
-  onRoom(): void;
-  /** A connection ended that owed something. */
-  onLoss(): void;
-}
 
 export class Connections<S extends ConnectedSession> implements WayPorts, OwnWireEvents {
   readonly way: Way;
@@ -122,7 +72,8 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   }
 
   take(segment: Segment): void {
-    if (segment.isRead && this.#reads === 'linearizable') segment.point = this.#host.points.next;
+    // Whoever answers reads now: it may wait until that is another.
+    if (segment.isRead) segment.point = this.#host.points.next;
     this.way.take(segment);
   }
 
@@ -153,7 +104,8 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   /** The route is another: false when the session has something elsewhere, and must be closed. */
   turn(): boolean {
     if (!this.#isElsewhere) return true;
-    if (!this.way.isOpening && !this.way.isOwnIdle) return this.route.kind === 'none';
+    if (!this.way.isOpening && !this.way.isOwnIdle)
+      return this.route.kind === 'none' && this.#upstream?.route.kind !== 'follower';
     this.detachOwn();
     return true;
   }
@@ -263,7 +215,7 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   toFollower(bytes: Buffer, count: number, point: number): boolean {
     const { follower, points } = this.#host;
     if (follower === null || this.#retry !== null) return false;
-    const needed = Math.max(point, this.#seen);
+    const needed = this.#reads === 'linearizable' ? Math.max(point, this.#seen) : this.#seen;
     if (!points.isReached(needed)) {
       points.want(needed, this.#session);
       return false;
@@ -333,10 +285,10 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     if (this.#upstream?.route.kind === 'leader') this.#seen = this.#host.points.next;
     const replied = this.way.ownReplied(bytes);
     if (replied !== 'busy') {
-      this.#events.onReply(replied);
-      // It has said that the leader is to answer, and nobody leads.
+      // It has said that the leader is to answer, and nobody leads: what waits goes there no more.
       if (this.#upstream?.route.kind === 'follower' && this.#isElsewhere && this.way.isOwnIdle)
         this.detachOwn();
+      this.#events.onReply(replied);
       return;
     }
     // No server has seen what waits: it waits on, until its end.

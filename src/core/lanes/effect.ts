@@ -69,6 +69,11 @@ export function leavesState(effect: Effect): boolean {
   }
 }
 
+/** Whether another node may have to answer what comes behind it, once the server has said yes. */
+export function turnsReads(effect: Effect): boolean {
+  return effect.kind === 'reads' || effect.kind === 'reset';
+}
+
 /** What clients send when they connect: it does not speak for a connection of their own. */
 export function isGreeting(effect: Effect): boolean {
   switch (effect.kind) {

@@ -18,7 +18,7 @@ export interface Segment {
   readonly effect: Effect | null;
   /** All its commands are reads, which a server that follows could answer as well. */
   readonly isRead: boolean;
-  /** Such a server must have reached this point to answer it. */
+  /** It begins after they were read: what was asked for then must be there. */
   point: number;
 }
 

@@ -188,6 +188,21 @@ describe('a way with reads here, while another node leads', () => {
     deepEqual([done, way.isStuck], [['here r'], false]);
   });
 
+  test('sends nothing behind what says who answers reads before that is answered', () => {
+    for (const effect of [{ kind: 'reads', reads: 'leader' }, { kind: 'reset' }] as Effect[]) {
+      const { way, done, ports } = open();
+      way.take(segment('e', effect));
+      way.ownConnected();
+      way.take(read('r'));
+      way.take(segment('w'));
+      deepEqual(done, ['open', 'own 1 e'], effect.kind);
+      way.ownReplied(Buffer.from('+OK\r\n'));
+      ports.canReadHere = false;
+      way.pump();
+      deepEqual(done, ['open', 'own 1 e', 'own 1 r', 'own 1 w'], effect.kind);
+    }
+  });
+
   test('remembers who answers its reads, until it is reset', () => {
     const { way } = open();
     way.take(segment('e', { kind: 'reads', reads: 'local' }));

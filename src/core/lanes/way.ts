@@ -8,6 +8,7 @@
  *   is owed to it and nothing of it is held: so its replies come in order whatever carries them.
  * - A lane carries whole plain commands only, and to a server that follows whole reads only.
  * - What waits is behind all that was sent, and no server has seen it.
+ * - What says who answers reads holds for the next command: that waits until it is answered.
  *
  * A connection of its own is first told what the session is (`ConnectionState.replay`); the
  * answers to that go to nobody, and unless all of them say yes no command of the session follows.
@@ -159,7 +160,7 @@ export class Way {
     const isHere = segment.isRead && this.isOwnIdle && this.#ports.canReadHere;
     if (isHere) return this.#sendLane(segment, true);
     if (this.#own === 'ready') {
-      if (this.#laneOwed > 0) return false;
+      if (this.#laneOwed > 0 || this.#state?.isTurning === true) return false;
       this.#sendOwn(segment);
       return true;
     }

@@ -15,6 +15,8 @@ export type SettingKey =
   | 'peer-port'
   | 'http-port'
   | 'local-port'
+  | 'sentinel-port'
+  | 'sentinel-alias'
   | 'bind'
   | 'announce'
   | 'secret-file'
@@ -90,6 +92,12 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('port', 'PORT', 'port for clients (default: 6379)'),
   setting('peer-port', 'PORT', 'port for the other nodes (default: 7379)'),
   setting('http-port', 'PORT', 'port for HTTP (default: 8379)'),
+  setting('sentinel-port', 'PORT', 'port for clients that know Sentinel, or none (default: 26379)'),
+  setting(
+    'sentinel-alias',
+    'NAME',
+    'name of the primary there beside that of the deployment, or none (default: mymaster)',
+  ),
   setting('local-port', 'PORT', 'port of the server itself, for reads, while it follows'),
   setting('bind', 'ADDRESS', 'address to listen on (default: all with a secret and a password)'),
   setting('announce', 'HOST', 'host under which clients and other nodes reach this node'),

@@ -54,6 +54,10 @@ function statusSamples(view: View): Sample[] {
       gauge('offset_bytes', "Byte offset of the server's stream, by stage.", value, { stage }),
     ),
     gauge('log_bytes', 'Size of the log on disk.', log.bytes),
+    gauge('log_entries', 'Entries that the log holds.', log.entries),
+    ...(['last', 'committed', 'applied'] as const).map((stage) =>
+      gauge('log_index', 'Index of the last entry, by stage.', log[stage], { stage }),
+    ),
     gauge('snapshot_bytes', 'Size of the last snapshot.', snapshot.bytes),
     gauge('snapshot_offset_bytes', 'Offset of the last snapshot.', snapshot.offset),
     ...members.flatMap(({ node, lagBytes }) =>

@@ -42,6 +42,12 @@ export interface ApiQuestion {
   readonly signal: AbortSignal;
 }
 
+export interface ApiChange {
+  readonly method: 'POST' | 'PATCH';
+  readonly type: 'application/json' | 'application/merge-patch+json';
+  readonly body: object;
+}
+
 export class KubernetesApi {
   readonly #place: KubernetesPlace | null;
   readonly #ports: Pick<DiscoveryPorts, 'web' | 'files'>;
@@ -58,15 +64,24 @@ export class KubernetesApi {
   }
 
   /** Throws a `DiscoveryError` when nobody answers, or somebody who is not the API server. */
-  async get(question: ApiQuestion): Promise<ApiAnswer> {
+  get(question: ApiQuestion): Promise<ApiAnswer> {
+    return this.#exchange(question, null);
+  }
+
+  /** The same, to change what is there. It may have been done where nobody answers. */
+  change(question: ApiQuestion, change: ApiChange): Promise<ApiAnswer> {
+    return this.#exchange(question, change);
+  }
+
+  async #exchange(question: ApiQuestion, change: ApiChange | null): Promise<ApiAnswer> {
     const token = await this.#token();
-    const answer = await this.#ask(question, token);
+    const answer = await this.#ask(question, change, token);
     if (answer.status !== 401) return await spoken(answer);
     // The token may have been replaced between the reading and the question.
     const newer = await this.#token();
     if (newer === token) return await spoken(answer);
     await spoken(answer);
-    return await spoken(await this.#ask(question, newer));
+    return await spoken(await this.#ask(question, change, newer));
   }
 
   async #token(): Promise<string> {
@@ -78,7 +93,11 @@ export class KubernetesApi {
     return token;
   }
 
-  async #ask({ path, msMax, signal }: ApiQuestion, token: string): Promise<WebAnswer> {
+  async #ask(
+    { path, msMax, signal }: ApiQuestion,
+    change: ApiChange | null,
+    token: string,
+  ): Promise<WebAnswer> {
     const place = this.#here();
     const caPath = `${place.accountDir}/ca.crt`;
     const ca = await this.#ports.files.read(caPath);
@@ -87,7 +106,12 @@ export class KubernetesApi {
       throw new DiscoveryError('NOT_UNDERSTOOD', `${caPath} holds no certificate`);
     const url = `https://${addressText(place)}${path}`;
     const headers = { accept: 'application/json', authorization: `Bearer ${token}` };
-    return await this.#ports.web.get({ url, headers, ca, msMax, signal });
+    const { web } = this.#ports;
+    const request = { url, headers, ca, msMax, signal };
+    if (change === null) return await web.get(request);
+    const { method, type, body } = change;
+    const typed = { ...headers, 'content-type': type };
+    return await web.change({ ...request, headers: typed, method, body: JSON.stringify(body) });
   }
 
   #here(): KubernetesPlace {
@@ -100,7 +124,7 @@ export class KubernetesApi {
 }
 
 async function spoken({ status, body }: WebAnswer): Promise<ApiAnswer> {
-  if (status === 200) return { kind: 'ok', body };
+  if (status === 200 || status === 201) return { kind: 'ok', body };
   const text = messageIn(await textOf(body, REFUSAL_BYTES_MAX));
   return { kind: 'refused', status, text };
 }

@@ -21,6 +21,7 @@ export interface DiscoveryLimits {
   readonly watchGraceMs: number;
   readonly watchShortMs: number;
   readonly watchAgainMs: number;
+  readonly recordBytesMax: number;
 }
 
 export const DISCOVERY_LIMITS: DiscoveryLimits = {
@@ -61,4 +62,6 @@ export const DISCOVERY_LIMITS: DiscoveryLimits = {
   watchShortMs: 1_000,
   /** After a refusal to watch, lists alone do for so long. */
   watchAgainMs: 60_000,
+  /** A ConfigMap with one id in it, and what the API server adds. */
+  recordBytesMax: 64 * 1024,
 };

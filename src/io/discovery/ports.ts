@@ -34,9 +34,17 @@ export interface WebAnswer {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
+export interface WebChange extends WebRequest {
+  readonly method: 'POST' | 'PATCH';
+  /** Of the type that the headers say. */
+  readonly body: string;
+}
+
 export interface Web {
   /** Follows no redirect. Throws a `DiscoveryError` when there is no answer. */
   get(request: WebRequest): Promise<WebAnswer>;
+  /** The same, with a body to take. It may have been taken where there is no answer. */
+  change(change: WebChange): Promise<WebAnswer>;
 }
 
 export interface Files {

@@ -5,7 +5,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DiscoveryError } from './errors.ts';
-import type { DiscoveryPorts, Names, WebAnswer, WebRequest } from './ports.ts';
+import type { DiscoveryPorts, Names, WebAnswer, WebChange, WebRequest } from './ports.ts';
 
 /** Tokens and certificates are a few KiB. */
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -56,7 +56,10 @@ export function systemPorts(): DiscoveryPorts {
       sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
     },
     names: new SystemNames(),
-    web: { get },
+    web: {
+      get: (request) => exchange(request, null),
+      change: (change) => exchange(change, change),
+    },
     files: { read: readText },
     chance: Math.random,
   };
@@ -108,10 +111,15 @@ async function readText(path: string): Promise<string> {
 }
 
 /** Resolves with the head of the answer; the connection is for this exchange only. */
-function get({ url, headers, ca, msMax, signal }: WebRequest): Promise<WebAnswer> {
+function exchange(
+  { url, headers, ca, msMax, signal }: WebRequest,
+  change: WebChange | null,
+): Promise<WebAnswer> {
   const late = AbortSignal.timeout(msMax);
+  const length = change === null ? {} : { 'content-length': Buffer.byteLength(change.body) };
   const options: https.RequestOptions = {
-    headers,
+    method: change?.method ?? 'GET',
+    headers: { ...headers, ...length },
     agent: false,
     maxHeaderSize: HEADER_BYTES_MAX,
     signal: AbortSignal.any([signal, late]),
@@ -129,10 +137,11 @@ function get({ url, headers, ca, msMax, signal }: WebRequest): Promise<WebAnswer
     const refused = (error: unknown) => reject(explained(error));
     try {
       const request = url.startsWith('https:')
-        ? https.get(url, options, answered)
-        : http.get(url, options, answered);
+        ? https.request(url, options, answered)
+        : http.request(url, options, answered);
       request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
       request.on('error', refused);
+      request.end(change?.body);
     } catch (error) {
       // A certificate that cannot be read is found out at once.
       refused(error);

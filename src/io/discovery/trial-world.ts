@@ -63,7 +63,7 @@ export class TrialWorld {
   readonly files = new Map<string, string>();
   /** Every request, and what answers it. */
   readonly requests: WebRequest[] = [];
-  respond: (request: WebRequest) => WebAnswer | Promise<WebAnswer> = () => {
+  respond: (request: WebRequest, body?: string) => WebAnswer | Promise<WebAnswer> = () => {
     throw new DiscoveryError('NO_ANSWER', 'nobody listens there');
   };
   /** Looked up, in order. */
@@ -85,6 +85,10 @@ export class TrialWorld {
       get: async (request) => {
         this.requests.push(request);
         return await this.respond(request);
+      },
+      change: async (change) => {
+        this.requests.push(change);
+        return await this.respond(change, change.body);
       },
     },
     files: {

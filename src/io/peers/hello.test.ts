@@ -56,9 +56,9 @@ test('judgeHello gives back what was said', () => {
   ]);
   for (const theirs of [
     hello(2),
-    hello(2, { sees: [directory(2), directory(3)] }),
+    hello(2, { sees: [directory(2), directory(3)], expect: 3 }),
     hello(2, { phase: 'signed', charter, rdbVersion: 11 }),
-    hello(2, { phase: 'signed', charter, sees: [directory(2)] }),
+    hello(2, { phase: 'signed', charter, sees: [directory(2)], expect: 1 }),
     hello(2, { phase: 'member', charter, deployment: 'ab'.repeat(16) }),
     hello(2, { phase: 'joined', charter, directory: directory(9) }),
     hello(4, { phase: 'joined', charter, zone: 'east', ephemeral: true }),
@@ -90,6 +90,7 @@ test('a hello with the largest charter and the longest names fits its bound', ()
     phase: 'signed',
     charter,
     sees: charter.members.map((member) => member.directory),
+    expect: 64,
     deployment: 'ab'.repeat(16),
     clientAddress: 'h'.repeat(256),
     httpAddress: 'h'.repeat(256),
@@ -105,6 +106,7 @@ test('judgeHello: protocol, name and deployment are judged before anything else 
   const member = { ...OWN, deployment: a };
   equal(codeWith({ protocol: PROTOCOL + 1, name: 'other', node: 7 }), 'WRONG_PROTOCOL');
   equal(codeWith({ protocol: undefined }), 'WRONG_PROTOCOL');
+  equal(codeWith({ protocol: 3 }), 'WRONG_PROTOCOL', 'it reads another charter than was signed');
   equal(codeWith({ name: 'other', node: 7, run: null }), 'WRONG_NAME');
   equal(codeWith({ deployment: b, node: 7 }, member), 'WRONG_DEPLOYMENT');
   equal(codeWith({ deployment: b }), 'welcome', 'one side has none');
@@ -138,8 +140,12 @@ test('judgeHello: a hello that is incomplete or contradicts itself is malformed'
     { peerAddress: 'h'.repeat(5000) },
     { rdbVersion: 'eleven' },
     { sees: 'everybody' },
-    { sees: ['nobody'] },
-    { phase: 'member', charter, sees: [directory(2)] },
+    { sees: ['nobody'], expect: 1 },
+    { sees: [directory(2)] },
+    { expect: 1 },
+    { sees: [directory(2)], expect: 0 },
+    { sees: [directory(2)], expect: 65 },
+    { phase: 'member', charter, sees: [directory(2)], expect: 1 },
     { phase: 'signed', charter: { ...charter, round: 0 } },
     { phase: 'signed', charter: { ...charter, round: 1_001 } },
   ];

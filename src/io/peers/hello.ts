@@ -18,8 +18,8 @@ import { isCount, type NodeId } from '../../core/scalars.ts';
 import { FRAME_KIND, type Frame, frameOf, parseJson } from './codec.ts';
 import { ProtocolError } from './frame-reader.ts';
 
-/** 3: whoever comes later joins, and says where it stands and whether it keeps its disk. */
-export const PROTOCOL = 3;
+/** 4: charters have rounds and witnesses. Who reads them without would sign another text. */
+export const PROTOCOL = 4;
 /** Room for a charter of 64 nodes and whom one sees; spent before the other side is known. */
 export const HELLO_BYTES_MAX = 20 * 1024;
 /** A node that was started more often while a peer was away cannot be judged by that peer. */
@@ -44,6 +44,8 @@ export interface Hello extends Card {
   readonly clientAddress: string;
   readonly httpAddress: string;
   readonly peerAddress: string;
+  /** For clients that know Sentinel; absent: there is no such door. */
+  readonly sentinelAddress?: string;
   readonly serverVersion: string;
   readonly rdbVersion?: number;
   /** It keeps the promises that leases rest on: all nodes do, or none. */
@@ -237,7 +239,8 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
   const card = parseCard(fields, name, node, directory);
   if (card === null) return null;
   const { clientAddress, httpAddress, peerAddress, serverVersion, rdbVersion } = fields;
-  const { earlierRuns, zone, ephemeral, witness } = fields;
+  const { earlierRuns, zone, ephemeral, witness, sentinelAddress } = fields;
+  if (sentinelAddress !== undefined && !isText(sentinelAddress)) return null;
   if (zone !== undefined && !isText(zone)) return null;
   if (ephemeral !== undefined && typeof ephemeral !== 'boolean') return null;
   if (witness !== undefined && typeof witness !== 'boolean') return null;
@@ -260,6 +263,7 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
     ...(zone === undefined ? {} : { zone }),
     ...(ephemeral === undefined ? {} : { ephemeral }),
     ...(witness === undefined ? {} : { witness }),
+    ...(sentinelAddress === undefined ? {} : { sentinelAddress }),
   };
   return { purpose, revision, hello };
 }
@@ -271,17 +275,27 @@ function parseCard(
   node: string,
   directory: string,
 ): Card | null {
-  const { phase, sees } = fields;
-  if (!isPhase(phase) || (sees !== undefined && !isDirectories(sees))) return null;
-  const view = sees === undefined ? {} : { sees };
+  const { phase } = fields;
+  const view = parseView(fields);
+  if (!isPhase(phase) || view === null) return null;
   if (phase === 'empty')
     return fields['charter'] === null ? { node, directory, phase, charter: null, ...view } : null;
-  if (phase !== 'signed' && sees !== undefined) return null;
+  if (phase !== 'signed' && view.sees !== undefined) return null;
   const charter = parseCharter(fields['charter']);
   if (charter === null || charter.name !== name) return null;
   const own = memberNamed(charter, node);
   if ((own?.directory === directory) === (phase === 'joined')) return null;
   return { node, directory, phase, charter, ...view };
+}
+
+/** Whom it sees, and how many it expects: both, or neither. */
+function parseView({
+  sees,
+  expect,
+}: Record<string, unknown>): Pick<Card, 'sees' | 'expect'> | null {
+  if (sees === undefined && expect === undefined) return {};
+  if (!isDirectories(sees) || !isCount(expect)) return null;
+  return expect >= 1 && expect <= CHARTER_MEMBERS_MAX ? { sees, expect } : null;
 }
 
 function isDirectories(value: unknown): value is string[] {

@@ -1,8 +1,9 @@
 /** Reads that the own server answers while another node leads: from which server, and from when. */
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ReadsMode } from '../../core/reads-mode.ts';
 import { nodeId } from '../../core/scalars.ts';
 import { type TrialClient, TrialRelay, TrialServer } from './trial-server.ts';
 
@@ -21,9 +22,9 @@ after(async () => {
 });
 
 /** Both servers say who they are under `who`, in each database. */
-async function open(t: TestContext, reads: 'local' | 'linearizable') {
+async function open(t: TestContext, reads: ReadsMode) {
   const relay = await TrialRelay.open(own, {
-    bounds: { waitMs: 400 },
+    bounds: { waitMs: 5_000 },
     connectLeader: () => Promise.resolve(connect(leader.path)),
   });
   t.after(() => relay.close());
@@ -40,6 +41,13 @@ async function open(t: TestContext, reads: 'local' | 'linearizable') {
   return relay;
 }
 
+/** Waits until a point is asked for, and has it reached. */
+async function reach({ points }: TrialRelay): Promise<void> {
+  for (let looks = 0; points.length === 0 && looks < 600; looks++) await sleep(5);
+  equal(points.length, 1);
+  points.shift()?.();
+}
+
 /** One reply: a line, or a line and a value. */
 function ask(client: TrialClient, line: string): Promise<string> {
   client.send(`${line}\r\n`);
@@ -54,9 +62,7 @@ describe('reads of the own server while another node leads', () => {
     equal(relay.points.length, 0, 'who has seen nothing waits for nothing');
     equal(await ask(client, 'SET other 1'), '+OK\r\n');
     const read = ask(client, 'GET who');
-    await sleep(50);
-    equal(relay.points.length, 1);
-    relay.points.shift()?.();
+    await reach(relay);
     equal(await read, '$3\r\nown\r\n');
     equal(await ask(client, 'GET who'), '$3\r\nown\r\n');
     equal(relay.points.length, 0, 'it is far enough for good');
@@ -67,15 +73,17 @@ describe('reads of the own server while another node leads', () => {
     const relay = await open(t, 'linearizable');
     const clients = [await relay.client(), await relay.client(), await relay.client()];
     const [first, ...others] = clients.map((client) => ask(client, 'GET who'));
-    await sleep(50);
-    equal(relay.points.length, 1);
-    relay.points.shift()?.();
+    await reach(relay);
     equal(await first, '$3\r\nown\r\n');
-    for (let points = 0; points < 2; points++) {
-      await sleep(20);
-      relay.points.shift()?.();
-    }
-    for (const other of others) equal(await other, '$3\r\nown\r\n');
+    let isDone = false;
+    const all = Promise.all(others).finally(() => {
+      isDone = true;
+    });
+    let more = 0;
+    for (; !isDone; await sleep(5))
+      if (relay.points.length > 0) await reach(relay).then(() => more++);
+    ok(more <= 2, 'who asked before it began waits for one');
+    deepEqual(await all, ['$3\r\nown\r\n', '$3\r\nown\r\n']);
     equal(await ask(clients[0] as TrialClient, 'SET other 1'), '+OK\r\n');
   });
 
@@ -85,8 +93,7 @@ describe('reads of the own server while another node leads', () => {
     equal(await ask(client, 'GET who'), '$3\r\nown\r\n');
     equal(await ask(client, 'SELECT 1'), '+OK\r\n');
     const read = ask(client, 'GET who');
-    await sleep(50);
-    relay.points.shift()?.();
+    await reach(relay);
     equal(await read, '$4\r\nown1\r\n');
   });
 
@@ -119,9 +126,29 @@ describe('reads of the own server while another node leads', () => {
     equal(await ask(client, 'GET who'), '$6\r\nleader\r\n');
     equal(await ask(client, 'READONLY'), '+OK\r\n');
     const read = ask(client, 'GET who');
-    await sleep(50);
-    relay.points.shift()?.();
+    await reach(relay);
     equal(await read, '$3\r\nown\r\n', 'it has said so itself');
+  });
+
+  test('a read that waited for a leader is as fresh as the spec has demanded since', async (t) => {
+    const relay = await open(t, 'local');
+    relay.relay.setReads('leader');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody' });
+    const read = ask(await relay.client(), 'GET who');
+    await sleep(50);
+    relay.relay.setReads('linearizable');
+    relay.relay.setRoute({ kind: 'leader', node: LEADER });
+    await reach(relay);
+    equal(await read, '$3\r\nown\r\n');
+  });
+
+  test('what was begun on the own server ends where the spec says so', async (t) => {
+    const relay = await open(t, 'local');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    const client = await relay.client();
+    equal(await ask(client, 'MULTI'), '+OK\r\n');
+    relay.relay.setReads('leader');
+    await client.ended();
   });
 
   test('without a leader for long: reads here, all else by the own server, or refused at once', async (t) => {
@@ -137,5 +164,25 @@ describe('reads of the own server while another node leads', () => {
       equal(await ask(writer, line), '-CLUSTERDOWN No leader: nobody\r\n');
     relay.relay.setReads('linearizable');
     equal(await ask(await relay.client(), 'GET who'), '-CLUSTERDOWN No leader: nobody\r\n');
+  });
+
+  test('READWRITE and RESET hold for what is pipelined behind them, also without a leader', async (t) => {
+    const relay = await open(t, 'leader');
+    const replies = { READWRITE: '+OK\r\n', RESET: '+RESET\r\n' };
+    for (const [line, reply] of Object.entries(replies)) {
+      relay.relay.setRoute({ kind: 'leader', node: LEADER });
+      const client = await relay.client();
+      equal(await ask(client, 'READONLY'), '+OK\r\n');
+      const read = ask(client, 'GET who');
+      await sleep(50);
+      relay.points.shift()?.();
+      equal(await read, '$3\r\nown\r\n');
+      relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+      equal(await ask(client, 'PING'), '+PONG\r\n', 'by the own server');
+      client.send(`${line}\r\nGET who\r\nPING\r\n`);
+      const refused = '-CLUSTERDOWN No leader: nobody\r\n';
+      const all = await client.take((text) => text.split('\r\n').length > 3);
+      equal(all, `${reply}${refused}${refused}`);
+    }
   });
 });

@@ -10,7 +10,7 @@ import {
   type CommandRules,
   type ListedCommand,
 } from '../../core/lanes/command-rules.ts';
-import type { FollowerLanes } from '../../core/lanes/connections.ts';
+import type { FollowerLanes } from '../../core/lanes/connections-host.ts';
 import { Lanes } from '../../core/lanes/lanes.ts';
 import { Owners } from '../../core/lanes/owners.ts';
 import {

@@ -1,6 +1,6 @@
 /** The narrow view that a session has of its relay. */
 import type { CommandJudge } from '../../core/lanes/command-rules.ts';
-import type { ConnectionsHost } from '../../core/lanes/connections.ts';
+import type { ConnectionsHost } from '../../core/lanes/connections-host.ts';
 import type { RelayBounds } from './options.ts';
 import type { RelayPorts } from './ports.ts';
 import type { Session } from './session.ts';

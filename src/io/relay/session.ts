@@ -11,11 +11,8 @@
  * - Every byte read from the local server goes through the hold.
  */
 import type { Duplex } from 'node:stream';
-import {
-  type ConnectedSession,
-  Connections,
-  type ConnectionsEvents,
-} from '../../core/lanes/connections.ts';
+import { Connections } from '../../core/lanes/connections.ts';
+import type { ConnectedSession, ConnectionsEvents } from '../../core/lanes/connections-host.ts';
 import { RequestGate } from '../../core/lanes/request-gate.ts';
 import { afterTail, type Segment } from '../../core/lanes/segment.ts';
 import type { Way } from '../../core/lanes/way.ts';

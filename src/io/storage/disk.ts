@@ -32,13 +32,22 @@ function failure(cause: NodeJS.ErrnoException, doing: string, path: string, posi
   );
 }
 
+/** Of all files together, since the start; only those that have succeeded. */
+export interface SyncTimes {
+  readonly count: number;
+  readonly msTotal: number;
+  readonly msMax: number;
+}
+
 class RealFile implements DiskFile {
   #path: string;
   readonly #fd: number;
+  readonly #synced: (ms: number) => void;
 
-  constructor(path: string, fd: number) {
+  constructor(path: string, fd: number, synced: (ms: number) => void) {
     this.#path = path;
     this.#fd = fd;
+    this.#synced = synced;
   }
 
   get path(): string {
@@ -94,7 +103,9 @@ class RealFile implements DiskFile {
   }
 
   sync(done: DiskDone): void {
+    const begunMs = performance.now();
     fs.fdatasync(this.#fd, (cause) => {
+      if (cause === null) this.#synced(performance.now() - begunMs);
       done(cause === null ? null : failure(cause, 'fdatasync', this.path));
     });
   }
@@ -157,6 +168,11 @@ function after(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
 
 export class RealDisk implements Disk {
   readonly checksum: Checksum = crc32;
+  #syncs: SyncTimes = { count: 0, msTotal: 0, msMax: 0 };
+
+  get syncs(): SyncTimes {
+    return this.#syncs;
+  }
 
   open(
     path: string,
@@ -165,7 +181,7 @@ export class RealDisk implements Disk {
   ): void {
     fs.open(path, how === 'new' ? 'w+' : 'r+', FILE_MODE, (cause, fd) => {
       if (cause !== null) return done(failure(cause, 'open', path), null);
-      done(null, new RealFile(path, fd));
+      done(null, new RealFile(path, fd, (ms) => this.#synced(ms)));
     });
   }
 
@@ -205,5 +221,10 @@ export class RealDisk implements Disk {
 
   defer(run: () => void): void {
     setImmediate(run);
+  }
+
+  #synced(ms: number): void {
+    const { count, msTotal, msMax } = this.#syncs;
+    this.#syncs = { count: count + 1, msTotal: msTotal + ms, msMax: Math.max(msMax, ms) };
   }
 }

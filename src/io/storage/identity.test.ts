@@ -1,12 +1,12 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import { World } from '../../../test/contracts/storage-world.ts';
+import type { Charter } from '../../core/charter/charter.ts';
 import type { StorageError } from './errors.ts';
 import { type Identity, loadIdentity, saveIdentity, validateIdentity } from './identity.ts';
 
 const PATH = '/n/identity';
 const IDENTITY: Identity = {
-  format: 1,
   name: 'shop',
   node: 'n1',
   directory: '0123456789abcdef0123456789abcdef',
@@ -59,10 +59,10 @@ test('an identity survives a power cut at any point as the old one or the new on
 });
 
 test('who was called a copy has joined', () => {
-  const copy = { ...IDENTITY, phase: 'copy' };
+  const copy = { format: 1, ...IDENTITY, phase: 'copy' };
   deepEqual(validateIdentity(copy), { ...IDENTITY, phase: 'joined' });
   const removed = { ...IDENTITY, phase: 'removed' as const, controlCreated: true };
-  deepEqual(validateIdentity(removed), removed);
+  deepEqual(validateIdentity({ format: 1, ...removed }), removed);
 });
 
 test('no identity is an empty directory, a damaged one never is', () => {
@@ -80,9 +80,40 @@ test('no identity is an empty directory, a damaged one never is', () => {
   }
 });
 
+test('a charter that the program before rounds and witnesses would misread has format 2', () => {
+  const [member] = IDENTITY.charter?.members ?? [];
+  const plain = { name: 'shop', round: 1, members: member === undefined ? [] : [member] };
+  const formatOf = (charter: Charter | null): string => {
+    const world = newWorld();
+    const identity = {
+      ...IDENTITY,
+      phase: charter === null ? 'empty' : 'signed',
+      charter,
+    } as const;
+    saveIdentity(world.disk, PATH, identity, () => undefined);
+    world.settle();
+    deepEqual(load(world), identity);
+    return (
+      /^althing identity (\d+) /.exec(Buffer.from(world.disk.contentOf(PATH)).toString())?.[1] ?? ''
+    );
+  };
+  equal(formatOf(null), '1');
+  equal(formatOf(plain), '1');
+  equal(formatOf({ ...plain, round: 2 }), '2');
+  equal(formatOf({ ...plain, members: plain.members.map((m) => ({ ...m, witness: true })) }), '2');
+});
+
+test('an identity of a later format is left alone, and says so', () => {
+  const world = newWorld();
+  const body = `${JSON.stringify({ format: 3, ...IDENTITY }, null, 2)}\n`;
+  const sum = world.disk.checksum(Buffer.from(body)).toString(16).padStart(8, '0');
+  world.disk.plant(PATH, Buffer.from(`althing identity 3 ${sum}\n${body}`));
+  equal((load(world) as StorageError).code, 'FORMAT_UNKNOWN');
+});
+
 test('validateIdentity names the field that is wrong', () => {
-  const cases: [Partial<Record<keyof Identity, unknown>>, RegExp][] = [
-    [{ format: 2 }, /format/],
+  const cases: [Partial<Record<keyof Identity | 'format', unknown>>, RegExp][] = [
+    [{ format: 3 }, /format/],
     [{ name: '' }, /name/],
     [{ node: 'a b' }, /node/],
     [{ directory: 'abc' }, /directory/],
@@ -96,6 +127,7 @@ test('validateIdentity names the field that is wrong', () => {
     [{ peers: { n2: { directory: 'x', incarnation: 0 } } }, /peers/],
   ];
   for (const [change, complaint] of cases)
-    match(String(validateIdentity({ ...IDENTITY, ...change })), complaint);
-  deepEqual(validateIdentity(structuredClone(IDENTITY)), IDENTITY);
+    match(String(validateIdentity({ format: 1, ...IDENTITY, ...change })), complaint);
+  deepEqual(validateIdentity({ format: 1, ...IDENTITY }), IDENTITY);
+  deepEqual(validateIdentity({ format: 2, ...IDENTITY }), IDENTITY);
 });

@@ -16,7 +16,6 @@ import { createFile, readFile } from './whole-file.ts';
 export type IdentityPhase = 'empty' | 'signed' | 'member' | 'joined' | 'removed';
 
 export interface Identity {
-  readonly format: 1;
   /** Of the deployment. */
   readonly name: string;
   /** Of this node. */
@@ -50,6 +49,9 @@ export interface PeerIdentity {
   readonly run?: string;
 }
 
+/** Of the file; both are read alike. */
+type Format = 1 | 2;
+
 /** A hundred peers need some ten kilobytes. */
 const BYTES_MAX = 1024 * 1024;
 const FIRST_LINE = /^althing identity (\d+) ([0-9a-f]{8})$/;
@@ -76,7 +78,7 @@ export function loadIdentity(
     const body = text.slice(lineEnd + 1);
     const checksum = hex(disk.checksum(Buffer.from(body, 'utf8')));
     if (sum !== checksum) return fail('the checksum in the first line does not match the rest');
-    if (version !== '1') {
+    if (!isFormat(Number(version))) {
       const why = `format ${version} was written by a newer version of this program`;
       return done(new StorageError('FORMAT_UNKNOWN', { path, text: why }), null);
     }
@@ -87,12 +89,26 @@ export function loadIdentity(
 }
 
 export function saveIdentity(disk: Disk, path: string, identity: Identity, done: DiskDone): void {
-  const body = Buffer.from(`${JSON.stringify(identity, null, 2)}\n`, 'utf8');
-  const first = Buffer.from(`althing identity 1 ${hex(disk.checksum(body))}\n`, 'utf8');
+  const format = formatOf(identity);
+  const body = Buffer.from(`${JSON.stringify({ format, ...identity }, null, 2)}\n`, 'utf8');
+  const first = Buffer.from(`althing identity ${format} ${hex(disk.checksum(body))}\n`, 'utf8');
   createFile(disk, path, [first, body], (error, file) => {
     if (file === null) return done(error);
     file.close(done);
   });
+}
+
+/**
+ * 2 where an earlier program would read another charter than was signed, and write that back: it
+ * refuses the file. Only there, so that all others may still be started with it.
+ */
+function formatOf({ charter }: Identity): Format {
+  if (charter === null) return 1;
+  return charter.round > 1 || charter.members.some(({ witness }) => witness === true) ? 2 : 1;
+}
+
+function isFormat(value: unknown): value is Format {
+  return value === 1 || value === 2;
 }
 
 function hex(sum: number): string {
@@ -129,7 +145,7 @@ export function validateIdentity(value: unknown): Identity | string {
   } = value as Readonly<Record<string, unknown>>;
   const { phase: written } = value as Readonly<Record<string, unknown>>;
   const phase = written === PHASE_COPY ? 'joined' : written;
-  if (format !== 1) return '`format` is not 1';
+  if (!isFormat(format)) return '`format` is neither 1 nor 2';
   if (!isName(name)) return '`name` is not a name';
   if (!isName(node)) return '`node` is not a name';
   if (!isDirectory(directory)) return '`directory` is not 32 hex digits';
@@ -148,7 +164,6 @@ export function validateIdentity(value: unknown): Identity | string {
   const knownPeers = parsePeers(peers);
   if (knownPeers === null) return '`peers` are not directories and incarnations by name';
   return {
-    format,
     name,
     node,
     directory,

@@ -18,6 +18,7 @@ interface Flags {
   readonly relayThreads: string;
   readonly passwordFile?: string;
   readonly localPort?: true;
+  readonly sentinel: boolean;
 }
 
 export function addUpCommand(program: Command, finish: (code: number) => void): void {
@@ -37,6 +38,7 @@ export function addUpCommand(program: Command, finish: (code: number) => void): 
     .option('--log-limit <BYTES>', 'size of the log that starts a snapshot')
     .option('--relay-threads <N>', 'threads of each node that serve clients, or auto', '0')
     .option('--local-port', 'servers listen themselves while they follow, for reads: base+3000+i')
+    .option('--no-sentinel', 'no ports for clients that know Sentinel; else base+20000+i')
     .option('--password-file <FILE>', 'file with the password that clients must give')
     .action(async (flags: Flags) => {
       const { up } = await import('./up.ts');
@@ -56,6 +58,7 @@ function optionsFrom(flags: Flags): UpOptions {
     relayThreads: flags.relayThreads,
     passwordFile: flags.passwordFile ?? null,
     localPorts: flags.localPort === true,
+    sentinelPorts: flags.sentinel,
   };
 }
 

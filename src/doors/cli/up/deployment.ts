@@ -29,17 +29,24 @@ export interface DeploymentOptions {
   readonly onDeath: (death: AgentDeath) => void;
 }
 
+/** Ports that not every deployment has. */
+export interface FurtherPorts {
+  readonly hasLocal?: boolean;
+  readonly hasSentinel?: boolean;
+}
+
 export function addressesOf(
   nodes: number,
   basePort: number,
-  hasLocalPorts = false,
+  { hasLocal = false, hasSentinel = false }: FurtherPorts = {},
 ): NodeAddresses[] {
   return Array.from({ length: nodes }, (_, i) => ({
     node: `node${i + 1}`,
     clients: basePort + i,
     peers: basePort + 1_000 + i,
     http: basePort + 2_000 + i,
-    local: hasLocalPorts ? basePort + 3_000 + i : null,
+    local: hasLocal ? basePort + 3_000 + i : null,
+    sentinel: hasSentinel ? basePort + 20_000 + i : null,
   }));
 }
 
@@ -57,6 +64,7 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
     ['--peer-port', String(own.peers)],
     ['--http-port', String(own.http)],
     ['--local-port', own.local === null ? null : String(own.local)],
+    ['--sentinel-port', own.sentinel === null ? 'none' : String(own.sentinel)],
     // A secret or a password would open these ports to the network.
     ['--bind', '127.0.0.1'],
     ['--secret-file', secretFile],

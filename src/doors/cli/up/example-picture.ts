@@ -16,7 +16,7 @@ export function exampleStatus(node: string, changes: Partial<Status> = {}): Stat
     pid: 100,
     server: { pid: 200, version: '7.0.15' },
     offsets: { executed: 1_000, committed: 990, applied: 980 },
-    log: { bytes: 5_000_000 },
+    log: { bytes: 5_000_000, entries: 90, last: 100, committed: 99, applied: 98 },
     snapshot: { bytes: 0, offset: 0 },
     control: { role: 'follower', leader: 'node1', term: 2, voters: ['node1', 'node2', 'node3'] },
     spec: { version: 1, replicas: 2, forgetAfter: '10m', reads: 'leader', server: {} },
@@ -37,6 +37,7 @@ export function exampleSight(i: number, changes: Partial<NodeSight> = {}): NodeS
     node: `node${i + 1}`,
     clients: 6379 + i,
     local: null,
+    sentinel: null,
     peers: 7379 + i,
     http: 8379 + i,
   };

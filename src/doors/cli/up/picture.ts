@@ -8,6 +8,8 @@ export interface NodeAddresses {
   readonly http: number;
   /** Of its server itself, for reads; null: none. */
   readonly local: number | null;
+  /** For clients that know Sentinel; null: none. */
+  readonly sentinel: number | null;
 }
 
 export interface NodeSight {

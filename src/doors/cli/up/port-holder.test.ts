@@ -8,7 +8,9 @@ test('a taken port is named with its use and its holder, and a free one is not',
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   assert.equal(holderOf(port)?.pid, process.pid);
-  const addresses = [{ node: 'node1', clients: port, peers: port, http: port, local: null }];
+  const addresses = [
+    { node: 'node1', clients: port, peers: port, http: port, local: null, sentinel: null },
+  ];
   const sentence = (await findBusyPort(addresses, '/nowhere')) ?? '';
   assert.match(sentence, new RegExp(`^port ${port} \\(clients of node1\\) is taken by .*node`));
   assert.match(sentence, new RegExp(`pid ${process.pid}`));

@@ -29,12 +29,13 @@ export async function findBusyPort(
   directory: string,
 ): Promise<string | null> {
   const deadline = Date.now() + PREDECESSOR_MS;
-  for (const { node, clients, peers, http, local } of addresses) {
+  for (const { node, clients, peers, http, local, sentinel } of addresses) {
     for (const [use, port] of [
       ['clients', clients],
       ['peers', peers],
       ['HTTP', http],
       ['reads', local],
+      ['Sentinel', sentinel],
     ] as const) {
       if (port === null) continue;
       while (!(await isPortFree(port))) {

@@ -28,8 +28,10 @@ export interface UpOptions {
   readonly relayThreads: string;
   readonly passwordFile: string | null;
   readonly localPorts: boolean;
+  readonly sentinelPorts: boolean;
 }
 
+const PORT_MAX = 65_535;
 const DONE = 0;
 const FAILED = 1;
 const LOOK_EVERY_MS = 500;
@@ -46,7 +48,15 @@ export async function up(options: UpOptions): Promise<number> {
 
 async function run(options: UpOptions): Promise<number> {
   const server = findServer(options.server, process.env);
-  const addresses = addressesOf(options.nodes, options.basePort, options.localPorts);
+  const addresses = addressesOf(options.nodes, options.basePort, {
+    hasLocal: options.localPorts,
+    hasSentinel: options.sentinelPorts,
+  });
+  if (addresses.some(({ sentinel }) => sentinel !== null && sentinel > PORT_MAX))
+    throw new UpError(
+      `--base-port ${options.basePort} leaves no room for Sentinel ports 20000 above; ` +
+        'give a lower one, or --no-sentinel',
+    );
   const directory = openStateDirectory(
     options.dir ?? defaultStateDirectory(process.env),
     addresses.map(({ node }) => node),

@@ -1,0 +1,149 @@
+/**
+ * For whom a founding waits, why, and the way out. To wait is right: whoever is named in a charter
+ * may yet sign it. But only those that run the nodes can start them as they were.
+ */
+import { type Card, isVoid } from './card.ts';
+import {
+  CHARTER_MEMBERS_MAX,
+  type Charter,
+  type CharterMember,
+  isSameCharter,
+  memberNamed,
+} from './charter.ts';
+import type { FoundingProblem } from './problems.ts';
+
+export interface FoundingSeen {
+  readonly self: Card;
+  /** The visible peers, in a fixed order. */
+  readonly cards: readonly Card[];
+  /** Null: this node only joins. */
+  readonly nodesExpected: number | null;
+  /** Whether a directory is known to have signed what this node has signed. */
+  readonly hasSigned: (directory: string) => boolean;
+}
+
+/** Null where nobody is waited for, or only for more nodes to come. */
+export function waitOf(seen: FoundingSeen): FoundingProblem | null {
+  const { self, cards } = seen;
+  if (self.phase === 'member' || self.phase === 'joined') return null;
+  const all = [self, ...cards];
+  if (self.phase === 'signed' && self.charter !== null && !isVoid(self.charter, all))
+    return waitForSignatures(self.charter, seen);
+  if (cards.some(({ phase }) => phase === 'member' || phase === 'joined')) return null;
+  const signed = cards.filter(
+    ({ phase, charter }) => phase === 'signed' && charter !== null && !isVoid(charter, all),
+  );
+  if (signed.length === 0) return waitForViews(seen);
+  const naming = signed.filter(({ charter }) => charter !== null && names(charter, self));
+  return naming.map((card) => waitForThis(card, seen)).find((wait) => wait !== null) ?? null;
+}
+
+/** This node has signed, and others have not. */
+function waitForSignatures(charter: Charter, seen: FoundingSeen): FoundingProblem | null {
+  const { self, cards, hasSigned } = seen;
+  for (const member of charter.members) {
+    const { node, directory } = member;
+    if (directory === self.directory || hasSigned(directory)) continue;
+    const card = cards.find((each) => each.directory === directory);
+    if (card === undefined) return notInSight(node, 'it has not signed the charter');
+    if (isBoundElsewhere(card, charter, [self, ...cards])) continue;
+    const flags = flagsOf(charter, member, card);
+    if (flags !== null) return waits(node, flags.why, flags.todo);
+    const todo = `look at the network between ${node} and ${othersOf(charter, node)}`;
+    return waits(node, 'it has not signed the charter: it must see all that it names', todo);
+  }
+  return null;
+}
+
+/** `card` has signed a charter that names this node, and this node does not sign it. */
+function waitForThis(card: Card, { self, cards }: FoundingSeen): FoundingProblem | null {
+  const { charter } = card;
+  const member = charter === null ? undefined : memberNamed(charter, self.node);
+  if (charter === null || member === undefined) return null;
+  const flags = flagsOf(charter, member, self);
+  if (flags !== null) return waits(self.node, flags.why, flags.todo);
+  const away = charter.members.find(
+    ({ directory }) =>
+      directory !== self.directory && cards.every((each) => each.directory !== directory),
+  );
+  const why = `${self.node} signs the charter only when it sees all that it names`;
+  return away === undefined ? null : notInSight(away.node, why);
+}
+
+/** Nobody has signed. All that would found must see the same, and want no more than there are. */
+function waitForViews({ self, cards, nodesExpected }: FoundingSeen): FoundingProblem | null {
+  const others = cards.filter(({ sees }) => sees !== undefined);
+  const count = others.length + 1;
+  if (nodesExpected === null || count > CHARTER_MEMBERS_MAX) return null;
+  if (new Set([self, ...others].map(({ node }) => node)).size < count) return null;
+  const least = Math.min(nodesExpected, ...others.map(({ expect = count }) => expect));
+  if (count < least) return null;
+  const most = [self, ...others].find(({ expect = 0 }) => expect > count);
+  if (most !== undefined)
+    return waits(
+      most.node,
+      `it expects ${most.expect} nodes (--expect), and ${count} are here; others expect ${least}`,
+      `start ${most.node} with --join or with the same --expect as the others, or start the rest`,
+    );
+  const set = [self, ...others].map(({ directory }) => directory).sort();
+  const blind = others.find(({ sees }) => sees?.join() !== set.join());
+  if (blind === undefined) return null;
+  const todo = `look at the network between ${blind.node} and the others`;
+  return waits(blind.node, `it does not see the same ${count} nodes as ${self.node}`, todo);
+}
+
+/** What keeps a node from signing a charter that names it: it was started otherwise than before. */
+function flagsOf(
+  charter: Charter,
+  member: CharterMember,
+  { node, phase, sees, expect = 0, witness }: Card,
+): { readonly why: string; readonly todo: string } | null {
+  const count = charter.members.length;
+  const named = `a charter of ${count} nodes that names it is signed`;
+  if (phase === 'empty' && sees === undefined)
+    return {
+      why: `${named}, and now it only joins (--join)`,
+      todo: `start ${node} without --join until the deployment is founded`,
+    };
+  if (expect > count)
+    return {
+      why: `${named}, and now it expects ${expect} (--expect)`,
+      todo: `start ${node} with --expect ${count}, or as few as before`,
+    };
+  if ((witness === true) === (member.witness === true)) return null;
+  const way = member.witness === true ? 'with' : 'without';
+  return {
+    why: `${named} as ${kindOf(member.witness)}, and now it is ${kindOf(witness)}`,
+    todo: `start ${node} ${way} --witness until the deployment is founded`,
+  };
+}
+
+/** CHARTER_STUCK says so of a node that is still here. */
+function isBoundElsewhere(card: Card, charter: Charter, all: readonly Card[]): boolean {
+  if (card.charter === null || isSameCharter(card.charter, charter)) return false;
+  return !isVoid(card.charter, all);
+}
+
+function notInSight(node: string, why: string): FoundingProblem {
+  return waits(
+    node,
+    `it is not in sight; ${why}`,
+    `start ${node} as before, or look at its network`,
+  );
+}
+
+function waits(node: string, why: string, todo: string): FoundingProblem {
+  return { code: 'FOUNDING_WAITS', text: `the founding waits for ${node}: ${why}`, todo };
+}
+
+function kindOf(witness: boolean | undefined): string {
+  return witness === true ? 'a witness' : 'no witness';
+}
+
+function othersOf({ members }: Charter, self: string): string {
+  return members.flatMap(({ node }) => (node === self ? [] : [node])).join(', ');
+}
+
+function names(charter: Charter, { node, directory }: Card): boolean {
+  return memberNamed(charter, node)?.directory === directory;
+}

@@ -1,0 +1,31 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { test } from 'node:test';
+import { addressesOf, commandFor, type DeploymentOptions } from './deployment.ts';
+
+test('addressesOf: each node has its ports above the first, further ones where they are wanted', () => {
+  const [, second] = addressesOf(2, 6379, { hasSentinel: true });
+  deepEqual(second, {
+    node: 'node2',
+    clients: 6380,
+    peers: 7380,
+    http: 8380,
+    local: null,
+    sentinel: 26380,
+  });
+  equal(addressesOf(1, 6379, { hasLocal: true })[0]?.local, 9379);
+  equal(addressesOf(1, 6379)[0]?.sentinel, null);
+});
+
+test('commandFor: a node is told its Sentinel port, or that it has none', () => {
+  const options = {
+    directory: { nodeDirectory: () => '/data' },
+    addresses: [],
+    program: ['althing'],
+  } as unknown as DeploymentOptions;
+  const told = (hasSentinel: boolean) => {
+    const [own] = addressesOf(1, 6379, { hasSentinel });
+    const words = own === undefined ? [] : commandFor(options, own);
+    return words[words.indexOf('--sentinel-port') + 1];
+  };
+  deepEqual([told(true), told(false)], ['26379', 'none']);
+});
