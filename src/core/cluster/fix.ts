@@ -85,7 +85,7 @@ export function planFix(
       .filter(({ decision }) => decision.claim === claim)
       .flatMap((group) => stepsOf(seen, group.decision, group.slots));
   const [claims, others] = [stepsWhere(true), stepsWhere(false)];
-  // Keys move only where the cluster is up, and slots only between who know each other's epochs.
+  // Keys move only where the cluster is up: first every slot has an owner.
   const between: Step[] =
     claims.length > 0 && others.length > 0 ? [{ kind: 'agree', nodes: [] }] : [];
   return {

@@ -96,15 +96,11 @@ export function disputedRoles({ nodes }: Observation): SeenNode[] {
 }
 
 /**
- * Primaries whose epoch somebody has not heard of. Who is to take a slot from one of them must know
- * it: its own would be too low, and the next word of the former owner would take the slot back.
+ * Whoever takes a slot must have heard of the giver's epoch: else its own would be too low, and
+ * the giver's next word would take the slot back, for a node that has given it away by then.
  */
-export function unheardEpochs({ nodes }: Observation): SeenNode[] {
-  return nodes.filter(
-    ({ id, self }) =>
-      self.isPrimary &&
-      nodes.some(({ view }) => view.some((line) => line.id === id && line.epoch !== self.epoch)),
-  );
+export function knowsEpoch(taker: SeenNode, giver: SeenNode): boolean {
+  return taker.view.some((line) => line.id === giver.id && line.epoch >= giver.self.epoch);
 }
 
 /** Pairs of nodes that answered, of which the first does not know the second. */

@@ -8,14 +8,21 @@
  * none. Every step may find itself done, by an earlier run or by gossip: nothing is remembered but
  * what the servers say, and so any crash is gone on from by doing the same again.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterNodeId } from '../../core/cluster/nodes-text.ts';
-import { nodeOf, type Observation, primariesOf } from '../../core/cluster/observation.ts';
+import {
+  knowsEpoch,
+  nodeOf,
+  type Observation,
+  primariesOf,
+} from '../../core/cluster/observation.ts';
 import type { Slot } from '../../core/cluster/slots.ts';
 import { ErrorReply } from '../../core/resp/reply-reader.ts';
-import { textOf } from './connection.ts';
+import { type Address, textOf } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { ClusterError, refusal } from './errors.ts';
 import { KeyMover, type MoveLimits, type Side, type Survey } from './key-mover.ts';
+import { look } from './observe.ts';
 
 export interface MoveReport {
   readonly slots: number;
@@ -28,6 +35,10 @@ export interface MoveReport {
  * is to be open for long: windows grow while they are quick and shrink when they are slow.
  */
 const WINDOW = { first: 16, max: 128, quickMs: 100, slowMs: 400 } as const;
+
+/** Four times what the servers need with their default of 15 s. */
+const HEARD_MS_MAX = 30_000;
+const LOOK_MS = 100;
 
 const ALREADY_OWNER = /already the owner of hash slot/;
 const NOT_OWNER = /not the owner of hash slot/;
@@ -66,12 +77,34 @@ export class SlotMover {
     slots: readonly Slot[],
     signal: AbortSignal,
   ): Promise<void> {
+    await this.#heard(seen, from, to, signal);
     for (let at = 0; at < slots.length && !signal.aborted; ) {
       const window = slots.slice(at, at + this.#window);
       const begin = performance.now();
       await this.#moveWindow(seen, from, to, window);
       at += window.length;
       this.#adapt(performance.now() - begin);
+    }
+  }
+
+  /** Gossip tells an epoch to everybody within half of the servers' node timeout. */
+  async #heard(
+    seen: Observation,
+    from: ClusterNodeId,
+    to: ClusterNodeId,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const end = performance.now() + HEARD_MS_MAX;
+    const [source, target] = await Promise.all([this.#side(seen, from), this.#side(seen, to)]);
+    for (;;) {
+      const [giver, taker] = await Promise.all([
+        look(this.#connections, addressOnly(source)),
+        look(this.#connections, addressOnly(target)),
+      ]);
+      if (knowsEpoch(taker, giver) || signal.aborted) return;
+      if (performance.now() > end)
+        throw new ClusterError('NO_AGREEMENT', `${to} has not heard of the epoch of ${from}`);
+      await sleep(LOOK_MS);
     }
   }
 
@@ -181,6 +214,10 @@ export class SlotMover {
     if (node === null) throw new ClusterError('NODE_UNREACHABLE', `${id} was not reached`);
     return { node, connection: await this.#connections.to(node) };
   }
+}
+
+function addressOnly({ node: { host, port } }: Side): Address {
+  return { host, port };
 }
 
 /** One SETSLOT for each of the slots, in one write; an error that `isDone` knows is as good. */
