@@ -38,6 +38,12 @@ export class LeaseHolder {
     return { decision, run: this.#run, serial: this.#serial };
   }
 
+  /** Whether this life has asked so, and has heard nothing newer. */
+  asked({ decision, run, serial }: LeaseQuestion): boolean {
+    if (decision !== this.#decision || run !== this.#run) return false;
+    return this.#asked.some((each) => each.serial === serial);
+  }
+
   /** Whether the lease lasts longer by it. */
   granted({ decision, run, serial }: LeaseQuestion): boolean {
     if (decision !== this.#decision || run !== this.#run) return false;

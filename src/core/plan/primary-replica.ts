@@ -101,9 +101,10 @@ function replacement(state: ControlState, seen: Observation, primary: Primary): 
   const { eventual } = seen;
   const required = requiredOf(primary);
   const owner = primary.history === null ? (primary.former ?? primary.node) : primary.node;
-  const able = candidates(state, seen, required).filter(
-    ({ node }) => node !== primary.node || (eventual?.silentMs ?? 0) < SILENT_MS,
-  );
+  // One that was started again, or holds nothing, has nothing to ask for.
+  const isMute = ({ node, standing }: Candidate): boolean =>
+    node === primary.node && isCounted(standing) && (eventual?.silentMs ?? 0) >= SILENT_MS;
+  const able = candidates(state, seen, required).filter((each) => !isMute(each));
   const [best] = able;
   if (best === undefined || required === null) return best?.node ?? null;
   if (best.standing.isExact) return isLossAllowed(state, seen, best) ? best.node : null;
@@ -176,6 +177,11 @@ function candidates(
       other.standing.priority - one.standing.priority ||
       (one.node < other.node ? -1 : 1),
   );
+}
+
+/** Its server lives, and has what it counts from somebody or for somebody. */
+function isCounted({ history, isExact }: Standing): boolean {
+  return history !== null && isExact;
 }
 
 function isLossAllowed({ spec }: ControlState, seen: Observation, best: Candidate): boolean {
