@@ -100,6 +100,11 @@ export class Machine implements Judged {
     return nodeId(`${this.name}@${String(this.#generation).padStart(8, '0')}`);
   }
 
+  /** 0: it is never appointed. */
+  get priority(): number {
+    return this.#o.priority;
+  }
+
   get life(): Life | null {
     return this.#life;
   }

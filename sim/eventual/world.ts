@@ -115,6 +115,7 @@ export class EventualWorld {
       const holds = directory.synced >= this.#law.safe && directory.record !== null;
       return (
         each !== machine &&
+        each.priority > 0 &&
         holds &&
         (directory.record?.includes(primary.history as string) ?? false) &&
         control.state.data.voters.includes(each.id)
