@@ -200,7 +200,7 @@ export class Life {
     this.control = group;
     this.#loop = new ControlLoop({
       group,
-      founding: { founders, forgetAfterMs: null, eventual: { maxLostBytes: null } },
+      founding: { founders, witnesses: [], forgetAfterMs: null, eventual: { maxLostBytes: null } },
       observe: () => this.observe(),
       note: (_level, event, facts) => note?.(`${event} ${JSON.stringify(facts)}`),
     });

@@ -280,8 +280,9 @@ test('no data group is needed: decisions about copies settle, and who leaves is 
   const all = standings([A, holds(H1, 9)], [B, holds(H1, 9)], [C, holds(H1, 9)]);
   const observed = seen({ standings: all, offset: 9 });
   const told: string[] = [];
+  const founding = { founders: [A, B, C], witnesses: [], forgetAfterMs: null };
   for (let round = 0; round < 8; round++)
-    for (const action of plan(state, observed, { founders: [A, B, C], forgetAfterMs: null })) {
+    for (const action of plan(state, observed, founding)) {
       if (action.kind !== 'propose' || action.command.kind === 'meet') continue;
       told.push(action.command.kind);
       propose(action.command);
