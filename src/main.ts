@@ -2,6 +2,8 @@
 import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError } from 'commander';
 import { ownVersion } from './agent/own-version.ts';
+import { addClusterCommands } from './doors/cli/cluster/command.ts';
+import { clusterSpelling } from './doors/cli/cluster/spelling.ts';
 import { addMembersCommands } from './doors/cli/members.ts';
 import { addRecoverCommand } from './doors/cli/recover.ts';
 import { addSettingsCommand } from './doors/cli/settings.ts';
@@ -42,13 +44,28 @@ async function main(argv: readonly string[]): Promise<number> {
     },
     finish,
   );
+  addClusterCommands(program, {
+    ports: async () => {
+      const { openCluster } = await import('./agent/cluster-tools.ts');
+      const ask = process.stdin.isTTY ? askPerson : null;
+      return { open: openCluster, ask, signal: interrupted() };
+    },
+    finish,
+  });
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(clusterSpelling(argv), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? 0 : USAGE;
   }
   return code;
+}
+
+/** The first Ctrl-C ends what is under way in good order, the second one at once. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  process.once('SIGINT', () => controller.abort());
+  return controller.signal;
 }
 
 async function askPerson(question: string): Promise<string> {

@@ -21,12 +21,15 @@ export class ErrorReply {
 }
 
 /**
- * Strings are decoded as UTF-8. RESP3 maps come as flat arrays (key, value, key, value, …) as in
- * RESP2, sets as arrays, doubles and big numbers as text; attributes are dropped.
+ * Strings are decoded as UTF-8, or one character per byte (`latin1`) where keys are read. RESP3
+ * maps come as flat arrays (key, value, key, value, …) as in RESP2, sets as arrays, doubles and big
+ * numbers as text; attributes are dropped.
  */
 export type Reply = string | number | boolean | null | ErrorReply | readonly Reply[];
 
 export type ReplyFailure = 'REPLY_MALFORMED' | 'REPLY_TOO_LARGE';
+
+export type ReplyEncoding = 'utf8' | 'latin1';
 
 /** What the server sent cannot be read: close the connection. */
 export class ReplyError extends Error {
@@ -41,13 +44,15 @@ export class ReplyError extends Error {
 
 export class ReplyReader {
   readonly #replyBytesMax: number;
+  readonly #encoding: ReplyEncoding;
   readonly #counter = new ReplyCounter();
   #pieces: Uint8Array[] = [];
   #pendingBytes = 0;
 
-  constructor(replyBytesMax: number) {
+  constructor(replyBytesMax: number, encoding: ReplyEncoding = 'utf8') {
     assert(replyBytesMax > 0, 'a reply limit is not optional');
     this.#replyBytesMax = replyBytesMax;
+    this.#encoding = encoding;
   }
 
   /** Calls back for every reply that is whole now, in order. Throws `ReplyError`. */
@@ -79,7 +84,7 @@ export class ReplyReader {
     const bytes = Buffer.concat([...this.#pieces, last]);
     this.#pieces = [];
     this.#pendingBytes = 0;
-    return new Cursor(bytes).value(0);
+    return new Cursor(bytes, this.#encoding).value(0);
   }
 }
 
@@ -89,10 +94,12 @@ const DEPTH_MAX = 32;
 /** Walks over one reply that is known to be whole. */
 class Cursor {
   readonly #bytes: Buffer;
+  readonly #encoding: ReplyEncoding;
   #at = 0;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, encoding: ReplyEncoding) {
     this.#bytes = bytes;
+    this.#encoding = encoding;
   }
 
   value(depth: number): Reply {
@@ -132,7 +139,11 @@ class Cursor {
     const end = this.#bytes.indexOf('\n', this.#at);
     const from = this.#at + 1;
     this.#at = end + 1;
-    return this.#bytes.toString('utf8', from, this.#bytes[end - 1] === 0x0d ? end - 1 : end);
+    return this.#bytes.toString(
+      this.#encoding,
+      from,
+      this.#bytes[end - 1] === 0x0d ? end - 1 : end,
+    );
   }
 
   #bulk(line: string): string | null {
@@ -140,7 +151,7 @@ class Cursor {
     if (length < 0) return null;
     const from = this.#at;
     this.#at = from + length + 2;
-    return this.#bytes.toString('utf8', from, from + length);
+    return this.#bytes.toString(this.#encoding, from, from + length);
   }
 
   #values(count: number, depth: number): Reply[] {

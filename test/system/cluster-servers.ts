@@ -1,0 +1,193 @@
+/** Servers with `cluster-enabled` for a test, `althing cluster` beside them, and the oracle. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ClaimedPorts, claimPorts } from './free-ports.ts';
+import { until } from './processes.ts';
+import { atEnd, type Scope } from './scope.ts';
+import { Wire } from './wire.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const STEP_MS = 90_000;
+/** The bus listens among the ports that were claimed as well. */
+const BUS_ABOVE = 1_000;
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+}
+
+export class ClusterServers {
+  readonly dir = mkdtempSync(join(tmpdir(), 'althing-cluster-'));
+  readonly ports: readonly number[];
+  /** Of the default user; empty for none. */
+  password = '';
+  readonly #program: string;
+  readonly #flags: readonly string[];
+  readonly #running = new Map<number, ChildProcess>();
+
+  private constructor(
+    claimed: ClaimedPorts,
+    count: number,
+    program: string,
+    flags: readonly string[],
+  ) {
+    this.ports = Array.from({ length: count }, (_, i) => claimed.base + i);
+    this.#program = program;
+    this.#flags = flags;
+  }
+
+  static async start(
+    scope: Scope,
+    count: number,
+    { program = 'redis-server', flags = [] }: { program?: string; flags?: readonly string[] } = {},
+  ): Promise<ClusterServers> {
+    const claimed = await claimPorts(count);
+    const servers = new ClusterServers(claimed, count, program, flags);
+    atEnd(scope, async () => {
+      for (const i of servers.ports.keys()) await servers.kill(i);
+      claimed.release();
+      rmSync(servers.dir, { recursive: true, force: true });
+    });
+    for (const i of servers.ports.keys()) await servers.run(i);
+    return servers;
+  }
+
+  at(i: number): string {
+    return `127.0.0.1:${this.port(i)}`;
+  }
+
+  port(i: number): number {
+    return this.ports[i] ?? assert.fail(`there is no server ${i}`);
+  }
+
+  /** Starts it, on what it has. */
+  async run(i: number): Promise<void> {
+    const port = this.port(i);
+    const dir = join(this.dir, String(i));
+    mkdirSync(dir, { recursive: true });
+    const settings = {
+      port,
+      bind: '127.0.0.1',
+      'cluster-enabled': 'yes',
+      'cluster-port': port + BUS_ABOVE,
+      'cluster-node-timeout': 2_000,
+      'repl-diskless-sync-delay': 0,
+      save: '',
+      dir,
+      logfile: join(dir, 'log'),
+    };
+    const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+    const child = spawn(this.#program, [...words, ...this.#flags], { stdio: 'ignore', cwd: dir });
+    this.#running.set(i, child);
+    await until(`server ${i}`, STEP_MS, async () => {
+      const wire = new Wire(port);
+      const isThere = await wire.call('PING').then(
+        () => true,
+        () => false,
+      );
+      wire.close();
+      return isThere;
+    });
+  }
+
+  async kill(i: number): Promise<void> {
+    const child = this.#running.get(i);
+    if (child === undefined) return;
+    this.#running.delete(i);
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  }
+
+  /** One command on one server, what it answers. */
+  async ask(i: number, ...words: readonly (string | number)[]): Promise<unknown> {
+    return this.#last(i, [words]);
+  }
+
+  /** The same of a slot that it only takes. */
+  async asking(i: number, ...words: readonly (string | number)[]): Promise<unknown> {
+    return this.#last(i, [['ASKING'], words]);
+  }
+
+  async #last(i: number, commands: readonly (readonly (string | number)[])[]): Promise<unknown> {
+    const wire = new Wire(this.port(i));
+    try {
+      let reply: unknown = null;
+      if (this.password !== '') await wire.call('AUTH', this.password);
+      for (const words of commands) reply = await wire.call(...words);
+      return reply;
+    } finally {
+      wire.close();
+    }
+  }
+
+  async id(i: number): Promise<string> {
+    return String(await this.ask(i, 'CLUSTER', 'MYID'));
+  }
+
+  /** Keys by name, and on which of the servers that are primaries each is. */
+  async keys(): Promise<Map<string, number[]>> {
+    const found = new Map<string, number[]>();
+    for (const i of this.#running.keys()) {
+      const [role] = (await this.ask(i, 'ROLE')) as [string];
+      if (role !== 'master') continue;
+      for (const key of (await this.ask(i, 'KEYS', '*')) as string[])
+        found.set(key, [...(found.get(key) ?? []), i]);
+    }
+    return found;
+  }
+}
+
+/** `althing cluster …`, without a terminal. */
+export function tool(...words: readonly string[]): Promise<Ran> {
+  return ran(process.execPath, [join(ROOT, 'src', 'main.ts'), 'cluster', ...words]);
+}
+
+/** The same, killed after `killMs` unless it is done by then. */
+export function toolFor(killMs: number, ...words: readonly string[]): Promise<Ran> {
+  return ran(process.execPath, [join(ROOT, 'src', 'main.ts'), 'cluster', ...words], killMs);
+}
+
+/** In another environment. */
+export function toolWith(env: NodeJS.ProcessEnv, ...words: readonly string[]): Promise<Ran> {
+  const all = [join(ROOT, 'src', 'main.ts'), 'cluster', ...words];
+  return ran(process.execPath, all, STEP_MS, env);
+}
+
+/** `redis-cli --cluster …`, the oracle. */
+export function oracle(...words: readonly string[]): Promise<Ran> {
+  return ran('redis-cli', ['--cluster', ...words]);
+}
+
+function ran(
+  program: string,
+  words: readonly string[],
+  timeout = STEP_MS,
+  environment = process.env,
+): Promise<Ran> {
+  return new Promise((resolve) => {
+    const options = {
+      timeout,
+      killSignal: 'SIGKILL',
+      env: { ...environment, TERM: 'dumb' },
+    } as const;
+    execFile(program, words, options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      resolve({ code, out: `${stdout}${stderr}` });
+    }).stdin?.end();
+  });
+}
+
+export function done({ code, out }: Ran): string {
+  assert.equal(code, 0, out);
+  return out;
+}
+
+export function refused(result: Ran, why: RegExp, code = 1): void {
+  assert.equal(result.code, code, result.out);
+  assert.match(result.out, why);
+}
