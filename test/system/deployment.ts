@@ -23,7 +23,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type AgentAnswer, askStatus } from '../../src/doors/cli/up/agent-http.ts';
 import type { Status } from '../../src/doors/view.ts';
-import { type Contents, contentsOf, differences, digestOf, socketOf } from './digest.ts';
+import { contentsOfAll, differences, digestOf, socketOf } from './digest.ts';
 import { type FileSizes, fileSizesUnder } from './file-sizes.ts';
 import { type ClaimedPorts, claimPorts } from './free-ports.ts';
 import { isAlive, pidsUnder, signal, until } from './processes.ts';
@@ -327,8 +327,8 @@ export class Deployment {
     const contents = await until('all servers level and identical', patienceMs, async () => {
       const before = await this.#levelOffset(indices);
       if (before === null) return null;
-      const all: Contents[] = [];
-      for (const i of indices) all.push(await contentsOf(await this.serverPid(i)));
+      const all = await contentsOfAll(await Promise.all(indices.map((i) => this.serverPid(i))));
+      if (all === null) return null;
       const [first, ...others] = all;
       assert.ok(first);
       if (others.every((each) => differences(first, each).length === 0)) return all;
