@@ -96,6 +96,27 @@ test('an emptied primary is given no slot of nobody', () => {
   ok(!made.claimants(9).includes(trialId('d')));
 });
 
+test('slots of nobody come first, and a move waits until all know the new epoch', () => {
+  const made = cluster();
+  made.node(B).importing.set(0, A);
+  made.node(A).migrating.set(0, B);
+  for (const node of made.nodes.values()) node.owners.delete(9);
+  deepEqual(fix(made).kinds, ['claim', 'announce', 'close', 'agree', 'move']);
+  deepEqual(codes(made), []);
+});
+
+test('an epoch that somebody has not heard of is a difference of views', () => {
+  const seen = cluster().observe();
+  const late = seen.nodes.map((node) => ({
+    ...node,
+    view: node.view.map((line) => (line.id === A && node.id === B ? { ...line, epoch: 0 } : line)),
+  }));
+  deepEqual(
+    problemsOf({ ...seen, nodes: late }).map(({ code }) => code),
+    ['VIEWS_DIFFER'],
+  );
+});
+
 test('two owners: who holds most keys, and the keys of the other go there', () => {
   const made = cluster();
   made.node(B).owners.set(0, B);

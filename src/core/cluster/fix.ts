@@ -79,12 +79,17 @@ export function planFix(
     group.slots.push(slot);
     groups.set(key, group);
   }
-  // Keys move only where the cluster is up: first every slot has an owner.
-  const order = [...groups.values()].sort(
-    (a, b) => Number(b.decision.claim) - Number(a.decision.claim),
-  );
+  const all = [...groups.values()];
+  const stepsWhere = (claim: boolean): Step[] =>
+    all
+      .filter(({ decision }) => decision.claim === claim)
+      .flatMap((group) => stepsOf(seen, group.decision, group.slots));
+  const [claims, others] = [stepsWhere(true), stepsWhere(false)];
+  // Keys move only where the cluster is up, and slots only between who know each other's epochs.
+  const between: Step[] =
+    claims.length > 0 && others.length > 0 ? [{ kind: 'agree', nodes: [] }] : [];
   return {
-    steps: order.flatMap((group) => stepsOf(seen, group.decision, group.slots)),
+    steps: [...claims, ...between, ...others],
     refused: refused.length === 0 ? [] : [refusal(seen, refused)],
   };
 }

@@ -95,6 +95,18 @@ export function disputedRoles({ nodes }: Observation): SeenNode[] {
   );
 }
 
+/**
+ * Primaries whose epoch somebody has not heard of. Who is to take a slot from one of them must know
+ * it: its own would be too low, and the next word of the former owner would take the slot back.
+ */
+export function unheardEpochs({ nodes }: Observation): SeenNode[] {
+  return nodes.filter(
+    ({ id, self }) =>
+      self.isPrimary &&
+      nodes.some(({ view }) => view.some((line) => line.id === id && line.epoch !== self.epoch)),
+  );
+}
+
 /** Pairs of nodes that answered, of which the first does not know the second. */
 export function strangersOf({ nodes }: Observation): [SeenNode, SeenNode][] {
   return nodes.flatMap((from) => {

@@ -17,6 +17,7 @@ import {
   type SeenNode,
   slotsOfNode,
   strangersOf,
+  unheardEpochs,
 } from './observation.ts';
 import { type Slot, slotsText } from './slots.ts';
 
@@ -79,6 +80,7 @@ export function problemsOf(seen: Observation): Problem[] {
     ...failedProblems(seen),
     ...strangerProblems(seen),
     ...roleProblems(seen),
+    ...unheardProblems(seen),
     ...slotProblems(seen),
     ...stateProblems(seen),
     ...epochProblems(seen),
@@ -132,6 +134,12 @@ function roleProblems(seen: Observation): Problem[] {
   if (disputed.length === 0) return [];
   const text = `nodes do not agree about the role of ${disputed.map(nameOf).join(', ')}`;
   return [problem('VIEWS_DIFFER', text)];
+}
+
+function unheardProblems(seen: Observation): Problem[] {
+  const unheard = unheardEpochs(seen);
+  if (unheard.length === 0) return [];
+  return [problem('VIEWS_DIFFER', `not all know the epoch of ${unheard.map(nameOf).join(', ')}`)];
 }
 
 function slotProblems(seen: Observation): Problem[] {

@@ -98,6 +98,9 @@ export class TrialCluster {
       case 'announce':
         for (const slot of step.slots) yield* this.#announce(step.node, slot);
         return;
+      case 'agree':
+        yield this.settle();
+        return;
       default:
         assert(false, 'the trial knows steps about slots only');
     }
