@@ -10,6 +10,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -203,9 +204,9 @@ export class Deployment {
   #agentFlags(i: number): string[] {
     const { server, isPlain, hasSentinel } = this.#options;
     const secret = join(this.dir, 'secret');
-    writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'a' });
-    const [first = ''] = readFileSync(secret, 'utf8').split('\n');
-    writeFileSync(secret, `${first}\n`);
+    // Once: a node that is starting may be reading it.
+    if (!existsSync(secret))
+      writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
     const direct = this.indices.map((each) => `127.0.0.1:${this.peerPort(each)}`);
     const peers = (this.#options.peersOf?.(i, this) ?? direct).join(',');
     return [
