@@ -27,8 +27,8 @@ export interface Sabotage {
   readonly breaks: string;
   /** What must catch it: another failure does not count. */
   readonly caughtBy: RegExp;
-  /** Of the simulator: the founding of a deployment, or one that has data. */
-  readonly world: 'data' | 'founding';
+  /** Of the simulator. */
+  readonly world: 'data' | 'founding' | 'eventual';
   /** Events in the phase of faults of each seed. */
   readonly steps: number | null;
   /** A test file that must catch it, where the simulator does not see the room. */
@@ -62,7 +62,7 @@ export function parseSabotage(path: string, text: string): Sabotage {
   if (steps !== undefined && !/^[1-9]\d*$/.test(steps))
     throw new PatchError(`${name}: 'steps: ${steps}' is no number`);
   const world = fields.get('world') ?? 'data';
-  if (world !== 'data' && world !== 'founding')
+  if (world !== 'data' && world !== 'founding' && world !== 'eventual')
     throw new PatchError(`${name}: the simulator has no world '${world}'`);
   return {
     name,

@@ -174,6 +174,8 @@ async function privateApt(work, suite) {
     'Acquire::Languages=none',
     'APT::Sandbox::User=root',
     'APT::Update::Error-Mode=any',
+    // All that it writes is in `work`: several may fetch at once.
+    'Debug::NoLocking=true',
   ].flatMap((setting) => ['-o', setting]);
   return (args) =>
     runFile('apt-get', ['-q', ...settings, ...args], {

@@ -3,14 +3,14 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { pastSeeds, replayCommand } from './seeds.ts';
 import { outcomeOf, WORLD_NAMES, type WorldName } from './simulate.ts';
-import type { AnyOutcome, FoundingOutcome, Outcome } from './verdict.ts';
+import type { AnyOutcome, EventualOutcome, FoundingOutcome, Outcome } from './verdict.ts';
 import { simulateAll } from './workers.ts';
 
 /** Of more seeds only those are told that fail. */
 const EACH_TOLD_MAX = 200;
 const PROGRESS_EVERY = 500;
 const USAGE = [
-  'sim --seed N | --seeds N [--from K] [--world data|founding] [--steps N]',
+  'sim --seed N | --seeds N [--from K] [--world data|founding|eventual] [--steps N]',
   '[--json FILE] [--verbose]',
 ].join(' ');
 
@@ -26,8 +26,27 @@ function say(outcome: AnyOutcome): void {
   const { world, seed, failure, figures } = outcome;
   const word = failure === null ? 'ok' : 'FAILED';
   const size = `events ${figures.events}  virtual ${(figures.virtualUs / 1e6).toFixed(1)} s`;
-  const rest = world === 'data' ? dataWords(outcome) : foundingWords(outcome);
+  const rest = wordsOf(outcome);
   console.log(`${world === 'data' ? '' : `${world} `}seed ${seed}  ${word}  ${size}  ${rest}`);
+}
+
+function wordsOf(outcome: AnyOutcome): string {
+  switch (outcome.world) {
+    case 'data':
+      return dataWords(outcome);
+    case 'founding':
+      return foundingWords(outcome);
+    case 'eventual':
+      return eventualWords(outcome);
+  }
+}
+
+function eventualWords({ figures }: EventualOutcome): string {
+  const { machines, openings, handOvers, accepted, lost, crashes, wipes, wardenKills } = figures;
+  const roles = `machines ${machines}  openings ${openings}  handed over ${handOvers}`;
+  const trouble = `crashes ${crashes}  wipes ${wipes}  warden kills ${wardenKills}`;
+  const healed = `healed in ${(figures.healUs / 1e6).toFixed(1)} s`;
+  return `${roles}  accepted ${accepted}  lost ${lost}  ${trouble}  ${healed}`;
 }
 
 function foundingWords({ figures }: FoundingOutcome): string {

@@ -1,9 +1,9 @@
 /** Seeds that once failed, and the command that replays one. */
 import { readFileSync } from 'node:fs';
-import type { Run } from './simulate.ts';
+import type { Run, WorldName } from './simulate.ts';
 
 const SEEDS_FILE = new URL('./seeds.txt', import.meta.url);
-const LINE = /^(founding )?(\d+)$/;
+const LINE = /^(?:(founding|eventual) )?(\d+)$/;
 
 /** One per line; what follows a # says what went wrong. They run first, for ever. */
 export function pastSeeds(): readonly Run[] {
@@ -11,10 +11,7 @@ export function pastSeeds(): readonly Run[] {
     .split('\n')
     .map((line) => LINE.exec(line.replace(/#.*/, '').trim()))
     .filter((found) => found !== null)
-    .map(([, founding, seed]) => ({
-      world: founding === undefined ? 'data' : 'founding',
-      seed: Number(seed),
-    }));
+    .map(([, world = 'data', seed]) => ({ world: world as WorldName, seed: Number(seed) }));
 }
 
 /** `steps` null: the default of that world. */

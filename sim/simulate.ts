@@ -2,16 +2,21 @@
  * A seed's run from its beginning to its verdict. Everything follows from the seed: called twice it
  * gives the same log, byte for byte.
  */
+import { EventualWorld } from './eventual/world.ts';
 import { FoundingWorld } from './founding/world.ts';
-import type { AnyVerdict, FoundingVerdict, Verdict } from './verdict.ts';
+import type { AnyVerdict, EventualVerdict, FoundingVerdict, Verdict } from './verdict.ts';
 import { World, type WorldOptions } from './world.ts';
 
 /** Events in the phase of faults. */
 export const STEPS_DEFAULT = 12_000;
 export const FOUNDING_STEPS_DEFAULT = 8_000;
+export const EVENTUAL_STEPS_DEFAULT = 25_000;
 
-/** data: one deployment and its clients. founding: machines that are none yet. */
-export const WORLD_NAMES = ['data', 'founding'] as const;
+/**
+ * data: one strong deployment and its clients. founding: machines that are none yet. eventual: who
+ * takes the writes of servers that replicate by themselves.
+ */
+export const WORLD_NAMES = ['data', 'founding', 'eventual'] as const;
 export type WorldName = (typeof WORLD_NAMES)[number];
 
 /** A seed means another run in each world. */
@@ -37,6 +42,13 @@ export function simulateFounding(options: SimulateOptions): FoundingVerdict {
   return { seed: options.seed, ...broken, figures: world.figures(), report: world.report };
 }
 
+/** And in the third. */
+export function simulateEventual(options: SimulateOptions): EventualVerdict {
+  const world = new EventualWorld(options);
+  const broken = run(world, options.steps);
+  return { seed: options.seed, ...broken, figures: world.figures(), report: world.report };
+}
+
 /** `steps` null: as many as that world has by default. */
 export function outcomeOf(
   { world, seed }: Run,
@@ -45,6 +57,11 @@ export function outcomeOf(
 ): AnyVerdict {
   if (world === 'data')
     return { world, ...simulate({ seed, steps: steps ?? STEPS_DEFAULT, ...watch }) };
+  if (world === 'eventual')
+    return {
+      world,
+      ...simulateEventual({ seed, steps: steps ?? EVENTUAL_STEPS_DEFAULT, ...watch }),
+    };
   return { world, ...simulateFounding({ seed, steps: steps ?? FOUNDING_STEPS_DEFAULT, ...watch }) };
 }
 

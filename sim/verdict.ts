@@ -80,10 +80,40 @@ export interface FoundingVerdict extends FoundingOutcome {
   readonly report: Report;
 }
 
+export interface EventualFigures {
+  readonly events: number;
+  readonly virtualUs: number;
+  readonly machines: number;
+  /** Primaries that opened, and those that were handed over to. */
+  readonly openings: number;
+  readonly handOvers: number;
+  /** Writes that clients were told of, and those of them that no later primary has. */
+  readonly accepted: number;
+  readonly lost: number;
+  readonly crashes: number;
+  readonly wipes: number;
+  readonly wardenKills: number;
+  readonly checks: number;
+  readonly healUs: number;
+}
+
+export interface EventualOutcome {
+  readonly seed: number;
+  readonly failure: string | null;
+  readonly figures: EventualFigures;
+}
+
+export interface EventualVerdict extends EventualOutcome {
+  readonly stack: string | null;
+  readonly report: Report;
+}
+
 /** Whichever world it was. */
 export type AnyOutcome =
   | ({ readonly world: 'data' } & Outcome)
-  | ({ readonly world: 'founding' } & FoundingOutcome);
+  | ({ readonly world: 'founding' } & FoundingOutcome)
+  | ({ readonly world: 'eventual' } & EventualOutcome);
 export type AnyVerdict =
   | ({ readonly world: 'data' } & Verdict)
-  | ({ readonly world: 'founding' } & FoundingVerdict);
+  | ({ readonly world: 'founding' } & FoundingVerdict)
+  | ({ readonly world: 'eventual' } & EventualVerdict);

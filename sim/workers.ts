@@ -85,8 +85,9 @@ function drive(
 function work(): void {
   process.on('message', ({ runs, steps }: Work) => {
     for (const run of runs) {
-      const { world, seed, failure, figures } = outcomeOf(run, steps);
-      process.send?.({ world, seed, failure, figures });
+      // Without its log, and whatever else it holds.
+      const { stack: _, report: __, ...outcome } = outcomeOf(run, steps);
+      process.send?.(outcome);
     }
   });
 }

@@ -4,7 +4,7 @@
  * Node's own test runner does the work; this orders it, says one line per file, bounds the whole,
  * and looks for what a test left behind.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,6 +20,8 @@ const UNIT_FILE_MS = 240_000;
 const SYSTEM_FILE_MS = 240_000;
 /** `npm run system` has counts for hours in it. */
 const FULL_FILE_MS = 6 * 60 * 60_000;
+/** Of a tool that complains about everything. */
+const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 
 interface Plan {
   readonly checks: boolean;
@@ -70,47 +72,55 @@ function lanesOf({ unit, system, full }: Plan): Queue[][] {
 }
 
 /** Runs one of the project's tools with its output kept back unless it fails. */
-function check(what: string, tool: string, args: readonly string[]): boolean {
+async function check(what: string, tool: string, args: readonly string[]): Promise<boolean> {
   const begin = Date.now();
-  const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', tool), args, {
-    cwd: ROOT,
-    encoding: 'utf8',
-  });
+  const path = join(ROOT, 'node_modules', '.bin', tool);
+  const options = { cwd: ROOT, maxBuffer: OUTPUT_BYTES_MAX };
+  const { isGood, output } = await new Promise<{ isGood: boolean; output: string }>((resolve) =>
+    execFile(path, [...args], options, (error, stdout, stderr) =>
+      resolve({ isGood: error === null, output: `${stdout}${stderr}` }),
+    ),
+  );
   const seconds = ((Date.now() - begin) / 1000).toFixed(1);
-  print(`${status === 0 ? 'ok  ' : 'FAIL'} ${what} (${seconds} s)`);
-  if (status !== 0) print(`${stdout}${stderr}`.trimEnd());
-  return status === 0;
+  print(`${isGood ? 'ok  ' : 'FAIL'} ${what} (${seconds} s)`);
+  if (!isGood) print(output.trimEnd());
+  return isGood;
 }
 
+async function checkAll(): Promise<boolean> {
+  const types = await check('types', 'tsc', ['--noEmit']);
+  return (await check('format and lint', 'biome', ['check', '.'])) && types;
+}
+
+interface Found {
+  readonly path: string | null;
+  readonly why: string;
+}
+
+/** What is missing is fetched side by side: most of it is waiting for an archive. */
 async function findServers(): Promise<void> {
   // Plain JavaScript of the bootstrap, without types.
-  const path = '../scripts/servers.mjs';
-  const servers = (await import(path)) as {
+  const [from, beside] = ['../scripts/servers.mjs', '../scripts/packages.mjs'];
+  const servers = (await import(from)) as {
     fetchServers(): Promise<string[]>;
     availableServers(): string[];
-    ensureDnsmasq(): Promise<{ readonly path: string | null; readonly why: string }>;
+    ensureDnsmasq(): Promise<Found>;
   };
-  for (const line of await servers.fetchServers()) print(line);
-  process.env['ALTHING_TEST_SERVERS'] = servers.availableServers().join(':');
-  const dnsmasq = await servers.ensureDnsmasq();
-  print(`dnsmasq: ${dnsmasq.path ?? `skipped: ${dnsmasq.why}`}`);
-  if (dnsmasq.path !== null) process.env['ALTHING_TEST_DNSMASQ'] = dnsmasq.path;
-  await findPackages();
-}
-
-async function findPackages(): Promise<void> {
-  type Found = { readonly path: string | null; readonly why: string };
-  const path = '../scripts/packages.mjs';
-  const packages = (await import(path)) as Record<
+  const packages = (await import(beside)) as Record<
     'ensureHaproxy' | 'ensureClients',
     () => Promise<Found>
   >;
-  for (const [name, variable, found] of [
-    ['haproxy', 'ALTHING_TEST_HAPROXY', await packages.ensureHaproxy()],
-    ['clients', 'ALTHING_TEST_CLIENTS', await packages.ensureClients()],
-  ] as const) {
+  const [lines, dnsmasq, haproxy, clients] = await Promise.all([
+    servers.fetchServers(),
+    servers.ensureDnsmasq(),
+    packages.ensureHaproxy(),
+    packages.ensureClients(),
+  ]);
+  for (const line of lines) print(line);
+  process.env['ALTHING_TEST_SERVERS'] = servers.availableServers().join(':');
+  for (const [name, found] of Object.entries({ dnsmasq, haproxy, clients })) {
     print(`${name}: ${found.path ?? `skipped: ${found.why}`}`);
-    if (found.path !== null) process.env[variable] = found.path;
+    if (found.path !== null) process.env[`ALTHING_TEST_${name.toUpperCase()}`] = found.path;
   }
 }
 
@@ -123,12 +133,9 @@ async function main(args: readonly string[]): Promise<number> {
   const begin = Date.now();
   const end = plan.full ? Number.POSITIVE_INFINITY : begin + ALL_MS;
   if (plan.full) process.env['ALTHING_FULL'] = '1';
-  if (plan.servers) await findServers();
-  let sound = true;
-  if (plan.checks) {
-    sound = check('types', 'tsc', ['--noEmit']) && sound;
-    sound = check('format and lint', 'biome', ['check', '.']) && sound;
-  }
+  const finding = plan.servers ? findServers() : null;
+  const sound = plan.checks ? await checkAll() : true;
+  await finding;
   const leftovers = new Leftovers();
   process.on('exit', () => leftovers.close());
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)

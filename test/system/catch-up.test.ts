@@ -13,7 +13,7 @@ import { missingAt, Writer } from './writer.ts';
 
 const MIB = 1024 * 1024;
 const LIMIT_BYTES = (IS_FULL ? 64 : 4) * MIB;
-const WRITTEN_BYTES = (IS_FULL ? 1_024 : 120) * MIB;
+const WRITTEN_BYTES = (IS_FULL ? 1_024 : 100) * MIB;
 const VALUE_BYTES = 64 * 1024;
 const KEYS = IS_FULL ? 1_000 : 100;
 /** How many values of `VALUE_BYTES` are on their way at once. */

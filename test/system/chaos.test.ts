@@ -7,7 +7,7 @@ import { figures, IS_FULL } from './figures.ts';
 import { signal } from './processes.ts';
 import { missingAt, Writer } from './writer.ts';
 
-const SECONDS = IS_FULL ? 600 : 15;
+const SECONDS = IS_FULL ? 600 : 10;
 /** Long enough that a leader is usually open again, short enough that it often is not. */
 const PAUSE_MS_MAX = 2_000;
 const STOPPED_MS_MAX = 3_000;

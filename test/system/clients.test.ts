@@ -11,7 +11,7 @@ import { figures, IS_FULL } from './figures.ts';
 import { signal, until } from './processes.ts';
 import { fileScope } from './scope.ts';
 
-const JOBS = IS_FULL ? 10_000 : 500;
+const JOBS = IS_FULL ? 10_000 : 300;
 const KILLS = IS_FULL ? 2 : 1;
 const ADDING_AT_ONCE = 20;
 const JOBS_MS_MAX = IS_FULL ? 600_000 : 60_000;

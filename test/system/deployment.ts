@@ -10,6 +10,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -23,7 +24,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type AgentAnswer, askStatus } from '../../src/doors/cli/up/agent-http.ts';
 import type { Status } from '../../src/doors/view.ts';
-import { type Contents, contentsOf, differences, digestOf, socketOf } from './digest.ts';
+import { contentsOfAll, differences, digestOf, socketOf } from './digest.ts';
 import { type FileSizes, fileSizesUnder } from './file-sizes.ts';
 import { type ClaimedPorts, claimPorts } from './free-ports.ts';
 import { isAlive, pidsUnder, signal, until } from './processes.ts';
@@ -203,9 +204,9 @@ export class Deployment {
   #agentFlags(i: number): string[] {
     const { server, isPlain, hasSentinel } = this.#options;
     const secret = join(this.dir, 'secret');
-    writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'a' });
-    const [first = ''] = readFileSync(secret, 'utf8').split('\n');
-    writeFileSync(secret, `${first}\n`);
+    // Once: a node that is starting may be reading it.
+    if (!existsSync(secret))
+      writeFileSync(secret, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
     const direct = this.indices.map((each) => `127.0.0.1:${this.peerPort(each)}`);
     const peers = (this.#options.peersOf?.(i, this) ?? direct).join(',');
     return [
@@ -327,8 +328,8 @@ export class Deployment {
     const contents = await until('all servers level and identical', patienceMs, async () => {
       const before = await this.#levelOffset(indices);
       if (before === null) return null;
-      const all: Contents[] = [];
-      for (const i of indices) all.push(await contentsOf(await this.serverPid(i)));
+      const all = await contentsOfAll(await Promise.all(indices.map((i) => this.serverPid(i))));
+      if (all === null) return null;
       const [first, ...others] = all;
       assert.ok(first);
       if (others.every((each) => differences(first, each).length === 0)) return all;

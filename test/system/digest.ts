@@ -66,6 +66,18 @@ export function socketOf(serverPid: number): string {
   return `/proc/${serverPid}/cwd/server.sock`;
 }
 
+/** One after the other; null when a server was replaced just then. */
+export async function contentsOfAll(pids: readonly number[]): Promise<Contents[] | null> {
+  const all: Contents[] = [];
+  try {
+    for (const pid of pids) all.push(await contentsOf(pid));
+  } catch (error) {
+    if (/ENOENT|ECONNREFUSED/.test(String(error))) return null;
+    throw error;
+  }
+  return all;
+}
+
 export async function contentsOf(serverPid: number): Promise<Contents> {
   const wire = new Wire(socketOf(serverPid));
   const contents = new Map<string, string>();

@@ -8,7 +8,8 @@ import { signal } from './processes.ts';
 import { Wire } from './wire.ts';
 import { missingAt, Writer } from './writer.ts';
 
-const KILLS = IS_FULL ? 20 : 3;
+/** With threads the short form kills an agent only: of servers they know nothing. */
+const KILLS = IS_FULL ? 20 : process.env['ALTHING_RELAY_THREADS'] === undefined ? 3 : 1;
 const WHAT = ['agent', 'server', 'both'] as const;
 /** Generous: a loaded machine of two cores may well be slow. The figures say how it was. */
 const GAP_MS_MAX = 15_000;

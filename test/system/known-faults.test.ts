@@ -16,7 +16,7 @@ import { TokenClients } from './token-clients.ts';
 import { Failure, Wire } from './wire.ts';
 import { Writer } from './writer.ts';
 
-const ROUNDS = IS_FULL ? 12 : 3;
+const ROUNDS = IS_FULL ? 12 : 2;
 const CLOSED_MS = 5_000;
 const BOUND_TOLD_MS = 60_000;
 

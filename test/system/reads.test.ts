@@ -137,12 +137,15 @@ for (const reads of ['local', 'linearizable'])
       writeAndRead(deployment.port(n % deployment.nodes), `own${n}`, tally, end.signal),
     );
     await killLeaders(deployment);
-    const here = await readsHere(deployment);
+    const here = await until('as many reads on followers', 60_000, async () => {
+      const count = await readsHere(deployment);
+      return count > CONNECTIONS ? count : null;
+    });
     end.abort();
     await Promise.all(all);
     figures(`reads-${reads}`, { kills: KILLS, ...tally, stale: tally.stale.length, here });
     assert.deepEqual(tally.stale.slice(0, 5), []);
-    assert.ok(tally.written > CONNECTIONS && here > CONNECTIONS, `${here} reads on followers`);
+    assert.ok(tally.written > CONNECTIONS, `${tally.written} written`);
   });
 
 test('linearizable: a follower knows what anybody was told before the read', async (t) => {

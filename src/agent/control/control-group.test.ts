@@ -237,6 +237,7 @@ class TrialAssembly {
         configuration: this.data,
         carriedOut: this.nodes.get(this.dataLeader)?.data?.carriedOut ?? null,
       },
+      eventual: null,
     };
   }
 

@@ -156,6 +156,11 @@ export class ControlGroup {
     else this.#puller.received(from, message);
   }
 
+  /** Wants it confirmed that this node leads, by a round numbered so or later. */
+  wantRound(round: number): void {
+    this.#driver.handle({ kind: 'roundWanted', round });
+  }
+
   peerFound(peer: NodeId): void {
     this.#driver.handle({ kind: 'peerFound', peer });
   }

@@ -1,6 +1,6 @@
 /** What a node says of itself and sees of the others, as values: what is planned by. */
 import type { ControlState, MemberFacts } from '../../core/control/state.ts';
-import type { NodeSeen, Observation } from '../../core/plan/observation.ts';
+import type { NodeSeen, Observation, PrimarySeen } from '../../core/plan/observation.ts';
 import { isMember } from '../../core/raft/configuration.ts';
 import type { Configuration } from '../../core/raft/protocol.ts';
 import type { Raft } from '../../core/raft/raft.ts';
@@ -59,6 +59,8 @@ export interface Observing {
   /** What this node reported is among them. */
   readonly sightings: Sightings;
   readonly control: Configuration | null;
+  /** Absent in a strong deployment. */
+  readonly eventual?: PrimarySeen;
 }
 
 export function observationOf(seen: Observing): Observation {
@@ -79,6 +81,7 @@ export function observationOf(seen: Observing): Observation {
       leading === null || configuration === null
         ? null
         : { leader: leading.node, configuration, carriedOut: leading.report.carriedOut },
+    eventual: seen.eventual ?? null,
   };
 }
 

@@ -7,7 +7,7 @@ import { unreachable } from '../../assert.ts';
 import { type NodeId, sorted } from '../scalars.ts';
 import type { Command } from './command.ts';
 import { shortened } from './shapes.ts';
-import { SETTINGS_MAX, type Spec, specChanged } from './spec.ts';
+import { isEventual, SETTINGS_MAX, type Spec, specChanged } from './spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -49,6 +49,10 @@ export function apply(state: ControlState, index: number, command: Command): App
       return settle(state, command);
     case 'dismiss':
       return dismiss(state, index, command);
+    case 'appoint':
+      return appoint(state, index, command);
+    case 'opened':
+      return opened(state, command);
     case 'forget':
       return forget(state, command);
     default:
@@ -116,6 +120,8 @@ function changeSpec(
       'OTHER_VERSION',
       `the spec is at version ${specVersion}, not at ${ifVersion}: read it again`,
     );
+  if (change.maxLostBytes !== undefined && !isEventual(spec))
+    return refuse(state, 'STRONG', 'a strong deployment loses nothing: it has no maxLostBytes');
   const next = specChanged(spec, change);
   if (Object.keys(next.server).length > SETTINGS_MAX)
     return refuse(state, 'TOO_MANY_SETTINGS', `the spec has at most ${SETTINGS_MAX} settings`);
@@ -134,6 +140,8 @@ function differences(from: Spec, to: Spec): string[] {
   if (to.replicas !== from.replicas) words.push(`replicas ${from.replicas} -> ${to.replicas}`);
   if (to.forgetAfterMs !== from.forgetAfterMs)
     words.push(`forget after ${timeOf(from.forgetAfterMs)} -> ${timeOf(to.forgetAfterMs)}`);
+  const [lostBefore, lost] = [from.eventual?.maxLostBytes, to.eventual?.maxLostBytes];
+  if (lost !== lostBefore) words.push(`bytes that may be lost ${lostBefore} -> ${lost ?? 'any'}`);
   if (to.reads !== from.reads) words.push(`reads ${from.reads} -> ${to.reads}`);
   const names = new Set([...Object.keys(from.server), ...Object.keys(to.server)]);
   for (const name of [...names].toSorted()) {
@@ -177,6 +185,43 @@ function settle(state: ControlState, { decision, atMs }: Of<'settle'>): Applied 
   return agreed(ended(settled, decision, 'done', atMs), `decision ${decision} is carried out`);
 }
 
+/** What must be held to open stays the same until somebody has opened with it. */
+function appoint(state: ControlState, index: number, command: Of<'appoint'>): Applied {
+  const { basis, node, isPlanned, why, atMs } = command;
+  const { primary: before, spec } = state;
+  if (!isEventual(spec)) return refuse(state, 'STRONG', 'a strong deployment elects its leader');
+  if (basis !== (before?.decision ?? 0))
+    return refuse(state, 'OTHER_BASIS', `decision ${before?.decision ?? 0} was made meanwhile`);
+  if (memberOf(state, node) === null)
+    return refuse(state, 'NO_SUCH_NODE', `${nameOf(node)} is no member`);
+  const hasOpened = before !== undefined && before.history !== null;
+  const primary = {
+    decision: index,
+    node,
+    isPlanned,
+    base: hasOpened ? before.history : (before?.base ?? null),
+    history: null,
+    from: null,
+    former: hasOpened ? before.node : (before?.former ?? null),
+  };
+  const told = before === undefined || hasOpened ? state : ended(state, basis, 'replaced', atMs);
+  const text = shortened(`${nameOf(node)} becomes the primary: ${why}`);
+  return agree(
+    { ...told, primary },
+    { index, atMs, kind: 'primary', text, outcome: null, endedAtMs: null },
+  );
+}
+
+function opened(state: ControlState, command: Of<'opened'>): Applied {
+  const { decision, history, from, atMs } = command;
+  const { primary } = state;
+  if (primary?.decision !== decision)
+    return refuse(state, 'OTHER_BASIS', `decision ${primary?.decision ?? 0} is in force`);
+  if (primary.history !== null) return agreed(state, `decision ${decision} has opened already`);
+  const next = { ...state, primary: { ...primary, history, from } };
+  return agreed(ended(next, decision, 'done', atMs), `${nameOf(primary.node)} opens`);
+}
+
 function dismiss(state: ControlState, index: number, command: Of<'dismiss'>): Applied {
   const { node, by, why, atMs } = command;
   const member = memberOf(state, node);
@@ -203,7 +248,7 @@ function forget(state: ControlState, { node, atMs }: Of<'forget'>): Applied {
   if (member === null) return agreed(state, `${nameOf(node)} is no member`);
   const { leaving } = member;
   if (leaving === null) return refuse(state, 'STAYS', `${nameOf(node)} is not leaving`);
-  if (state.data.voters.includes(node))
+  if (state.data.voters.includes(node) || state.primary?.node === node)
     return refuse(state, 'HOLDS_DATA', `${nameOf(node)} should still hold the data`);
   const removed =
     leaving.by === 'order' ? [...state.removed, node].slice(-REMOVED_MAX) : state.removed;

@@ -11,15 +11,17 @@ import { asBuffer } from '../bytes.ts';
 import { isCount, type NodeId } from '../scalars.ts';
 import {
   isFacts,
+  isHistory,
   isLeavingBy,
   isNodeIds,
   isText,
   isWord,
   jsonOf,
+  pointFrom,
   WHY_CHARS_MAX,
 } from './shapes.ts';
 import { parseSpec, parseSpecChange, type Spec, type SpecChange } from './spec.ts';
-import type { LeavingBy, MemberFacts } from './state.ts';
+import type { HistoryPoint, LeavingBy, MemberFacts } from './state.ts';
 
 /** `atMs`: the proposer's clock, for people. `why` is for them too. */
 export type Command = { readonly atMs: number } & (
@@ -47,6 +49,21 @@ export type Command = { readonly atMs: number } & (
       readonly node: NodeId;
       readonly by: LeavingBy;
       readonly why: string;
+    }
+  | {
+      readonly kind: 'appoint';
+      /** The appointment that it follows, 0 for none: whoever planned on another is refused. */
+      readonly basis: number;
+      readonly node: NodeId;
+      readonly isPlanned: boolean;
+      readonly why: string;
+    }
+  /** The one appointed by `decision` has promoted its server, and no older lease is alive. */
+  | {
+      readonly kind: 'opened';
+      readonly decision: number;
+      readonly history: string;
+      readonly from: HistoryPoint | null;
     }
   /** It has left the data group, and is no member any more. */
   | { readonly kind: 'forget'; readonly node: NodeId }
@@ -110,6 +127,18 @@ export function commandFrom(value: unknown): Command | null {
       const { node, by, why } = fields;
       if (!isWord(node) || !isLeavingBy(by) || !isText(why, WHY_CHARS_MAX)) return null;
       return { kind, atMs, node, by: by as LeavingBy, why };
+    }
+    case 'appoint': {
+      const { basis, node, isPlanned, why } = fields;
+      if (!isCount(basis) || !isWord(node) || typeof isPlanned !== 'boolean') return null;
+      return isText(why, WHY_CHARS_MAX) ? { kind, atMs, basis, node, isPlanned, why } : null;
+    }
+    case 'opened': {
+      const { decision, history } = fields;
+      const from = fields['from'] === null ? null : pointFrom(fields['from']);
+      if (!isCount(decision) || !isHistory(history)) return null;
+      if (from === null && fields['from'] !== null) return null;
+      return { kind, atMs, decision, history, from };
     }
     case 'forget': {
       const { node } = fields;

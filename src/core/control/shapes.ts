@@ -1,6 +1,6 @@
 /** The shapes that commands and states are made of, as questions about a value from the disk. */
-import { isNodeId, type NodeId } from '../scalars.ts';
-import { type LeavingBy, type MemberFacts, NODES_MAX } from './state.ts';
+import { isCount, isNodeId, type NodeId } from '../scalars.ts';
+import { type HistoryPoint, type LeavingBy, type MemberFacts, NODES_MAX } from './state.ts';
 
 /** A host name and a port; a server's version. */
 const FACT_CHARS_MAX = 300;
@@ -35,6 +35,18 @@ export function isFacts(value: unknown): value is MemberFacts {
 
 export function isLeavingBy(value: unknown): value is LeavingBy {
   return LEAVING_BY.includes(value);
+}
+
+/** A replication id, as servers write it. */
+export function isHistory(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{40}$/.test(value);
+}
+
+/** Null for what is none. */
+export function pointFrom(value: unknown): HistoryPoint | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { history, offset } = value as Record<string, unknown>;
+  return isHistory(history) && isCount(offset) ? { history, offset } : null;
 }
 
 /** Undefined for what is no JSON. */

@@ -10,6 +10,15 @@ import { isReadsMode, READS_MODES, type ReadsMode } from '../reads-mode.ts';
 /** By their names, as the server spells them. */
 export type ServerSettings = Readonly<Record<string, string>>;
 
+/** What only an eventual deployment has (`docs/decisions/0012`). */
+export interface EventualSpec {
+  /**
+   * A failover that would lose more bytes of the primary's history than so many, as far as is
+   * known, waits for the primary or for somebody's order. Null: none waits.
+   */
+  readonly maxLostBytes: number | null;
+}
+
 export interface Spec {
   /** Copies of the data beside the leader's: the data group has one voter more. */
   readonly replicas: number;
@@ -19,9 +28,13 @@ export interface Spec {
   readonly reads: ReadsMode;
   /** Settings that all servers have alike, beside those that are the agent's. */
   readonly server: ServerSettings;
+  /** Absent: the deployment is strong. Of the founding: neither becomes the other. */
+  readonly eventual?: EventualSpec;
 }
 
-export type SpecChange = Partial<Omit<Spec, 'server'>> & {
+export type SpecChange = Partial<Omit<Spec, 'server' | 'eventual'>> & {
+  /** Nothing where the deployment is strong. */
+  readonly maxLostBytes?: number | null;
   /** Null takes one out; those that are not named stay. */
   readonly server?: Readonly<Record<string, string | null>>;
 };
@@ -43,22 +56,36 @@ const SETTING_CHARS_MAX = 256;
 export function specFounded(
   nodes: number,
   forgetAfterMs: number | null,
-  { reads = 'leader', server = {} }: Partial<Pick<Spec, 'reads' | 'server'>> = {},
+  {
+    reads = 'leader',
+    server = {},
+    eventual,
+  }: Partial<Pick<Spec, 'reads' | 'server' | 'eventual'>> = {},
 ): Spec {
-  return { replicas: Math.min(REPLICAS_MAX, nodes - 1), forgetAfterMs, reads, server };
+  const replicas = Math.min(REPLICAS_MAX, nodes - 1);
+  const spec = { replicas, forgetAfterMs, reads, server };
+  return eventual === undefined ? spec : { ...spec, eventual };
 }
 
-export function specChanged(spec: Spec, { server = {}, ...others }: SpecChange): Spec {
+export function isEventual(spec: Spec | null): boolean {
+  return spec?.eventual !== undefined;
+}
+
+export function specChanged(spec: Spec, change: SpecChange): Spec {
+  const { server = {}, maxLostBytes, ...others } = change;
   const merged = Object.entries({ ...spec.server, ...server });
   const kept = merged.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
-  return { ...spec, ...others, server: Object.fromEntries(kept.toSorted()) };
+  const next = { ...spec, ...others, server: Object.fromEntries(kept.toSorted()) };
+  if (next.eventual === undefined || maxLostBytes === undefined) return next;
+  return { ...next, eventual: { maxLostBytes } };
 }
 
 /** A change within the bounds, or what is wrong with it. */
 export function parseSpecChange(value: unknown): SpecChange | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return 'a change of the spec is an object';
-  const { replicas, forgetAfterMs, reads, server, ...others } = value as Record<string, unknown>;
+  const fields = value as Record<string, unknown>;
+  const { replicas, forgetAfterMs, reads, maxLostBytes, server, ...others } = fields;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `the spec has no ${JSON.stringify(unknown)}`;
   if (replicas !== undefined && !isBetween(replicas, 0, REPLICAS_MAX))
@@ -70,12 +97,15 @@ export function parseSpecChange(value: unknown): SpecChange | string {
   )
     return 'forgetAfter is a time from 10s to 365d, or never';
   if (reads !== undefined && !isReadsMode(reads)) return `reads is ${READS_MODES.join(', ')}`;
+  if (maxLostBytes !== undefined && !isBytesOrNull(maxLostBytes))
+    return 'maxLostBytes is a number of bytes, or null for any';
   const settings = server === undefined ? {} : settingsFrom(server);
   if (typeof settings === 'string') return settings;
   return {
     ...(replicas === undefined ? {} : { replicas }),
     ...(forgetAfterMs === undefined ? {} : { forgetAfterMs }),
     ...(reads === undefined ? {} : { reads }),
+    ...(maxLostBytes === undefined ? {} : { maxLostBytes }),
     ...(server === undefined ? {} : { server: settings }),
   };
 }
@@ -104,13 +134,22 @@ function isSetting(value: unknown): boolean {
 
 /** Null when it is none. */
 export function parseSpec(value: unknown): Spec | null {
-  const change = parseSpecChange(value);
-  if (typeof change === 'string') return null;
+  if (typeof value !== 'object' || value === null) return null;
+  const { eventual, ...rest } = value as Record<string, unknown>;
+  const change = parseSpecChange(rest);
+  if (typeof change === 'string' || change.maxLostBytes !== undefined) return null;
   // One that was written before there was a choice of reads, or settings, has none.
   const { replicas, forgetAfterMs, reads = 'leader', server = {} } = change;
   if (replicas === undefined || forgetAfterMs === undefined) return null;
   if (Object.values(server).includes(null)) return null;
-  return { replicas, forgetAfterMs, reads, server: server as ServerSettings };
+  const spec = { replicas, forgetAfterMs, reads, server: server as ServerSettings };
+  if (eventual === undefined) return spec;
+  const { maxLostBytes } = (eventual ?? {}) as Record<string, unknown>;
+  return isBytesOrNull(maxLostBytes) ? { ...spec, eventual: { maxLostBytes } } : null;
+}
+
+function isBytesOrNull(value: unknown): value is number | null {
+  return value === null || isBetween(value, 0, Number.MAX_SAFE_INTEGER);
 }
 
 function isBetween(value: unknown, min: number, max: number): value is number {

@@ -11,11 +11,13 @@ import { asBuffer } from '../bytes.ts';
 import { isCount } from '../scalars.ts';
 import {
   isFacts,
+  isHistory,
   isLeavingBy,
   isNodeIds,
   isText,
   isWord,
   jsonOf,
+  pointFrom,
   WHY_CHARS_MAX,
 } from './shapes.ts';
 import { parseSpec } from './spec.ts';
@@ -27,12 +29,13 @@ import {
   HISTORY_MAX,
   type Leaving,
   NODES_MAX,
+  type Primary,
 } from './state.ts';
 
 const VERSION = 1;
 /** NODES_MAX members with their facts, and the history. */
 export const STATE_BYTES_MAX = 4 * 1024 * 1024;
-const KINDS: readonly unknown[] = ['found', 'join', 'spec', 'data', 'leave'];
+const KINDS: readonly unknown[] = ['found', 'join', 'spec', 'data', 'primary', 'leave'];
 
 export function encodeState(state: ControlState): Buffer {
   const bytes = Buffer.concat([Buffer.of(VERSION), Buffer.from(JSON.stringify(state))]);
@@ -55,7 +58,10 @@ export function decodeState(bytes: Uint8Array): ControlState | null {
   if (members === null || history === null || data === null) return null;
   const ids = members.map(({ node }) => node);
   if (!isNodeIds(ids) || data.voters.some((node) => !ids.includes(node))) return null;
-  return { spec, specVersion, members, data, removed, history };
+  const state = { spec, specVersion, members, data, removed, history };
+  if (fields['primary'] === undefined) return state;
+  const primary = primaryFrom(fields['primary']);
+  return primary === null ? null : { ...state, primary };
 }
 
 function memberFrom(value: unknown): ControlMember | null {
@@ -75,6 +81,17 @@ function dataFrom(value: unknown): DataRoles | null {
   const { decision, voters, isSettled } = recordOf(value) ?? {};
   if (!isCount(decision) || !isNodeIds(voters) || typeof isSettled !== 'boolean') return null;
   return { decision, voters, isSettled };
+}
+
+function primaryFrom(value: unknown): Primary | null {
+  const { decision, node, isPlanned, base, history, from, former } = recordOf(value) ?? {};
+  if (!isCount(decision) || !isWord(node) || typeof isPlanned !== 'boolean') return null;
+  if (base !== null && !isHistory(base)) return null;
+  if (history !== null && !isHistory(history)) return null;
+  if (former !== null && !isWord(former)) return null;
+  const point = from === null ? null : pointFrom(from);
+  if (point === null && from !== null) return null;
+  return { decision, node, isPlanned, base, history, from: point, former };
 }
 
 function decisionFrom(value: unknown): Decision | null {

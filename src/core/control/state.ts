@@ -72,11 +72,39 @@ export interface DataRoles {
   readonly isSettled: boolean;
 }
 
+/** A place in a history of writes: what a server's replication id and offset say. */
+export interface HistoryPoint {
+  readonly history: string;
+  readonly offset: number;
+}
+
+/**
+ * Who takes the writes of an eventual deployment (`docs/decisions/0012`).
+ *
+ * It may open once the leases of `former` are over, and has opened when `history` is known: then
+ * no lease of an earlier decision is alive, for ever.
+ */
+export interface Primary {
+  /** The index of the appointment: what leases name. */
+  readonly decision: number;
+  readonly node: NodeId;
+  /** A hand-over: the former primary pauses writes and waits for this one, and may take it back. */
+  readonly isPlanned: boolean;
+  /** What its server must hold to open, and whoever is appointed instead; null: nothing is. */
+  readonly base: string | null;
+  /** The replication id that it opened under; null: it has not. */
+  readonly history: string | null;
+  /** Where that history leaves the one before; null for the first, and where it goes on with it. */
+  readonly from: HistoryPoint | null;
+  /** The last that opened: it may hold a lease until this one has. */
+  readonly former: NodeId | null;
+}
+
 /** One line of the history. `outcome` is null while it is under way. */
 export interface Decision {
   readonly index: number;
   readonly atMs: number;
-  readonly kind: 'found' | 'join' | 'spec' | 'data' | 'leave';
+  readonly kind: 'found' | 'join' | 'spec' | 'data' | 'primary' | 'leave';
   readonly text: string;
   readonly outcome: string | null;
   readonly endedAtMs: number | null;
@@ -89,6 +117,8 @@ export interface ControlState {
   readonly specVersion: number;
   readonly members: readonly ControlMember[];
   readonly data: DataRoles;
+  /** Absent in a strong deployment, and before anybody was appointed. */
+  readonly primary?: Primary;
   /** Oldest first. */
   readonly removed: readonly NodeId[];
   /** Oldest first. */

@@ -19,6 +19,36 @@ export interface DataSeen {
   readonly carriedOut: number | null;
 }
 
+/** What a node's server holds of an eventual deployment's data, by its agent's word. */
+export interface Standing {
+  /** Of which it has a completed sync, or which it began; null: of none. */
+  readonly history: string | null;
+  /** How far in it; 0 without a history. */
+  readonly offset: number;
+  /** Its server has counted that itself; else a lower bound, from before it was started. */
+  readonly isExact: boolean;
+  /** It answers, and is not loading. */
+  readonly isUp: boolean;
+  /** Higher goes first among equals; 0: it is never appointed. */
+  readonly priority: number;
+  /** It has read this decision, and its server is open by no earlier one. */
+  readonly released: number;
+}
+
+/** Of an eventual deployment. Times are since something was noticed here, in ms. */
+export interface PrimarySeen {
+  /** Fresh ones, of nodes that are there. */
+  readonly standings: ReadonlyMap<NodeId, Standing>;
+  /** Since the primary has last asked for its lease here. */
+  readonly silentMs: number;
+  /** For how long the primary has been in trouble; 0 when it is not. */
+  readonly troubleMs: number;
+  /** For how long the appointment in force has not opened; 0 when it has. */
+  readonly unopenedMs: number;
+  /** How far the primary was in its history at its last word; null: nobody has heard it. */
+  readonly offset: number | null;
+}
+
 export interface Observation {
   readonly self: NodeId;
   readonly nowMs: number;
@@ -29,4 +59,6 @@ export interface Observation {
   readonly control: Configuration;
   /** Null while nobody is known to lead. */
   readonly data: DataSeen | null;
+  /** Null in a strong deployment. */
+  readonly eventual: PrimarySeen | null;
 }

@@ -71,6 +71,7 @@ class World {
         configuration: this.data,
         carriedOut: this.carriedOut,
       },
+      eventual: null,
     };
   }
 

@@ -7,7 +7,13 @@
  * not in force any more is refused by the state machine.
  */
 import type { Command } from '../control/command.ts';
-import { type ServerSettings, specFounded } from '../control/spec.ts';
+import { shortened } from '../control/shapes.ts';
+import {
+  type EventualSpec,
+  isEventual,
+  type ServerSettings,
+  specFounded,
+} from '../control/spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -24,6 +30,7 @@ import { type ControlStep, nextControlStep } from './control-voters.ts';
 import { isDataSettled } from './data-change.ts';
 import { nextDataDecision } from './data-voters.ts';
 import type { Observation } from './observation.ts';
+import { eventualData, nextAppointment } from './primary-replica.ts';
 
 /** A node that is merely restarted, or whose connection broke, is back by then. */
 const SUCCESSION_MS = 5_000;
@@ -42,17 +49,22 @@ export interface Founding {
   /** Likewise; none where it was not told any. */
   readonly reads?: ReadsMode;
   readonly server?: ServerSettings;
+  /** Absent: it founds a strong deployment. */
+  readonly eventual?: EventualSpec;
 }
 
-export function plan(state: ControlState, seen: Observation, founding: Founding): Action[] {
+export function plan(state: ControlState, observed: Observation, founding: Founding): Action[] {
   if (state.spec === null) {
-    return foundings(seen, founding);
+    return foundings(observed, founding);
   }
+  const isWithoutGroup = isEventual(state.spec);
+  const seen = isWithoutGroup ? { ...observed, data: eventualData(state) } : observed;
   const step = nextControlStep(state, seen);
   return [
     ...meetings(state, seen),
     ...dismissals(state, seen),
     ...decisions(state, seen),
+    ...appointments(state, seen),
     ...forgettings(state, seen),
     ...(step === null ? [] : [step]),
   ];
@@ -123,6 +135,16 @@ function decisions(state: ControlState, seen: Observation): Action[] {
   if (!isDataSettled(seen.data.configuration, data.voters)) return [];
   const command: Command = { kind: 'settle', atMs, decision: data.decision };
   return [{ kind: 'propose', command, why: 'the data group is as it was decided' }];
+}
+
+/** Last among what is decided: it goes by who should hold the data. */
+function appointments(state: ControlState, seen: Observation): Action[] {
+  const next = nextAppointment(state, seen);
+  if (next === null) return [];
+  const basis = state.primary?.decision ?? 0;
+  const why = shortened(next.why);
+  const command: Command = { ...next, kind: 'appoint', atMs: seen.nowMs, basis, why };
+  return [{ kind: 'propose', command, why: `${nameOf(next.node)} becomes the primary: ${why}` }];
 }
 
 /** Data group first: whoever leaves votes there until its removal is committed (holes H10). */

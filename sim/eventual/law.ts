@@ -1,0 +1,109 @@
+/**
+ * What must hold of an eventual deployment, seen from outside all nodes (DESIGN 10 to 12,
+ * `facts/holes.md` H11, H12). The first broken rule throws a Violation.
+ */
+import { controlFounded } from '../../src/agent/control/control-group.ts';
+import type { NodeId } from '../../src/core/scalars.ts';
+import { WatchedGroup } from '../founding/watched-group.ts';
+import { must } from '../violation.ts';
+
+/** As the law sees a machine's server. */
+export interface Judged {
+  readonly name: string;
+  readonly isWritable: boolean;
+  readonly writes: readonly string[];
+}
+
+/** A machine's data as they would be after the power was lost. */
+export interface OnDisk {
+  readonly writes: readonly string[];
+  readonly synced: number;
+}
+
+export class EventualLaw {
+  readonly control: WatchedGroup;
+  readonly #servers: () => readonly Judged[];
+  /** All that was taken in the history in force, and all before it that is in it. */
+  #chain: string[] = [];
+  #decision = 0;
+  /** So many of the chain's writes every copy had on its disk once. */
+  #safe = 0;
+  accepted = 0;
+  lost = 0;
+  openings = 0;
+  handOvers = 0;
+  #checks = 0;
+
+  constructor(founders: readonly NodeId[], servers: () => readonly Judged[]) {
+    this.control = new WatchedGroup(controlFounded(founders));
+    this.#servers = servers;
+  }
+
+  get checks(): number {
+    return this.#checks + this.control.invariants.checks;
+  }
+
+  get chain(): readonly string[] {
+    return this.#chain;
+  }
+
+  get safe(): number {
+    return this.#safe;
+  }
+
+  /** `isWhole`: the former primary has handed over by itself. */
+  opened(server: Judged, decision: number, isWhole: boolean): void {
+    this.#alone(server);
+    this.#inForce(server, decision);
+    if (decision === this.#decision) return;
+    const { name, writes } = server;
+    const end = writes.length;
+    const isPrefix = end <= this.#chain.length && writes[end - 1] === this.#chain[end - 1];
+    must(end === 0 || isPrefix, 'no strange history is promoted', () => {
+      return `${name} has ${end} writes up to ${writes.at(-1)}, not ${this.#chain[end - 1]}`;
+    });
+    must(end >= this.#safe, 'what all copies had is never lost', () => {
+      return `${name} opens with ${end} writes, all had ${this.#safe}`;
+    });
+    must(!isWhole || end === this.#chain.length, 'a hand-over loses nothing', () => {
+      return `${name} opens with ${end} of ${this.#chain.length} writes`;
+    });
+    if (isWhole) this.handOvers += 1;
+    this.lost += this.#chain.length - end;
+    this.#chain = [...writes];
+    this.#decision = decision;
+    this.openings += 1;
+  }
+
+  wrote(server: Judged, decision: number, write: string): void {
+    this.#alone(server);
+    this.#inForce(server, decision);
+    this.#chain.push(write);
+    this.accepted += 1;
+  }
+
+  /** Of all who should hold the data; null: of one there is nothing. */
+  held(disks: readonly (OnDisk | null)[]): void {
+    let common = this.#chain.length;
+    for (const disk of disks) {
+      const synced = Math.min(disk?.synced ?? 0, common);
+      const isOfIt = synced > 0 && disk?.writes[synced - 1] === this.#chain[synced - 1];
+      common = isOfIt ? synced : 0;
+    }
+    if (disks.length > 0) this.#safe = Math.max(this.#safe, common);
+  }
+
+  #alone(server: Judged): void {
+    this.#checks += 1;
+    const open = this.#servers().filter(({ isWritable }) => isWritable);
+    must(open.length <= 1, 'one server takes writes', () => {
+      return `${server.name} among ${open.map(({ name }) => name).join(', ')}`;
+    });
+  }
+
+  #inForce({ name }: Judged, decision: number): void {
+    must(decision >= this.#decision, 'who was replaced takes no writes', () => {
+      return `${name} by decision ${decision}, after ${this.#decision} has opened`;
+    });
+  }
+}
