@@ -9,6 +9,7 @@ import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { ErrorReply, type Reply, ReplyReader } from '../../core/resp/reply-reader.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
+import { PendingCalls } from '../pending-calls.ts';
 import { ClusterError, refusal } from './errors.ts';
 
 /** CLUSTER NODES of a thousand nodes is 200 KB; a page of keys, each up to 512 MB, is the rest. */
@@ -34,12 +35,6 @@ export interface Address {
 
 export type Word = string | Uint8Array;
 
-interface Waiting {
-  readonly timer: NodeJS.Timeout;
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: ClusterError) => void;
-}
-
 /** A word of a reply as it was. */
 export function bytesOf(text: string): Buffer {
   return Buffer.from(text, 'latin1');
@@ -55,9 +50,8 @@ export class Connection {
   readonly #where: string;
   readonly #callMsMax: number;
   readonly #reader = new ReplyReader(REPLY_BYTES_MAX, 'latin1');
-  readonly #waiting: Waiting[] = [];
+  readonly #calls = new PendingCalls<Reply, ClusterError>(CALLS_MAX);
   #isCorked = false;
-  #over: ClusterError | null = null;
 
   private constructor(socket: Socket, where: string, callMsMax: number) {
     this.#socket = socket;
@@ -85,27 +79,20 @@ export class Connection {
   }
 
   get isOver(): boolean {
-    return this.#over !== null;
+    return this.#calls.isOver;
   }
 
   /** One command, its answer. Rejects with NODE_SILENT or NODE_UNREACHABLE. */
   call(words: readonly Word[], msMax = this.#callMsMax): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      if (this.#over !== null) {
-        reject(this.#over);
-        return;
-      }
-      if (this.#waiting.length >= CALLS_MAX) {
-        reject(new ClusterError('NODE_SILENT', `${this.#where}: ${CALLS_MAX} calls wait`));
-        return;
-      }
-      const timer = setTimeout(() => {
-        // The words may hold a password: only the command's name is ever shown.
-        this.#end('NODE_SILENT', `no answer to ${String(words[0])} in ${msMax} ms`);
-      }, msMax);
-      this.#waiting.push({ timer, resolve, reject });
-      this.#cork();
-      this.#socket.write(encodeCommand(words));
+    return this.#calls.call({
+      msMax,
+      send: () => {
+        this.#cork();
+        this.#socket.write(encodeCommand(words));
+      },
+      // The words may hold a password: only the command's name is ever shown.
+      onLate: () => this.#end('NODE_SILENT', `no answer to ${String(words[0])} in ${msMax} ms`),
+      crowded: () => new ClusterError('NODE_SILENT', `${this.#where}: ${CALLS_MAX} calls wait`),
     });
   }
 
@@ -134,12 +121,7 @@ export class Connection {
 
   #receive(chunk: Buffer): void {
     try {
-      this.#reader.push(chunk, (reply) => {
-        const waiting = this.#waiting.shift();
-        if (waiting === undefined) return;
-        clearTimeout(waiting.timer);
-        waiting.resolve(reply);
-      });
+      this.#reader.push(chunk, (reply) => this.#calls.answered(reply));
     } catch (cause) {
       this.#end('NOT_A_CLUSTER', 'what it answers cannot be read', cause);
     }
@@ -150,14 +132,9 @@ export class Connection {
     detail: string,
     cause?: unknown,
   ): void {
-    if (this.#over !== null) return;
-    const error = new ClusterError(code, `${this.#where}: ${detail}`, { cause });
-    this.#over = error;
+    if (this.isOver) return;
     this.#socket.destroy();
-    for (const waiting of this.#waiting.splice(0)) {
-      clearTimeout(waiting.timer);
-      waiting.reject(error);
-    }
+    this.#calls.end(new ClusterError(code, `${this.#where}: ${detail}`, { cause }));
   }
 }
 

@@ -6,6 +6,7 @@
 import { connect, type Socket } from 'node:net';
 import { ErrorReply, type Reply, ReplyReader } from '../../core/resp/reply-reader.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
+import { PendingCalls } from '../pending-calls.ts';
 import type { ReadBuffer } from '../read-buffer.ts';
 import { ServerError } from './errors.ts';
 import { parseInfo, type ServerInfo } from './info.ts';
@@ -23,13 +24,6 @@ export interface AdminOptions {
   readonly callMsMax: number;
 }
 
-interface Waiting {
-  readonly what: string;
-  readonly timer: NodeJS.Timeout;
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: ServerError) => void;
-}
-
 /** A connection to the server without any handshake: for sessions, fence, capture. */
 export function connectServer(socketPath: string, reads: ReadBuffer): Socket {
   return reads.dial({ path: socketPath });
@@ -39,8 +33,7 @@ export class Admin {
   readonly #socket: Socket;
   readonly #callMsMax: number;
   readonly #reader = new ReplyReader(REPLY_BYTES_MAX);
-  readonly #waiting: Waiting[] = [];
-  #over: ServerError | null = null;
+  readonly #calls = new PendingCalls<Reply, ServerError>(CALLS_MAX);
   /** Called once when the connection is over, for whatever reason but `close`. */
   onOver: (error: ServerError) => void = () => undefined;
 
@@ -64,27 +57,17 @@ export class Admin {
   }
 
   get isOver(): boolean {
-    return this.#over !== null;
+    return this.#calls.isOver;
   }
 
   /** One command, its answer. Rejects with SERVER_SILENT or SERVER_GONE. */
   call(words: readonly (string | Uint8Array)[], msMax = this.#callMsMax): Promise<Reply> {
-    return new Promise((resolve, reject) => {
+    return this.#calls.call({
+      msMax,
+      send: () => this.#socket.write(encodeCommand(words)),
       // The words may hold a password: only the command's name is ever shown.
-      const what = String(words[0]);
-      if (this.#over !== null) {
-        reject(this.#over);
-        return;
-      }
-      if (this.#waiting.length >= CALLS_MAX) {
-        reject(new ServerError('SERVER_SILENT', `${CALLS_MAX} calls wait for an answer`));
-        return;
-      }
-      const timer = setTimeout(() => {
-        this.#end('SERVER_SILENT', `no answer to ${what} in ${msMax} ms`);
-      }, msMax);
-      this.#waiting.push({ what, timer, resolve, reject });
-      this.#socket.write(encodeCommand(words));
+      onLate: () => this.#end('SERVER_SILENT', `no answer to ${String(words[0])} in ${msMax} ms`),
+      crowded: () => new ServerError('SERVER_SILENT', `${CALLS_MAX} calls wait for an answer`),
     });
   }
 
@@ -121,26 +104,17 @@ export class Admin {
 
   #receive(chunk: Buffer): void {
     try {
-      this.#reader.push(chunk, (reply) => {
-        const waiting = this.#waiting.shift();
-        if (waiting === undefined) return;
-        clearTimeout(waiting.timer);
-        waiting.resolve(reply);
-      });
+      this.#reader.push(chunk, (reply) => this.#calls.answered(reply));
     } catch (cause) {
       this.#end('SERVER_FAILED', 'an answer cannot be read', cause);
     }
   }
 
   #end(code: 'SERVER_SILENT' | 'SERVER_GONE' | 'SERVER_FAILED', detail: string, cause?: unknown) {
-    if (this.#over !== null) return;
+    if (this.isOver) return;
     const error = new ServerError(code, detail, { cause });
-    this.#over = error;
     this.#socket.destroy();
-    for (const waiting of this.#waiting.splice(0)) {
-      clearTimeout(waiting.timer);
-      waiting.reject(error);
-    }
+    this.#calls.end(error);
     this.onOver(error);
   }
 }
