@@ -166,6 +166,17 @@ test('what a client sets otherwise is set again at the next look', async () => {
   deepEqual([server.values['hz'], server.asked], ['20', ['hz=20']]);
 });
 
+test('what a client sets otherwise soon after a start is set again too', async () => {
+  const { server, settings, agree, look, start } = trial();
+  await agree({ hz: '20' });
+  start();
+  settings.tick();
+  await settle();
+  server.values['hz'] = '99';
+  await look();
+  equal(server.values['hz'], '20');
+});
+
 test('a server that is down or busy is asked again, and its next life needs no asking', async () => {
   for (const state of ['down', 'busy'] as const) {
     const { server, agree, look, pending } = trial();

@@ -58,6 +58,8 @@ export class AgreedSettings {
   /** What this life refused, by name: it is not asked for the same again. */
   readonly #needStart = new Map<string, string>();
   #ticks = 0;
+  /** Of the start of this life. */
+  #startTicks = 0;
 
   constructor(options: AgreedSettingsOptions) {
     this.#o = options;
@@ -104,6 +106,7 @@ export class AgreedSettings {
   /** With which a life of the server is started: asked for once, at its start. */
   atStart(): ServerSettings {
     this.#turn += 1;
+    this.#startTicks = this.#ticks;
     this.#inForce = new Map(Object.entries(this.#usable));
     this.#shown = new Map();
     this.#before.clear();
@@ -115,9 +118,17 @@ export class AgreedSettings {
 
   tick(): void {
     this.#ticks += 1;
-    if (this.#ticks % this.#o.lookTicks !== 0) return;
+    if (!this.#isFirstLook && this.#ticks % this.#o.lookTicks !== 0) return;
     if (this.#isJudged) this.#converge();
     else this.#judge().catch((error: Error) => this.#o.fatal(error));
+  }
+
+  /**
+   * What a life calls its settings is learned as soon as it answers, before a client can have set
+   * something else; a name that it never tells is asked for at the usual pace after a while.
+   */
+  get #isFirstLook(): boolean {
+    return this.#shown.size < this.#inForce.size && this.#ticks - this.#startTicks < this.#o.lookTicks;
   }
 
   get view(): SettingView[] {
