@@ -88,7 +88,9 @@ export class LiveNode {
       ...[process.execPath, join(ROOT, 'src', 'main.ts'), 'start'],
       ...['--node', this.name, '--dir', this.dir, ...flags],
     ];
-    const plain = Object.entries(process.env).filter(([name]) => !/^(ALTHING|NODE)_/.test(name));
+    const plain = Object.entries(process.env).filter(
+      ([name]) => !/^(ALTHING_|NODE_(?!COMPILE_CACHE))/.test(name),
+    );
     // An agent whose standard input is a pipe ends with it.
     const child = spawn(program, args, {
       stdio: ['pipe', log, log],
