@@ -166,6 +166,18 @@ test('Founding: who would found waits for one that expects more than there are, 
   areIn(all, 'd');
 });
 
+test('Founding: who would found says so where too many are here only to join', () => {
+  const [a, c, d] = [new Node('a', { expect: 3 }), ...nodesOf('cd')] as [Node, Node, Node];
+  for (const each of [c, d]) each.restart({ expect: null }, [a, c, d]);
+  talk([a, c]);
+  deepEqual(a.tick(2 * FOUNDING_WAIT_TICKS), [], 'more are to come');
+  talk([a, c, d]);
+  a.tick(FOUNDING_WAIT_TICKS);
+  match(a.problems[0]?.text ?? '', /for more nodes: 1 of the 3 .* c, d only join/);
+  for (const each of [c, d]) each.restart({ expect: 3 }, [a, c, d]);
+  areIn([a, c, d]);
+});
+
 test('Founding: who would found waits for one that does not see all, and says so', () => {
   const [a, b, c] = nodesOf('abc') as [Node, Node, Node];
   for (let round = 0; round < 4; round++) {

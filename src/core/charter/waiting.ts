@@ -71,7 +71,7 @@ function waitForViews({ self, cards, nodesExpected }: FoundingSeen): FoundingPro
   if (nodesExpected === null || count > CHARTER_MEMBERS_MAX) return null;
   if (new Set([self, ...others].map(({ node }) => node)).size < count) return null;
   const least = Math.min(nodesExpected, ...others.map(({ expect = count }) => expect));
-  if (count < least) return null;
+  if (count < least) return waitForMore(cards, { count, least });
   const most = [self, ...others].find(({ expect = 0 }) => expect > count);
   if (most !== undefined)
     return waits(
@@ -84,6 +84,18 @@ function waitForViews({ self, cards, nodesExpected }: FoundingSeen): FoundingPro
   if (blind === undefined) return null;
   const todo = `look at the network between ${blind.node} and the others`;
   return waits(blind.node, `it does not see the same ${count} nodes as ${self.node}`, todo);
+}
+
+/** Null where the rest is not here yet: nobody is waited for by name. */
+function waitForMore(
+  cards: readonly Card[],
+  { count, least }: { readonly count: number; readonly least: number },
+): FoundingProblem | null {
+  const joining = cards.filter(({ sees }) => sees === undefined).map(({ node }) => node);
+  if (count + joining.length < least) return null;
+  const here = `${count} of the ${least} that begin are here`;
+  const why = `${here}, and ${joining.join(', ')} only join (--join)`;
+  return waits('more nodes', why, 'start the others, or as many of these without --join');
 }
 
 /** What keeps a node from signing a charter that names it: it was started otherwise than before. */
