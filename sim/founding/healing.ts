@@ -53,6 +53,7 @@ export class Healing {
       lookUs = timeline.nowUs + LOOK_US;
       // A request to a disk that failed was still under way.
       for (const machine of this.#left) machine.start();
+      this.#noneCalledStuck();
       why = this.#whyNot();
       if (why === '') return timeline.nowUs - begunUs;
       if (timeline.nowUs < patientUs) continue;
@@ -65,6 +66,14 @@ export class Healing {
     }
     must(false, 'all come into one deployment', () => why);
     return 0;
+  }
+
+  #noneCalledStuck(): void {
+    const { law, mayBeStuck } = this.#o;
+    if (mayBeStuck || law.isFounded) return;
+    const told = this.#left.flatMap(({ life }) => life?.membership.problems ?? []);
+    const stuck = told.find(({ code }) => code === 'CHARTER_STUCK');
+    must(stuck === undefined, 'what can go on is not called stuck', () => stuck?.text ?? '');
   }
 
   /** Of two nodes of one name one is called otherwise, or stopped, as the problem says. */

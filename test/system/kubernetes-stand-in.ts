@@ -137,6 +137,11 @@ export class KubernetesStandIn {
     }
   }
 
+  /** As a server does when a watch has lasted long enough: at the end of a line. */
+  endWatches(): void {
+    for (const { response } of [...this.#watches]) response.end();
+  }
+
   /** From now on only the new one counts; the file has it unless `isLate`. */
   rotateToken(token: string, { isLate = false } = {}): void {
     this.#token = token;
@@ -145,6 +150,13 @@ export class KubernetesStandIn {
 
   writeToken(token: string): void {
     writeFileSync(join(this.accountDir, 'token'), token);
+  }
+
+  /** What a Service with this selector sends clients to. */
+  addressesLabelled(label: string, value: string): string[] {
+    const running = [...this.#pods.values()].filter(({ status }) => status.phase === 'Running');
+    const labelled = running.filter(({ metadata }) => metadata.labels[label] === value);
+    return labelled.flatMap(({ status }) => status.podIP ?? []);
   }
 
   labelsOf(name: string): Readonly<Record<string, string>> {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, notEqual, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import type { Card, Phase } from './card.ts';
@@ -11,7 +11,7 @@ import {
   parseCharter,
   witnessesOf,
 } from './charter.ts';
-import { Founding, type FoundingOutput, mismatchOf } from './founding.ts';
+import { FOUNDING_WAIT_TICKS, Founding, type FoundingOutput, mismatchOf } from './founding.ts';
 
 const NAME = 'orders';
 const sha = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -270,7 +270,7 @@ test('Founding: who signed alone joins those of its set that founded without it'
   const saved = { phase: 'signed', charter: charter('a', 'b', 'c') } as const;
   const { founding } = begin('a', 3, saved);
   const founded = charter('b', 'c', 'd');
-  deepEqual(kinds(see(founding, card('b', 'signed', founded))), ['announce', 'problems']);
+  deepEqual(kinds(see(founding, card('b', 'signed', founded))), ['announce']);
   const [save] = see(founding, card('b', 'member', founded));
   equal(save?.kind === 'save' && save.phase, 'joined');
   const stranger = begin('a', 3, saved).founding;
@@ -278,24 +278,56 @@ test('Founding: who signed alone joins those of its set that founded without it'
   equal(stranger.card.phase, 'signed', 'nobody of its set is in it: the set may yet be whole');
 });
 
-test('Founding: sets that do not fit are CHARTER_STUCK for both sides', () => {
+test('Founding: a signed charter whose node has lost its directory is CHARTER_STUCK for all', () => {
   const all = charter('a', 'b', 'c');
-  const { founding } = begin('a', 3, { phase: 'signed', charter: all });
+  const signed = { phase: 'signed', charter: all } as const;
+  const { founding } = begin('a', 3, signed);
   see(founding, card('b', 'empty', null, 9));
+  for (let tick = 0; tick < 2 * FOUNDING_WAIT_TICKS; tick++) founding.step({ kind: 'tick' });
+  see(founding, card('d', 'empty'));
+  deepEqual(codes(founding), ['CHARTER_STUCK'], 'it waits for nobody');
+  founding.step({ kind: 'peerGone', directory: directoryOf('b', 9) });
+  deepEqual(codes(founding), [], 'it may be back as it was');
+  for (const node of ['b', 'd']) {
+    const other = begin(node, null).founding;
+    const lost = node === 'b' ? 'a' : 'b';
+    see(other, card('c', 'signed', all));
+    see(other, card(lost, 'empty', null, 9));
+    deepEqual(codes(other), ['CHARTER_STUCK'], `${node}, which only joins`);
+    match(other.problems[0]?.text ?? '', /was replaced after c had signed/);
+  }
+  const { founding: knowing } = begin('a', 3, signed);
+  see(knowing, card('b', 'signed', all));
+  knowing.step({ kind: 'peerGone', directory: directoryOf('b') });
+  see(knowing, card('b', 'empty', null, 9));
+  deepEqual(codes(knowing), [], 'its signature is known');
+});
+
+test('Founding: charters with nobody in common are CHARTER_STUCK for who signed one', () => {
+  const saved = { phase: 'signed', charter: charter('a', 'b', 'c') } as const;
+  const { founding } = begin('a', 3, saved);
+  see(founding, card('d', 'signed', charter('d', 'e', 'f')));
   deepEqual(codes(founding), ['CHARTER_STUCK']);
-  const other = begin('d', 3).founding;
-  see(other, card('a', 'signed', all));
-  deepEqual(codes(other), ['CHARTER_STUCK']);
-  const pair = begin('a', 3, { phase: 'signed', charter: all }).founding;
-  see(pair, card('b', 'signed', charter('b', 'c')));
-  deepEqual(codes(pair), ['CHARTER_STUCK']);
+  see(founding, card('e', 'signed', charter('c', 'e')));
+  deepEqual(codes(founding), [], 'it is void, and d signs anew');
+});
+
+test('Founding: sets that overlap, and nodes that are in none, are not stuck', () => {
+  const all = charter('a', 'b', 'c');
+  const outside = begin('d', 3).founding;
+  see(outside, card('a', 'signed', all));
+  deepEqual(codes(outside), [], 'it joins them');
+  const { founding } = begin('a', 3, { phase: 'signed', charter: all });
+  see(founding, founder('d', 'd'));
+  deepEqual(codes(founding), [], 'so they see it');
+  see(founding, card('b', 'signed', charter('b', 'c')));
+  deepEqual(codes(founding), [], 'a later round follows');
 });
 
 test('Founding: an empty node signs nothing while a visible peer has signed another set', () => {
   const { founding } = begin('c', 3);
   see(founding, card('a', 'signed', charter('a', 'b', 'x')));
   deepEqual(kinds(see(founding, card('b', 'empty'))), []);
-  deepEqual(codes(founding), ['CHARTER_STUCK']);
 });
 
 test('Founding: two nodes of one name found nothing until one of them leaves', () => {

@@ -329,14 +329,17 @@ export class Founding {
 
   #notice(outputs: FoundingOutput[]): void {
     const cards = [...this.#visible.values()].sort((a, b) => (a.directory < b.directory ? -1 : 1));
-    const { card: self } = this;
-    const text = this.#charter === null ? '' : canonicalText(this.#charter);
-    const hasSigned = (directory: string) => this.#signatures.get(directory) === text;
-    const wait = waitOf({ self, cards, nodesExpected: this.#nodesExpected, hasSigned });
+    const hasSigned = (directory: string, charter: Charter) =>
+      this.#signatures.get(directory) === canonicalText(charter) ||
+      cards.some((card) => card.directory === directory && isSigner(card, charter));
+    const seen = { self: this.card, cards, nodesExpected: this.#nodesExpected, hasSigned };
+    const known = problemsOf(seen);
+    // What cannot go on waits for nobody.
+    const wait = known.some(({ code }) => code === 'CHARTER_STUCK') ? null : waitOf(seen);
     this.#isWaiting = wait !== null;
     if (wait === null) this.#waitTicks = 0;
     const isLong = wait !== null && this.#waitTicks >= FOUNDING_WAIT_TICKS;
-    const problems = problemsOf(self, cards, this.#nodesExpected).concat(isLong ? [wait] : []);
+    const problems = known.concat(isLong ? [wait] : []);
     if (JSON.stringify(problems) === JSON.stringify(this.#problems)) return;
     this.#problems = problems;
     outputs.push({ kind: 'problems', problems });
@@ -355,6 +358,10 @@ function isOtherwiseNamed(charter: Charter, self: CharterMember): boolean {
   return (
     named?.directory === self.directory && (named.witness ?? false) !== (self.witness ?? false)
   );
+}
+
+function isSigner({ phase, charter: its }: Card, charter: Charter): boolean {
+  return phase !== 'joined' && its !== null && isSameCharter(its, charter);
 }
 
 /** Of one round all choose the same. */

@@ -18,18 +18,26 @@ export interface FoundingProblem {
   readonly todo: string;
 }
 
-/** `cards` are the visible peers, without this node, in a fixed order. */
-export function problemsOf(
-  self: Card,
-  cards: readonly Card[],
-  nodesExpected: number | null,
-): FoundingProblem[] {
-  const problems = [...namesTaken(self, cards)];
-  const isBound = self.charter !== null && !isVoid(self.charter, cards);
-  if (self.phase === 'empty' || (self.phase === 'signed' && !isBound))
-    problems.push(...whyFree(self, cards, nodesExpected));
-  else if (self.phase === 'signed') problems.push(...whySigned(self, cards));
-  return problems;
+export interface FoundingSeen {
+  readonly self: Card;
+  /** The visible peers, without this node, in a fixed order. */
+  readonly cards: readonly Card[];
+  /** Null: this node only joins. */
+  readonly nodesExpected: number | null;
+  /** Whether a directory is known to have signed this charter, in sight now or not. */
+  readonly hasSigned: (directory: string, charter: Charter) => boolean;
+}
+
+export function problemsOf(seen: FoundingSeen): FoundingProblem[] {
+  const { self, cards } = seen;
+  const problems = namesTaken(self, cards);
+  if (self.phase === 'member' || self.phase === 'joined') return problems;
+  return problems.concat(openCharter(self, [self, ...cards]) ? whyBound(seen) : whyFree(seen));
+}
+
+/** What `card` has signed, if that may yet be signed by all: then it signs nothing else. */
+export function openCharter({ phase, charter }: Card, all: readonly Card[]): Charter | null {
+  return phase === 'signed' && charter !== null && !isVoid(charter, all) ? charter : null;
 }
 
 function namesTaken(self: Card, cards: readonly Card[]): FoundingProblem[] {
@@ -42,11 +50,8 @@ function namesTaken(self: Card, cards: readonly Card[]): FoundingProblem[] {
   }));
 }
 
-function whyFree(
-  self: Card,
-  cards: readonly Card[],
-  nodesExpected: number | null,
-): FoundingProblem[] {
+function whyFree(seen: FoundingSeen): FoundingProblem[] {
+  const { self, cards, nodesExpected } = seen;
   const found = chartersOf(cards.filter((c) => c.phase === 'member' || c.phase === 'joined'));
   const [charter, another] = found;
   if (charter !== undefined && another !== undefined) {
@@ -59,9 +64,8 @@ function whyFree(
     ];
   }
   if (charter !== undefined) return whyOut(self, charter);
-  if (nodesExpected === null) return [];
   const count = 1 + cards.filter(({ sees }) => sees !== undefined).length;
-  if (count > CHARTER_MEMBERS_MAX) {
+  if (nodesExpected !== null && count > CHARTER_MEMBERS_MAX) {
     return [
       {
         code: 'TOO_MANY_NODES',
@@ -70,14 +74,7 @@ function whyFree(
       },
     ];
   }
-  const signed = cards.filter(
-    ({ phase, charter: theirs }) =>
-      phase === 'signed' &&
-      theirs !== null &&
-      !isVoid(theirs, [self, ...cards]) &&
-      !names(theirs, self),
-  );
-  return signed.slice(0, 1).map((card) => stuck(card, 'it has signed a charter without this node'));
+  return whyStuck(cards, seen);
 }
 
 function whyOut(self: Card, charter: Charter): FoundingProblem[] {
@@ -91,24 +88,46 @@ function whyOut(self: Card, charter: Charter): FoundingProblem[] {
   ];
 }
 
-function whySigned(self: Card, cards: readonly Card[]): FoundingProblem[] {
-  const { charter } = self;
-  if (charter === null) return [];
-  for (const card of cards) {
-    if (card.charter !== null && !isSameCharter(card.charter, charter))
-      return [stuck(card, 'it and this node have signed different charters')];
-    const own = memberNamed(charter, card.node);
-    if (own === undefined) return [stuck(card, 'this node has signed a charter without it')];
-    if (own.directory !== card.directory)
-      return [stuck(card, 'its directory was replaced after this node had signed')];
+function whyBound(seen: FoundingSeen): FoundingProblem[] {
+  const { self, cards } = seen;
+  const named = new Set(self.charter?.members.map(({ directory }) => directory));
+  const apart = cards.find(
+    ({ charter }) =>
+      charter !== null &&
+      !isVoid(charter, [self, ...cards]) &&
+      charter.members.every(({ directory }) => !named.has(directory)),
+  );
+  if (apart !== undefined)
+    return [stuck(apart.node, 'it and this node have signed charters that have nobody in common')];
+  const partners = cards.filter(({ directory }) => named.has(directory));
+  return whyStuck([self, ...partners], seen);
+}
+
+/**
+ * Of charters that overlap some later round is signed by all. But one that names a lost directory
+ * may have its signature on no disk, and nobody can know.
+ */
+function whyStuck(signers: readonly Card[], seen: FoundingSeen): FoundingProblem[] {
+  const all = [seen.self, ...seen.cards];
+  for (const signer of signers) {
+    const charter = openCharter(signer, all);
+    if (charter === null) continue;
+    const lost = charter.members.find(
+      ({ node, directory }) =>
+        all.every((card) => card.directory !== directory) &&
+        all.some((card) => card.node === node) &&
+        !seen.hasSigned(directory, charter),
+    );
+    if (lost !== undefined)
+      return [stuck(lost.node, `its directory was replaced after ${signer.node} had signed`)];
   }
   return [];
 }
 
-function stuck(card: Card, why: string): FoundingProblem {
+function stuck(node: string, why: string): FoundingProblem {
   return {
     code: 'CHARTER_STUCK',
-    text: `founding cannot go on with ${card.node}: ${why}`,
+    text: `founding cannot go on with ${node}: ${why}`,
     // A member may have voted and hold data with another one: its partners must keep their vote.
     todo:
       'start all nodes first: a member among them settles it. Only if none is one, even of those ' +
@@ -123,8 +142,4 @@ function chartersOf(cards: readonly Card[]): Charter[] {
     charters.push(charter);
   }
   return charters;
-}
-
-function names(charter: Charter | null, self: Card): boolean {
-  return charter !== null && memberNamed(charter, self.node)?.directory === self.directory;
 }

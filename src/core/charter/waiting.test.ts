@@ -2,7 +2,7 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Card, Phase } from './card.ts';
-import { type Charter, witnessesOf } from './charter.ts';
+import { type Charter, charterOf, witnessesOf } from './charter.ts';
 import { FOUNDING_WAIT_TICKS, Founding, type FoundingOutput, mismatchOf } from './founding.ts';
 
 const NAME = 'orders';
@@ -41,6 +41,12 @@ class Node {
     this.flags = flags;
     this.#founding = this.#start();
     for (const other of others) if (other !== this) other.lose(this.node);
+  }
+
+  /** Its directory as an earlier life may have left it. */
+  keep(saved: { phase: Phase; charter: Charter }): void {
+    this.#disk = saved;
+    this.#founding = this.#start();
   }
 
   hear(card: Card): void {
@@ -105,6 +111,11 @@ function twoSigned(): [Node, Node, Node] {
   return [a, b, c];
 }
 
+/** An empty node with a directory like that of node `life`. */
+function founderNamed(node: string, life: string): Card {
+  return { node, directory: directoryOf(life), phase: 'empty', charter: null };
+}
+
 /** Nobody has a word of it at first; after a while all say the same. */
 function waitsLong(nodes: readonly Node[], text: RegExp, todo: RegExp): void {
   talk(nodes);
@@ -155,6 +166,18 @@ test('Founding: who would found waits for one that expects more than there are, 
   areIn(all, 'd');
 });
 
+test('Founding: who would found says so where too many are here only to join', () => {
+  const [a, c, d] = [new Node('a', { expect: 3 }), ...nodesOf('cd')] as [Node, Node, Node];
+  for (const each of [c, d]) each.restart({ expect: null }, [a, c, d]);
+  talk([a, c]);
+  deepEqual(a.tick(2 * FOUNDING_WAIT_TICKS), [], 'more are to come');
+  talk([a, c, d]);
+  a.tick(FOUNDING_WAIT_TICKS);
+  match(a.problems[0]?.text ?? '', /for more nodes: 1 of the 3 .* c, d only join/);
+  for (const each of [c, d]) each.restart({ expect: 3 }, [a, c, d]);
+  areIn([a, c, d]);
+});
+
 test('Founding: who would found waits for one that does not see all, and says so', () => {
   const [a, b, c] = nodesOf('abc') as [Node, Node, Node];
   for (let round = 0; round < 4; round++) {
@@ -176,6 +199,47 @@ test('Founding: who signed waits for one that has gone, and says so', () => {
   for (const each of [a, b]) each.lose('c');
   waitsLong([a, b], /for c: it is not in sight/, /^start c as before/);
   areIn([a, b, c]);
+});
+
+test('Founding: who is in no charter yet waits for whom its signers wait for, and for no more', () => {
+  const [a, b, c] = twoSigned();
+  const d = new Node('d', { expect: 3 });
+  for (const each of [a, b]) each.lose('c');
+  waitsLong([a, b, d], /for c: it is not in sight/, /^start c as before/);
+  talk([a, b, c, d]);
+  areIn([a, b, c, d], 'd');
+});
+
+test('Founding: sets that overlap wait for whoever settles them, and say nothing else', () => {
+  const [a, b, c, d] = nodesOf('abcd', 2) as [Node, Node, Node, Node];
+  // b, c and d have found one another; c signs first, and goes.
+  talk([b, c, d], false);
+  b.save();
+  for (const each of [b, d]) each.lose('c');
+  // a has signed a later round with b, before b was bound.
+  const later = charterOf(
+    NAME,
+    [a, b].map(({ card }) => card),
+    2,
+  );
+  a.keep({ phase: 'signed', charter: later });
+  waitsLong([a, b, d], /for c: it is not in sight/, /^start c as before/);
+  areIn([a, b, c, d], 'a');
+});
+
+test('Founding: a name that two have is said, and nobody is asked for signatures of it', () => {
+  const [a, b, c] = twoSigned();
+  c.restart({ expect: 3 }, [a, b]);
+  const other = founderNamed('c', 'e');
+  for (const each of [a, b, c]) each.hear(other);
+  talk([a, b, c]);
+  for (const each of [a, b, c]) {
+    each.tick(2 * FOUNDING_WAIT_TICKS);
+    deepEqual(
+      each.problems.map(({ code }) => code),
+      ['NAME_TAKEN'],
+    );
+  }
 });
 
 test('Founding: nobody signs as a witness what calls it none, nor the other way round', () => {

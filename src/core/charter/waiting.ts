@@ -2,51 +2,39 @@
  * For whom a founding waits, why, and the way out. To wait is right: whoever is named in a charter
  * may yet sign it. But only those that run the nodes can start them as they were.
  */
-import { type Card, isVoid } from './card.ts';
-import {
-  CHARTER_MEMBERS_MAX,
-  type Charter,
-  type CharterMember,
-  isSameCharter,
-  memberNamed,
-} from './charter.ts';
-import type { FoundingProblem } from './problems.ts';
-
-export interface FoundingSeen {
-  readonly self: Card;
-  /** The visible peers, in a fixed order. */
-  readonly cards: readonly Card[];
-  /** Null: this node only joins. */
-  readonly nodesExpected: number | null;
-  /** Whether a directory is known to have signed what this node has signed. */
-  readonly hasSigned: (directory: string) => boolean;
-}
+import type { Card } from './card.ts';
+import { CHARTER_MEMBERS_MAX, type Charter, type CharterMember, memberNamed } from './charter.ts';
+import { type FoundingProblem, type FoundingSeen, openCharter } from './problems.ts';
 
 /** Null where nobody is waited for, or only for more nodes to come. */
 export function waitOf(seen: FoundingSeen): FoundingProblem | null {
   const { self, cards } = seen;
   if (self.phase === 'member' || self.phase === 'joined') return null;
   const all = [self, ...cards];
-  if (self.phase === 'signed' && self.charter !== null && !isVoid(self.charter, all))
-    return waitForSignatures(self.charter, seen);
+  const own = openCharter(self, all);
+  if (own !== null) return waitForSignatures(own, seen);
   if (cards.some(({ phase }) => phase === 'member' || phase === 'joined')) return null;
-  const signed = cards.filter(
-    ({ phase, charter }) => phase === 'signed' && charter !== null && !isVoid(charter, all),
-  );
-  if (signed.length === 0) return waitForViews(seen);
-  const naming = signed.filter(({ charter }) => charter !== null && names(charter, self));
-  return naming.map((card) => waitForThis(card, seen)).find((wait) => wait !== null) ?? null;
+  const open = cards.flatMap((card) => openCharter(card, all) ?? []);
+  if (open.length === 0) return waitForViews(seen);
+  const naming = open.filter((charter) => names(charter, self));
+  const waits =
+    naming.length > 0
+      ? naming.map((charter) => waitForThis(charter, seen))
+      : open.map((charter) => waitForSignatures(charter, seen));
+  return waits.find((wait) => wait !== null) ?? null;
 }
 
-/** This node has signed, and others have not. */
+/** Some have signed, this node or those that it is to join, and others have not. */
 function waitForSignatures(charter: Charter, seen: FoundingSeen): FoundingProblem | null {
   const { self, cards, hasSigned } = seen;
   for (const member of charter.members) {
     const { node, directory } = member;
-    if (directory === self.directory || hasSigned(directory)) continue;
+    if (directory === self.directory || hasSigned(directory, charter)) continue;
     const card = cards.find((each) => each.directory === directory);
     if (card === undefined) return notInSight(node, 'it has not signed the charter');
-    if (isBoundElsewhere(card, charter, [self, ...cards])) continue;
+    if (isTaken(node, seen)) return null;
+    const other = openCharter(card, [self, ...cards]);
+    if (other !== null) return waitForAnother(card, other, seen);
     const flags = flagsOf(charter, member, card);
     if (flags !== null) return waits(node, flags.why, flags.todo);
     const todo = `look at the network between ${node} and ${othersOf(charter, node)}`;
@@ -55,19 +43,25 @@ function waitForSignatures(charter: Charter, seen: FoundingSeen): FoundingProble
   return null;
 }
 
-/** `card` has signed a charter that names this node, and this node does not sign it. */
-function waitForThis(card: Card, { self, cards }: FoundingSeen): FoundingProblem | null {
-  const { charter } = card;
-  const member = charter === null ? undefined : memberNamed(charter, self.node);
-  if (charter === null || member === undefined) return null;
+/** `card` is bound to another charter, until all have signed that or somebody a later one. */
+function waitForAnother({ node }: Card, charter: Charter, seen: FoundingSeen): FoundingProblem {
+  const why = `${node} has signed another charter, which names it`;
+  const away = awayOf(charter, seen);
+  if (away !== null) return notInSight(away, why);
+  const todo = `look at the network between ${node} and ${othersOf(charter, node)}`;
+  return waits(node, 'it has signed another charter, and not all that it names have', todo);
+}
+
+/** Somebody has signed a charter that names this node, and this node does not sign it. */
+function waitForThis(charter: Charter, seen: FoundingSeen): FoundingProblem | null {
+  const { self } = seen;
+  const member = memberNamed(charter, self.node);
+  if (member === undefined) return null;
   const flags = flagsOf(charter, member, self);
   if (flags !== null) return waits(self.node, flags.why, flags.todo);
-  const away = charter.members.find(
-    ({ directory }) =>
-      directory !== self.directory && cards.every((each) => each.directory !== directory),
-  );
+  const away = awayOf(charter, seen);
   const why = `${self.node} signs the charter only when it sees all that it names`;
-  return away === undefined ? null : notInSight(away.node, why);
+  return away === null ? null : notInSight(away, why);
 }
 
 /** Nobody has signed. All that would found must see the same, and want no more than there are. */
@@ -77,7 +71,7 @@ function waitForViews({ self, cards, nodesExpected }: FoundingSeen): FoundingPro
   if (nodesExpected === null || count > CHARTER_MEMBERS_MAX) return null;
   if (new Set([self, ...others].map(({ node }) => node)).size < count) return null;
   const least = Math.min(nodesExpected, ...others.map(({ expect = count }) => expect));
-  if (count < least) return null;
+  if (count < least) return waitForMore(cards, { count, least });
   const most = [self, ...others].find(({ expect = 0 }) => expect > count);
   if (most !== undefined)
     return waits(
@@ -90,6 +84,18 @@ function waitForViews({ self, cards, nodesExpected }: FoundingSeen): FoundingPro
   if (blind === undefined) return null;
   const todo = `look at the network between ${blind.node} and the others`;
   return waits(blind.node, `it does not see the same ${count} nodes as ${self.node}`, todo);
+}
+
+/** Null where the rest is not here yet: nobody is waited for by name. */
+function waitForMore(
+  cards: readonly Card[],
+  { count, least }: { readonly count: number; readonly least: number },
+): FoundingProblem | null {
+  const joining = cards.filter(({ sees }) => sees === undefined).map(({ node }) => node);
+  if (count + joining.length < least) return null;
+  const here = `${count} of the ${least} that begin are here`;
+  const why = `${here}, and ${joining.join(', ')} only join (--join)`;
+  return waits('more nodes', why, 'start the others, or as many of these without --join');
 }
 
 /** What keeps a node from signing a charter that names it: it was started otherwise than before. */
@@ -118,10 +124,15 @@ function flagsOf(
   };
 }
 
-/** CHARTER_STUCK says so of a node that is still here. */
-function isBoundElsewhere(card: Card, charter: Charter, all: readonly Card[]): boolean {
-  if (card.charter === null || isSameCharter(card.charter, charter)) return false;
-  return !isVoid(card.charter, all);
+/** Two have its name: so it signs nothing, as NAME_TAKEN says. */
+function isTaken(name: string, { self, cards }: FoundingSeen): boolean {
+  return [self, ...cards].filter(({ node }) => node === name).length > 1;
+}
+
+/** The first that it names and that is not in sight. */
+function awayOf({ members }: Charter, { self, cards }: FoundingSeen): string | null {
+  const here = new Set([self, ...cards].map(({ directory }) => directory));
+  return members.find(({ directory }) => !here.has(directory))?.node ?? null;
 }
 
 function notInSight(node: string, why: string): FoundingProblem {

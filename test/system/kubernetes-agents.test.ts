@@ -1,0 +1,148 @@
+/**
+ * Whole nodes that know a label selector and the Kubernetes API, and nothing of one another: three
+ * pods found a deployment once, go on while the API rotates its token and forgets versions, are
+ * replaced by empty ones with other names and addresses, and get company. Under a writer, which
+ * reaches the primary as a Service with its label does.
+ */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Status } from '../../src/doors/view.ts';
+import { ROLE_LABEL } from '../../src/io/discovery/pod-label.ts';
+import { socketOf } from './digest.ts';
+import { figures, IS_FULL } from './figures.ts';
+import { KubernetesPods, whyNoPods } from './kubernetes-pods.ts';
+import { whyNoStandIn } from './kubernetes-stand-in.ts';
+import { until } from './processes.ts';
+import { missingAt, Writer } from './writer.ts';
+
+/** Three agents that start at once, on two cores that others share, have taken a minute. */
+const STEP_MS = 120_000;
+/** What is promised of rolling updates. */
+const GAP_MS_MAX = 3_000;
+const FOUNDERS = ['orders-a', 'orders-b', 'orders-c'];
+/** A watch that ends sooner is not asked for again at once, and a list knows no 410. */
+const WATCHED_MS = 2_000;
+/** One pod is replaced in the short form, all of them and twice in the full one. */
+const REPLACED = IS_FULL ? [...FOUNDERS, 'orders-1', 'orders-2', 'orders-3'] : ['primary'];
+
+const skip = whyNoStandIn() ?? whyNoPods() ?? false;
+
+/** All pods, and nobody else, are members of one deployment that hold the data. */
+async function holding(pods: KubernetesPods): Promise<readonly Status[]> {
+  const { names } = pods;
+  const holds = ({ role, members }: Status): boolean =>
+    (role === 'leader' || role === 'follower') && members.length === names.length;
+  return until(`the data on ${names}`, STEP_MS, async () => {
+    const all = await Promise.all(names.map((name) => pods.ready(name)));
+    const known = all.filter((each) => each !== null);
+    return known.length === names.length && known.every(holds) && known;
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}\n${pods.lastWords()}`);
+  });
+}
+
+async function labelled(pods: KubernetesPods): Promise<string> {
+  const role = (name: string) => pods.api.labelsOf(name)[ROLE_LABEL];
+  return until('one is labelled as the primary', STEP_MS, () => {
+    const primaries = pods.names.filter((name) => role(name) === 'primary');
+    const others = pods.names.filter((name) => role(name) === 'replica');
+    const isSettled = primaries.length === 1 && others.length === pods.names.length - 1;
+    return isSettled && (primaries[0] ?? null);
+  });
+}
+
+/** What every node says of the API, empty when all is well. */
+function complaints(statuses: readonly Status[]): string[] {
+  return statuses.flatMap(({ discovery }) =>
+    discovery.flatMap(({ lastError }) => lastError?.text ?? []),
+  );
+}
+
+async function begin(t: TestContext): Promise<KubernetesPods> {
+  const pods = await KubernetesPods.build(t, ['--ephemeral']);
+  pods.api.put('billing-a', pods.strangeAddress, { app: 'billing' });
+  for (const name of FOUNDERS) pods.start(name);
+  return pods;
+}
+
+async function findsAgain(pods: KubernetesPods, what: string, by: string): Promise<void> {
+  const { names, api } = pods;
+  const asked = (): number => api.asked.filter((each) => each === by).length;
+  await until(`${names.length} times ${by} after ${what}`, STEP_MS, () => asked() >= names.length);
+  await until(`all watch again after ${what}`, STEP_MS, () => api.watchers === names.length);
+  assert.deepEqual(complaints(await holding(pods)), [], what);
+}
+
+test('pods that know a selector alone found a deployment, keep it, are replaced, and grow', {
+  skip,
+}, async (t) => {
+  const pods = await begin(t);
+  const { api } = pods;
+  const founded = await holding(pods);
+  const ids = new Set(founded.map(({ deployment }) => deployment));
+  assert.equal(ids.size, 1);
+  assert.deepEqual([...api.configMaps.values()], [{ deployment: [...ids][0] }]);
+  assert.equal(api.asked.filter((each) => each === 'create 201').length, 1);
+  for (const { discovery } of founded) {
+    const [api] = discovery.filter(({ source }) => source.startsWith('kubernetes:'));
+    const found = (api?.addresses ?? []).map((each) => each.split(':')[0]);
+    assert.deepEqual(found.sort(), FOUNDERS.map((name) => pods.addressOf(name)).sort());
+  }
+  await labelled(pods);
+  const writer = new Writer(t, [pods.servicePort], 'w');
+  writer.start();
+  await writer.reaches(100);
+
+  // The file of the token is late, as the kubelet is.
+  api.rotateToken('second', { isLate: true });
+  api.breakWatches();
+  await until('the old token is refused', STEP_MS, () => api.asked.includes('list 401'));
+  api.writeToken('second');
+  await findsAgain(pods, 'the token was rotated', 'list 200');
+  for (const goneAs of IS_FULL ? (['event', 'status'] as const) : (['status'] as const)) {
+    Object.assign(api, { goneAs, hasBookmarks: false });
+    await sleep(WATCHED_MS);
+    api.asked.length = 0;
+    api.forget();
+    api.endWatches();
+    await findsAgain(pods, `a version was forgotten, as ${goneAs}`, 'list 200');
+    if (goneAs === 'status') assert.ok(api.asked.includes('watch 410'), `${api.asked}`);
+    else assert.ok(api.asked.filter((each) => each === 'watch 200').length >= 2, `${api.asked}`);
+    api.hasBookmarks = true;
+  }
+
+  for (const [at, wanted] of REPLACED.entries()) {
+    const name = wanted === 'primary' ? await labelled(pods) : wanted;
+    assert.equal(await pods.stop(name, 'SIGTERM'), 'exit code 0');
+    pods.start(`orders-${at + 1}`);
+    await holding(pods);
+    await labelled(pods);
+  }
+  pods.start('orders-more');
+  const grown = await until('the spec is changed', STEP_MS, async () => {
+    const body = JSON.stringify({ replicas: FOUNDERS.length });
+    const headers = { 'content-type': 'application/json' };
+    return pods.fetch('orders-more', '/spec', { method: 'PATCH', headers, body }).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  });
+  assert.ok(grown);
+  const last = await holding(pods);
+  assert.deepEqual(new Set(last.map(({ deployment }) => deployment)), ids);
+  await labelled(pods);
+
+  await writer.stop();
+  for (const { node, server } of last) {
+    assert.ok(server.pid !== null, `${node} has a server`);
+    const level = async () =>
+      (await missingAt(socketOf(server.pid ?? 0), writer.acknowledged)).length === 0;
+    await until(`${node} has all`, STEP_MS, level);
+  }
+  assert.deepEqual(writer.stale, []);
+  const { longestGapMs, acknowledged } = writer;
+  assert.ok(longestGapMs < GAP_MS_MAX, `no write for ${longestGapMs} ms`);
+  const counts = { replaced: REPLACED.length, acknowledged: acknowledged.length };
+  figures('kubernetes-agents', { longestGapMs, ...counts, unknown: writer.unknown.length });
+});
