@@ -58,7 +58,7 @@ function planOf(args: readonly string[]): Plan | string {
 
 /**
  * System tests wait more than they compute, and unit tests only compute: side by side they fill the
- * cores, with one lane more than there are. A full run measures: one system test at a time, and
+ * cores, with two lanes more than there are. A full run measures: one system test at a time, and
  * nothing beside it.
  */
 function lanesOf({ unit, system, full }: Plan): Queue[][] {
@@ -67,7 +67,7 @@ function lanesOf({ unit, system, full }: Plan): Queue[][] {
   if (full) return [[queue(system, FULL_FILE_MS)]];
   const waiting = queue(system, SYSTEM_FILE_MS);
   const computing = queue(unit, UNIT_FILE_MS);
-  const others = Array.from({ length: availableParallelism() }, () => [waiting, computing]);
+  const others = Array.from({ length: availableParallelism() + 1 }, () => [waiting, computing]);
   return [[computing, waiting], ...others];
 }
 
