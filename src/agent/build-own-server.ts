@@ -19,7 +19,10 @@ const FEED_USER = 'althing-feed';
 const SERVER_CLIENTS_SPARE = 64;
 
 export interface OwnServerParts {
-  readonly config: Pick<NodeConfig, 'dir' | 'password' | 'relayThreads' | 'bind' | 'localPort'>;
+  readonly config: Pick<
+    NodeConfig,
+    'dir' | 'password' | 'users' | 'relayThreads' | 'bind' | 'localPort'
+  >;
   readonly located: LocatedServer;
   readonly settings: AgreedSettings;
   readonly historyId: () => string;
@@ -60,9 +63,9 @@ export async function buildOwnServer(parts: OwnServerParts): Promise<BuiltServer
     });
   // Each thread has a fence of its own.
   const connectionsMax = LIMITS.clientsMax + SERVER_CLIENTS_SPARE + config.relayThreads;
-  const { bind, localPort, password } = config;
+  const { bind, localPort, password, users } = config;
   const local = localPort === null ? null : { host: bind.client, port: localPort };
-  const serverClients = new ServerClients({ password, local });
+  const serverClients = new ServerClients({ password, users, local });
   const server = new OwnServer({
     program: located.path,
     flavor: located.flavor,

@@ -137,6 +137,7 @@ export const SHAPES = {
   announce: shape(host, 'not a host', 'give a host name or address without a port'),
   'secret-file': shape(path, 'not a path', 'give a file'),
   'password-file': shape(path, 'not a path', 'give a file'),
+  'users-file': shape(path, 'not a path', 'give a file'),
   'server-path': shape(path, 'not a path', 'give the path of redis-server or valkey-server'),
   'log-limit': shape(logLimit, 'not a size', 'give at least 32kb, for example 64mb'),
   'lease-reads': shape(yesOrNo, 'neither yes nor no', 'give yes or no, the same on all nodes'),

@@ -1,12 +1,15 @@
 /**
- * Reads the deployment's secret and the clients' password from their files. Neither ever appears
- * in a message: not in full, not in part, not by its length.
+ * Reads the deployment's secret, the clients' password and their users from their files. No secret
+ * ever appears in a message: not in full, not in part, not by its length.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { withoutLineEnd } from '../doors/access.ts';
+import { type ClientUser, parseUsers } from '../io/server/users.ts';
 
 /** What a person could carry; a larger file is the wrong file. */
 const FILE_BYTES_MAX = 4096;
+/** A hundred users with a kilobyte of rules each. */
+const USERS_BYTES_MAX = 128 * 1024;
 /** TLS 1.3 with a pre-shared key is only as strong as the key. */
 const SECRET_BITS_MIN = 128;
 /** Sixteen random bytes have fewer different values than this about once in 10^12 times. */
@@ -41,6 +44,14 @@ export function readPassword(path: string): SecretResult<string> {
   return { ok: true, value, warning: read.warning };
 }
 
+export function readUsers(path: string): SecretResult<readonly ClientUser[]> {
+  const read = readPrivateFile(path, USERS_BYTES_MAX);
+  if (!read.ok) return read;
+  const parsed = parseUsers(read.value.toString('utf8'));
+  if (!parsed.ok) return { ...parsed, text: `${path}: ${parsed.text}` };
+  return { ok: true, value: parsed.users, warning: read.warning };
+}
+
 /**
  * Why a secret cannot have 128 bits, or null. The alphabet it is written in bounds the bits per
  * character; text that repeats counts once.
@@ -68,11 +79,15 @@ function periodOf(text: string): number {
   return at === -1 ? text.length : at;
 }
 
-function readPrivateFile(path: string): SecretResult<Buffer> {
+function readPrivateFile(path: string, bytesMax = FILE_BYTES_MAX): SecretResult<Buffer> {
   try {
     const { mode, size } = statSync(path);
-    if (size > FILE_BYTES_MAX)
-      return { ok: false, text: `${path} is too large`, todo: 'give a file of one line' };
+    if (size > bytesMax)
+      return {
+        ok: false,
+        text: `${path} is too large`,
+        todo: `give one of at most ${bytesMax} bytes`,
+      };
     const value = withoutLineEnd(readFileSync(path));
     const isOpen = (mode & 0o007) !== 0;
     const warning = isOpen ? `${path} can be read by every user; chmod 600 it` : null;

@@ -45,7 +45,12 @@ const OTHER_VARIABLES = ['ALTHING_CONFIG', 'ALTHING_URL', 'ALTHING_CACHE', 'ALTH
  */
 const SERVICE_LINK = /^ALTHING_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP)\w*)$/;
 const SERVICE_LINK_VALUE = /^(tcp|udp):\/\//;
-const PATH_KEYS: ReadonlySet<SettingKey> = new Set(['dir', 'secret-file', 'password-file']);
+const PATH_KEYS: ReadonlySet<SettingKey> = new Set([
+  'dir',
+  'secret-file',
+  'password-file',
+  'users-file',
+]);
 
 export function gatherSettings(input: ConfigInput): Gathered {
   const gathering = new Gathering(input);

@@ -22,6 +22,7 @@ function file(name: string, content: string, mode = 0o600): string {
 const SECRET = 'c2f1b9a07d4e8835f06172839a4b5c6d';
 const secretFile = file('secret', `${SECRET}\n`);
 const passwordFile = file('password', 'open sesame\n');
+const usersFile = file('users', 'user app on >app-word ~app:* +@all\n');
 const PEERS = '127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003';
 
 const MACHINE = { cores: 2, canSharePorts: true };
@@ -83,6 +84,7 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     expect: null,
     secret: null,
     password: null,
+    users: [],
     serverPath: null,
     server: {},
     logLimitBytes: 64 * 1024 * 1024,
@@ -198,6 +200,10 @@ test('loadConfig: a credential opens what it protects, and only that', () => {
   deepEqual(client(loaded(password)), ['0.0.0.0', '0.0.0.0']);
   equal(loaded({ ...secret, ...password, bind: '[::]' }).bind.peers, '::');
   equal(loaded({ ...password }).password, 'open sesame');
+  deepEqual(
+    loaded({ ...password, usersFile }).users.map(({ name }) => name),
+    ['app'],
+  );
 });
 
 test('loadConfig refuses, each with its key, its source and what to do', async (t) => {
@@ -326,6 +332,16 @@ test('loadConfig refuses, each with its key, its source and what to do', async (
       'no such secret',
       [{ secretFile: 'nowhere' }],
       /^--secret-file \(flag\): .*cannot be read \(ENOENT\)/,
+    ],
+    [
+      'users beside all rights for everybody',
+      [{ usersFile }],
+      /^--users-file \(flag\): whoever gives no password has all rights.*; give --password-file/,
+    ],
+    [
+      'a user with too many rights',
+      [{ passwordFile, usersFile: file('admins', 'user app >app-word +@admin\n') }],
+      /^--users-file \(flag\): .*admins: line 1 \(user app\) gives @admin.*; name the commands/,
     ],
     ['an empty password', [{ passwordFile: file('none', '\n') }], /is not one line of text/],
   ];

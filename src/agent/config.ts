@@ -10,10 +10,11 @@ import { isLoopback } from '../doors/access.ts';
 import type { SettingKey } from '../doors/cli/start-options.ts';
 import { addressText } from '../io/discovery/address.ts';
 import type { SourceSpec } from '../io/discovery/specification.ts';
+import type { ClientUser } from '../io/server/users.ts';
 import { farSource, refusedSources, sourcesOf } from './config-discovery.ts';
 import type { ConfigIssue } from './config-issue.ts';
 import { parseAddress, type SettingValues } from './config-schema.ts';
-import { readPassword, readSecret, type SecretResult } from './config-secret.ts';
+import { readPassword, readSecret, readUsers, type SecretResult } from './config-secret.ts';
 import { type ConfigInput, type Gathered, gatherSettings, type Place } from './config-sources.ts';
 import type { JournalLevel } from './journal.ts';
 
@@ -41,6 +42,8 @@ export interface NodeConfig {
   readonly expect: number | null;
   readonly secret: Buffer | null;
   readonly password: string | null;
+  /** Of clients that give a name beside a password; the same on all nodes. */
+  readonly users: readonly ClientUser[];
   readonly serverPath: string | null;
   /** Settings passed to the server. */
   readonly server: Readonly<Record<string, string>>;
@@ -102,6 +105,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...refusedExposure(gathered, discover, credentials),
     ...refusedThreads(gathered, input),
     ...refusedWitness(gathered),
+    ...refusedUsers(gathered),
   ];
   if (issues.length > 0) return { ok: false, issues };
   const config: NodeConfig = {
@@ -119,6 +123,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     expect: values.expect ?? null,
     secret,
     password,
+    users: credentials.users,
     serverPath: values['server-path'] ?? null,
     server: gathered.server,
     joinsOnly: values.join ?? false,
@@ -174,6 +179,7 @@ function refusedThreads({ values, places }: Gathered, { canSharePorts }: ConfigI
 interface Credentials {
   readonly secret: Buffer | null;
   readonly password: string | null;
+  readonly users: readonly ClientUser[];
   readonly isSecretGiven: boolean;
   readonly isPasswordGiven: boolean;
   readonly issues: readonly ConfigIssue[];
@@ -183,7 +189,10 @@ interface Credentials {
 function readCredentials({ values, places }: Gathered): Credentials {
   const issues: ConfigIssue[] = [];
   const warnings: string[] = [];
-  function take<T>(key: 'secret-file' | 'password-file', read: (path: string) => SecretResult<T>) {
+  function take<T>(
+    key: 'secret-file' | 'password-file' | 'users-file',
+    read: (path: string) => SecretResult<T>,
+  ) {
     const path = values[key];
     if (path === undefined) return null;
     const result = read(path);
@@ -198,6 +207,7 @@ function readCredentials({ values, places }: Gathered): Credentials {
   return {
     secret: take('secret-file', readSecret),
     password: take('password-file', readPassword),
+    users: take('users-file', readUsers) ?? [],
     isSecretGiven: places.has('secret-file'),
     isPasswordGiven: places.has('password-file'),
     issues,
@@ -253,6 +263,18 @@ function refusedWitness({ values, places }: Gathered): ConfigIssue[] {
       ...(places.get('witness') ?? BY_RULE),
       text: 'a witness keeps what others serve, and this one is told of no others',
       todo: 'give --peers or --discover',
+    },
+  ];
+}
+
+/** Who gives no name has all rights: then it takes a password to be that. */
+function refusedUsers({ values, places }: Gathered): ConfigIssue[] {
+  if (values['users-file'] === undefined || values['password-file'] !== undefined) return [];
+  return [
+    {
+      ...(places.get('users-file') ?? BY_RULE),
+      text: 'whoever gives no password has all rights, whatever the users in it have',
+      todo: 'give --password-file as well',
     },
   ];
 }

@@ -281,6 +281,7 @@ export class OwnServer implements GroupServer {
             runDir,
             agentPassword: this.#agentPassword,
             clientPassword,
+            users: clients.users,
             localHost: clients.localHost,
             feed,
             settingLines: this.#o.settingLines(),

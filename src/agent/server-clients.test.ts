@@ -1,10 +1,13 @@
-import { equal, match, ok } from 'node:assert/strict';
+import { equal, match, notEqual, ok } from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
 import { ErrorReply } from '../core/resp/reply-reader.ts';
+import { ReadBuffer } from '../io/read-buffer.ts';
 import { FOLLOWER_DENIED } from '../io/server/acl.ts';
+import { connectServer } from '../io/server/admin.ts';
 import { startTrial, trialServers } from '../io/server/trial.ts';
+import { parseUsers } from '../io/server/users.ts';
 import { ServerClients } from './server-clients.ts';
 
 const HOST = '127.0.0.1';
@@ -26,7 +29,11 @@ for (const located of await trialServers()) {
     const { server } = await startTrial(t, located, { localHost: HOST });
     const admin = await server.admin();
     const taken = await freePort();
-    const clients = new ServerClients({ password: null, local: { host: HOST, port: taken } });
+    const clients = new ServerClients({
+      password: null,
+      users: [],
+      local: { host: HOST, port: taken },
+    });
     const port = async () => Number(((await admin.must(['CONFIG', 'GET', 'port'])) as string[])[1]);
     equal(await port(), 0);
     await clients.listen(admin);
@@ -51,7 +58,7 @@ for (const located of await trialServers()) {
     await once(other, 'listening');
     const address = other.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const clients = new ServerClients({ password: null, local: { host: HOST, port } });
+    const clients = new ServerClients({ password: null, users: [], local: { host: HOST, port } });
     await clients.listen(admin);
     match(clients.problem ?? '', new RegExp(`^port ${port} of ${HOST}: `));
     other.close();
@@ -61,10 +68,31 @@ for (const located of await trialServers()) {
     admin.close();
   });
 
+  test(`${name}: users with names of their own are set and evicted like all`, async (t) => {
+    const parsed = parseUsers('user app on >app-word ~app:* +@all -@write');
+    ok(parsed.ok);
+    const { server } = await startTrial(t, located, { users: parsed.users });
+    const admin = await server.admin();
+    const clients = new ServerClients({ password: null, users: parsed.users, local: null });
+    const rules = async () => String(await admin.must(['ACL', 'LIST'])).replace(/,user /g, '\n');
+    const atStart = await rules();
+    await clients.permit(admin, 'leader');
+    equal(await rules(), atStart, 'a primary starts with them');
+    await clients.permit(admin, 'follower');
+    notEqual(await rules(), atStart);
+    const client = connectServer(server.socketPath, new ReadBuffer());
+    client.write('AUTH app app-word\r\n');
+    match(String(await once(client, 'data')), /OK/);
+    const left = once(client, 'close');
+    await clients.evict(admin);
+    await left;
+    admin.close();
+  });
+
   test(`${name}: clients of a follower change nothing of its server`, async (t) => {
     const { server } = await startTrial(t, located);
     const admin = await server.admin();
-    const clients = new ServerClients({ password: null, local: null });
+    const clients = new ServerClients({ password: null, users: [], local: null });
     const may = async (command: string): Promise<boolean> => {
       const [info] = (await admin.must(['COMMAND', 'INFO', command])) as unknown as [
         [string, number],

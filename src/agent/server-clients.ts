@@ -1,15 +1,17 @@
 /**
- * Who may be at this node's server: its clients' user, and the port at which it listens itself
+ * Who may be at this node's server: its clients' users, and the port at which it listens itself
  * while it follows.
  */
 import { ErrorReply } from '../core/resp/reply-reader.ts';
 import type { Admin } from '../io/server/admin.ts';
 import { clientUser } from '../io/server/conf.ts';
 import { ServerError } from '../io/server/errors.ts';
+import { type ClientUser, userRules } from '../io/server/users.ts';
 
 export interface ServerClientsOptions {
   /** What clients give to AUTH; null for none. */
   readonly password: string | null;
+  readonly users: readonly ClientUser[];
   /** Where the server listens itself while it follows; null: nowhere. */
   readonly local: { readonly host: string; readonly port: number } | null;
 }
@@ -26,6 +28,10 @@ export class ServerClients {
 
   constructor(options: ServerClientsOptions) {
     this.#o = options;
+  }
+
+  get users(): readonly ClientUser[] {
+    return this.#o.users;
   }
 
   get localHost(): string | null {
@@ -48,11 +54,13 @@ export class ServerClients {
    */
   async evict(admin: Admin): Promise<void> {
     if (this.#o.local !== null) await admin.must(['CONFIG', 'SET', 'port', '0'], STEP_MS_MAX);
+    const names = ['default', ...this.users.map(({ name }) => name)];
     let left = 0;
     for (let attempt = 0; attempt < EVICT_ATTEMPTS; attempt++) {
-      await admin.must(['CLIENT', 'KILL', 'USER', 'default'], STEP_MS_MAX);
+      for (const name of names) await admin.must(['CLIENT', 'KILL', 'USER', name], STEP_MS_MAX);
       const list = String(await admin.must(['CLIENT', 'LIST'], STEP_MS_MAX));
-      left = list.split('\n').filter((line) => / user=default(\s|$)/.test(line)).length;
+      const users = list.split('\n').map((line) => / user=(\S+)/.exec(line)?.[1] ?? '');
+      left = users.filter((user) => names.includes(user)).length;
       if (left === 0) return;
     }
     throw new ServerError('SERVER_FAILED', `${left} clients are still connected`);
@@ -62,5 +70,7 @@ export class ServerClients {
   async permit(admin: Admin, as: 'leader' | 'follower'): Promise<void> {
     const user = clientUser(this.#o.password, as);
     await admin.must(['ACL', 'SETUSER', 'default', ...user.split(' ')]);
+    for (const each of this.users)
+      await admin.must(['ACL', 'SETUSER', each.name, ...userRules(each, as)]);
   }
 }

@@ -21,6 +21,7 @@ export type SettingKey =
   | 'announce'
   | 'secret-file'
   | 'password-file'
+  | 'users-file'
   | 'server-path'
   | 'log-limit'
   | 'lease-reads'
@@ -103,6 +104,7 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('announce', 'HOST', 'host under which clients and other nodes reach this node'),
   setting('secret-file', 'FILE', 'file with the secret that all nodes share, at least 128 bits'),
   setting('password-file', 'FILE', 'file with the password that clients must give'),
+  setting('users-file', 'FILE', 'file with users of clients that have fewer rights, as ACL lines'),
   // `server:` in the file is the map of settings for the server, so its path has a name of its own.
   setting('server-path', 'PATH', 'the server to run (default: the one on PATH)', 'server'),
   option('join', 'only join a deployment that is there, found none (default: no)'),

@@ -104,7 +104,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
 };
 
 /** Denied although they are in neither category. */
-const DENIED_BEYOND_CATEGORIES = ['script|debug', 'function|restore'];
+export const DENIED_BEYOND_CATEGORIES = ['script|debug', 'function|restore'];
 
 /** The categories that are denied as a whole before `ALLOWED` is given back. */
 export const DENIED_CATEGORIES = ['admin', 'dangerous'] as const;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { clientRules, followerRules } from './acl.ts';
 import { ServerError } from './errors.ts';
 import { extraDirectives, type Flavor } from './flavor.ts';
+import { type ClientUser, userRules } from './users.ts';
 
 /** The agent's own user on its server. */
 export const AGENT_USER = 'althing';
@@ -31,6 +32,8 @@ export interface ConfOptions {
   readonly agentPassword: string;
   /** What clients give to AUTH; null for none. Only its hash is written. */
   readonly clientPassword: string | null;
+  /** Who has a name of their own, and fewer rights. */
+  readonly users: readonly ClientUser[];
   /** Where the server replicates from at its start; null for a bare primary. */
   readonly feed: Feed | null;
   /** Where it may listen itself while it follows; null: nowhere. It is opened later. */
@@ -92,6 +95,7 @@ export function socketPathOf(runDir: string): string {
 /** The file's text. It holds the feed's password: write it with mode 0600. */
 export function renderConf(options: ConfOptions): string {
   const { limits, feed } = options;
+  const as = feed === null ? 'leader' : 'follower';
   const lines = [
     ...options.settingLines,
     'port 0',
@@ -132,7 +136,8 @@ export function renderConf(options: ConfOptions): string {
     'enable-module-command no',
     'enable-protected-configs no',
     ...extraDirectives(options.flavor),
-    `user default ${clientUser(options.clientPassword, feed === null ? 'leader' : 'follower')}`,
+    `user default ${clientUser(options.clientPassword, as)}`,
+    ...options.users.map((user) => `user ${user.name} ${userRules(user, as).join(' ')}`),
     `user ${AGENT_USER} reset on #${sha256(options.agentPassword)} ~* &* +@all`,
     ...(feed === null ? [] : feedLines(feed)),
   ];

@@ -185,6 +185,7 @@ for (const located of await trialServers()) {
           runDir,
           agentPassword: 'x',
           clientPassword: null,
+          users: [],
           localHost: null,
           feed: null,
           settingLines: [],

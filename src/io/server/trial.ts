@@ -42,6 +42,7 @@ export async function startTrial(
     runDir,
     agentPassword: 'agent-password',
     clientPassword: null,
+    users: [],
     localHost: null,
     feed: null,
     settingLines: [],
