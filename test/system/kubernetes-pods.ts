@@ -33,6 +33,7 @@ export function whyNoPods(): string | null {
 }
 
 interface Pod {
+  readonly app: string;
   readonly ip: string;
   readonly child: ChildProcess;
 }
@@ -73,25 +74,25 @@ export class KubernetesPods {
     return (this.#service.address() as AddressInfo).port;
   }
 
-  get names(): string[] {
-    return [...this.#pods.keys()];
+  /** Of those that are there, by what their selector says. */
+  named(app: string): string[] {
+    return [...this.#pods].flatMap(([name, pod]) => (pod.app === app ? [name] : []));
+  }
+
+  get count(): number {
+    return this.#pods.size;
   }
 
   addressOf(name: string): string {
     return this.#pods.get(name)?.ip ?? '';
   }
 
-  /** An address of this network that no pod has or gets. */
-  get strangeAddress(): string {
-    return `${this.#network}.254`;
-  }
-
   /** With an empty disk and an address that none has had. */
-  start(name: string): void {
+  start(name: string, { app = 'orders', flags = [] as readonly string[] } = {}): void {
     assert.ok(!this.#pods.has(name), `${name} is there`);
     this.#addresses += 1;
     const ip = `${this.#network}.${this.#addresses}`;
-    this.api.put(name, null, { phase: 'Pending' });
+    this.api.put(name, null, { app, phase: 'Pending' });
     const directory = join(this.#dir, name);
     mkdirSync(directory);
     const log = openSync(this.#logPath(name), 'a');
@@ -107,8 +108,8 @@ export class KubernetesPods {
     const [program = '', ...words] = [
       ...['setpriv', '--pdeathsig', 'KILL', '--', 'unshare', '-mu', 'sh', '-c', script, 'sh'],
       ...[process.execPath, join(ROOT, 'src', 'main.ts'), 'start', '--dir', directory],
-      ...['--discover', 'kubernetes:app=orders', '--bind', ip, '--relay-threads', '0'],
-      ...['--secret-file', join(this.#dir, 'secret'), ...this.#flags],
+      ...['--discover', `kubernetes:app=${app}`, '--bind', ip, '--relay-threads', '0'],
+      ...['--secret-file', join(this.#dir, 'secret'), ...this.#flags, ...flags],
       ...ports.map((word) => (typeof word === 'number' ? String(this.#base + word) : word)),
     ];
     const { host, port } = this.api.place;
@@ -124,7 +125,7 @@ export class KubernetesPods {
     });
     child.stdin?.on('error', () => undefined);
     closeSync(log);
-    this.#pods.set(name, { ip, child });
+    this.#pods.set(name, { app, ip, child });
     this.api.put(name, ip);
   }
 
@@ -155,7 +156,7 @@ export class KubernetesPods {
 
   /** The ends of all logs: for the message of a test that fails. */
   lastWords(): string {
-    const logs = this.names.map(
+    const logs = [...this.#pods.keys()].map(
       (name) => `${name}:\n${this.log(name).slice(-LOG_SHOWN_CHARACTERS)}`,
     );
     return [...logs, this.api.asked.slice(-30).join()].join('\n');

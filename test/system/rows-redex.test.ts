@@ -4,11 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Deployment } from './deployment.ts';
-import { figures, IS_FULL } from './figures.ts';
+import { figures, IS_FULL, median } from './figures.ts';
 import { signal, until } from './processes.ts';
 import { answers, type Line, plays } from './rows.ts';
 import { fileScope } from './scope.ts';
@@ -17,8 +18,13 @@ import { missingAt, Writer } from './writer.ts';
 
 /** As many databases as Redex has. */
 const SETTINGS = 'server:\n  databases: 101\n';
+/** Not as nodes are told of one another: by number. */
+const ANNOUNCED = 'localhost';
 const READ_BACK = IS_FULL ? 10_000 : 500;
 const EXPIRING = IS_FULL ? 100_000 : 20_000;
+const LOCAL_READS = IS_FULL ? 1_000 : 100;
+/** Of most: one turn of the scheduler of a loaded machine takes longer. */
+const LOCAL_MS_MAX = 5;
 const STEP_MS = 40_000;
 
 let deployment: Deployment;
@@ -26,6 +32,7 @@ const scope = fileScope();
 
 before(async () => {
   deployment = await Deployment.prepare(scope, {
+    flags: ['--announce', ANNOUNCED],
     environmentOf: (_, { dir }) => ({ ALTHING_CONFIG: join(dir, 'settings.yaml') }),
   });
   writeFileSync(join(deployment.dir, 'settings.yaml'), SETTINGS);
@@ -36,6 +43,22 @@ before(async () => {
 async function everywhere(...lines: readonly Line[]): Promise<void> {
   for (const port of deployment.ports) await plays(port, [['FLUSHALL', 'OK'], ...lines]);
 }
+
+test('X1: a node is known under the address that it announces, and reached there', async () => {
+  for (const i of deployment.indices) {
+    const { members } = await deployment.status(i);
+    assert.deepEqual(
+      members.map(({ address }) => address).toSorted(),
+      deployment.ports.map((port) => `${ANNOUNCED}:${port}`),
+    );
+    for (const { address } of members) {
+      const [host = '', port = ''] = address.split(':');
+      const wire = new Wire(connect({ host, port: Number(port) }));
+      assert.equal(await wire.must('PING'), 'PONG', address);
+      wire.close();
+    }
+  }
+});
 
 test('X25: GET is the value, nothing, or WRONGTYPE', () =>
   everywhere(
@@ -291,6 +314,50 @@ test('X13: what one node has acknowledged the others answer at once', async () =
     assert.deepEqual(seen, [`${n}`, `${n}`]);
   }
   for (const wire of [writing, ...reading]) wire?.close();
+});
+
+async function setReads(reads: string): Promise<void> {
+  await until(`reads: ${reads}`, STEP_MS, async () => {
+    const answer = await fetch(`http://127.0.0.1:${deployment.httpPort(0)}/spec`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ reads }),
+    });
+    return answer.ok;
+  });
+  await until(`reads ${reads} on all`, STEP_MS, async () => {
+    const all = await Promise.all(deployment.indices.map((i) => deployment.status(i)));
+    return all.every(({ spec }) => spec?.reads === reads);
+  });
+}
+
+test('X14: with two of three nodes paused the third answers reads that may be local at once', async () => {
+  await setReads('local');
+  const last = ((await deployment.leader()) + 1) % deployment.nodes;
+  const wire = new Wire(deployment.port(last));
+  await wire.must('SET', 'own', 'v');
+  assert.equal(await wire.must('GET', 'own'), 'v');
+  const others = deployment.indices.filter((i) => i !== last);
+  const pids = await Promise.all(others.map((i) => deployment.agentPid(i)));
+  for (const pid of pids) signal(pid, 'SIGSTOP');
+  try {
+    const fresh = new Wire(deployment.port(last));
+    const times: number[] = [];
+    for (const each of [wire, fresh])
+      for (let n = 0; n < LOCAL_READS; n++) {
+        const begun = performance.now();
+        assert.equal(await each.must('GET', 'own'), 'v');
+        times.push(performance.now() - begun);
+      }
+    figures('local-reads', { medianMs: median(times), worstMs: Math.max(...times) });
+    assert.ok(median(times) < LOCAL_MS_MAX, `${median(times)} ms`);
+    fresh.close();
+  } finally {
+    for (const pid of pids) signal(pid, 'SIGCONT');
+  }
+  wire.close();
+  await deployment.ready();
+  await setReads('leader');
 });
 
 test('X3, X10, X11, X12, X36: without a majority nothing is changed; with the second node all goes on', async () => {
