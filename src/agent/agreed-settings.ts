@@ -128,7 +128,9 @@ export class AgreedSettings {
    * something else; a name that it never tells is asked for at the usual pace after a while.
    */
   get #isFirstLook(): boolean {
-    return this.#shown.size < this.#inForce.size && this.#ticks - this.#startTicks < this.#o.lookTicks;
+    return (
+      this.#shown.size < this.#inForce.size && this.#ticks - this.#startTicks < this.#o.lookTicks
+    );
   }
 
   get view(): SettingView[] {
