@@ -13,6 +13,7 @@ import { promisify } from 'node:util';
 import { Admin } from './admin.ts';
 import { AGENT_USER, CONF_NAME, type ConfOptions, renderConf, socketPathOf } from './conf.ts';
 import { ServerError } from './errors.ts';
+import { type EventualConf, renderEventualConf } from './eventual-conf.ts';
 import { type Launch, type Launched, launchDirectly, type ProcessEnd } from './launch.ts';
 import { OutputTail } from './output-tail.ts';
 
@@ -26,7 +27,7 @@ const WORDS_LINES_MAX = 6;
 
 export interface ProcessOptions {
   readonly program: string;
-  readonly conf: ConfOptions;
+  readonly conf: ConfOptions | EventualConf;
   /** How to make the server die with us, from `findSetpriv`; null when the machine cannot. */
   readonly setpriv: string | null;
   /** Absent: as a child of this process. */
@@ -174,9 +175,9 @@ export class ServerProcess {
 }
 
 /** Empties the directory (H3: a left-over RDB would be loaded) and writes the configuration. */
-async function prepareRunDir(conf: ConfOptions): Promise<string> {
+async function prepareRunDir(conf: ProcessOptions['conf']): Promise<string> {
   const { runDir } = conf;
-  const text = renderConf(conf);
+  const text = 'dataDir' in conf ? renderEventualConf(conf) : renderConf(conf);
   try {
     await rm(runDir, { recursive: true, force: true });
     await mkdir(runDir, { recursive: true, mode: 0o700 });
