@@ -9,6 +9,7 @@ import type { OrderResult, Orders } from '../doors/orders.ts';
 import type { Agent } from './agent.ts';
 import { Asks, refused } from './asks.ts';
 import { timeForPeopleMs } from './journal.ts';
+import { PrimaryOrders } from './primary-orders.ts';
 import { readMessageFrom } from './shard/group-reads.ts';
 
 /** The leader answers within its own bound for a hand-over; this one is for a lost answer. */
@@ -21,14 +22,19 @@ export class AgentOrders implements Orders {
   readonly #agent: Agent;
   /** Asked of the leader on behalf of a door here. */
   readonly #asks: Asks;
+  /** Of an eventual deployment. */
+  readonly #primary: PrimaryOrders;
 
   constructor(agent: Agent) {
     this.#agent = agent;
-    this.#asks = new Asks((to, topic, body) => agent.mesh.note(to, topic, body));
+    const note = (to: NodeId, topic: string, body: unknown) => agent.mesh.note(to, topic, body);
+    this.#asks = new Asks(note);
+    this.#primary = new PrimaryOrders({ assembly: () => agent.assembly, note });
   }
 
   async switchover(to: string | null): Promise<OrderResult> {
-    const { shard, membership } = this.#agent;
+    const { shard, membership, eventual } = this.#agent;
+    if (eventual !== null) return this.#primary.switchover(to);
     const { id } = membership;
     if (shard === null) return refused('STARTING', 'this node is still starting');
     const leader = shard.raft.leader;
@@ -67,6 +73,11 @@ export class AgentOrders implements Orders {
   noted(from: NodeId, topic: string, body: unknown): void {
     const fields =
       typeof body === 'object' && body !== null ? (body as Record<string, unknown>) : {};
+    const { eventual } = this.#agent;
+    if (eventual !== null) {
+      eventual.noted(from, topic, body);
+      this.#primary.noted(from, topic, fields);
+    }
     if (topic === 'read') this.#readNoted(from, fields);
     else if (topic === 'snapshot') this.#snapshotOffered(from, fields);
     else if (topic === 'switchover') this.#switchoverAsked(from, fields);

@@ -4,6 +4,7 @@ import { durationText } from '../doors/durations.ts';
 import type { Topology } from '../doors/topology.ts';
 import type { AssemblyView, PeerList, Sample, Status, View } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
+import { isEventualHealthy } from './eventual-view.ts';
 import { listLimits } from './limits.ts';
 import { OwnTopology } from './own-topology.ts';
 import { ownVersion } from './own-version.ts';
@@ -22,7 +23,7 @@ export class AgentView implements View {
 
   status(): Status {
     const agent = this.#agent;
-    const { shard, group, config } = agent;
+    const { shard, config, eventual } = agent;
     const identity = agent.identity.now;
     const leader = agent.dataLeader;
     const votedFor = shard?.raft.votedFor ?? null;
@@ -32,17 +33,14 @@ export class AgentView implements View {
       deployment: identity.deployment,
       node: config.node,
       role: ownRole(agent),
+      consistency: eventual === null ? 'strong' : 'eventual',
       leader: leader === null ? null : nameOf(leader),
-      term: shard?.raft.term ?? 0,
+      term: eventual?.primary?.decision ?? shard?.raft.term ?? 0,
       votedFor: votedFor === null ? null : nameOf(votedFor),
       pid: process.pid,
       relayThreads: config.relayThreads,
-      server: { pid: agent.ownServer?.pid ?? null, version: agent.serverVersion },
-      offsets: {
-        executed: group?.strong.executedOffset ?? 0,
-        committed: shard?.committedOffset ?? 0,
-        applied: group?.strong.executedOffset ?? 0,
-      },
+      server: { pid: agent.observedServer?.pid ?? null, version: agent.serverVersion },
+      offsets: this.#offsets(),
       log: this.#log(),
       snapshot: shard?.snapshot ?? { bytes: 0, offset: 0 },
       control: this.#control(),
@@ -56,6 +54,19 @@ export class AgentView implements View {
 
   assembly(): AssemblyView {
     return assemblySeen(this.#agent);
+  }
+
+  /** In an eventual deployment: of the primary as it was told last, and of this node's server. */
+  #offsets(): Status['offsets'] {
+    const { shard, group, eventual, membership } = this.#agent;
+    if (eventual === null) {
+      const executed = group?.strong.executedOffset ?? 0;
+      return { executed, committed: shard?.committedOffset ?? 0, applied: executed };
+    }
+    const own = eventual.standingOf(membership.id)?.offset ?? 0;
+    const { primary } = eventual;
+    const first = primary === null ? null : eventual.standingOf(primary.node);
+    return { executed: own, committed: first?.offset ?? own, applied: own };
   }
 
   #log(): Status['log'] {
@@ -90,7 +101,8 @@ export class AgentView implements View {
     if (spec === null) return null;
     const { replicas, forgetAfterMs, reads, server } = spec;
     const forgetAfter = forgetAfterMs === null ? 'never' : durationText(forgetAfterMs);
-    return { version: specVersion, replicas, forgetAfter, reads, server };
+    const common = { version: specVersion, replicas, forgetAfter, reads, server };
+    return spec.eventual === undefined ? common : { ...common, ...spec.eventual };
   }
 
   peers(): PeerList {
@@ -109,16 +121,22 @@ export class AgentView implements View {
 
   isReady(): boolean {
     if (this.isOpenLeader()) return true;
+    const { eventual } = this.#agent;
+    if (eventual !== null) return eventual.withoutPrimaryMs === 0;
     const leader = this.#agent.dataLeader;
     return leader !== null && this.#agent.membership.up.has(leader);
   }
 
   isOpenLeader(): boolean {
-    return this.#agent.group?.strong.isOpen ?? false;
+    const { group, eventual } = this.#agent;
+    return eventual?.isOpen ?? group?.strong.isOpen ?? false;
   }
 
   isHealthy(): boolean {
-    const { shard, group, ownServer } = this.#agent;
+    const { shard, group, ownServer, eventual } = this.#agent;
+    if (eventual !== null && eventual.keeper !== null) return isEventualHealthy(eventual);
+    // A witness of one hears the control group.
+    if (eventual !== null) return this.#agent.assembly.leader !== null;
     // A witness does what it is there for as long as it hears whoever leads.
     if (group === null) return shard !== null && shard.raft.leader !== null;
     // The server of a spare has nothing to follow.
@@ -165,7 +183,7 @@ export class AgentView implements View {
   }
 
   async serverInfo(): Promise<string | null> {
-    const reply = (await this.#agent.ownServer?.call(['INFO', 'everything'])) ?? null;
+    const reply = (await this.#agent.observedServer?.call(['INFO', 'everything'])) ?? null;
     return typeof reply === 'string' ? reply : null;
   }
 

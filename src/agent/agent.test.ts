@@ -58,6 +58,8 @@ function agentWith(group: DataGroup, up: readonly NodeId[] = []): Agent {
     voters: group.raft.configuration.voters,
     config: { node: 'a', name: 'n', relayThreads: 0 },
     localProblem: null,
+    eventual: null,
+    observedServer: null,
     ownServer: { pid: 1, lastDown: null, lastDivergence: null },
     settings: { view: [] },
     identity: { now: { deployment: 'x', charter: { members: ['a', 'b', 'c'].map(node) } } },

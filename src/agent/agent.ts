@@ -18,11 +18,14 @@ import { AgentView } from './agent-view.ts';
 import type { AgreedSettings } from './agreed-settings.ts';
 import { Assembly } from './assembly.ts';
 import { buildAgreedSettings } from './build-agreed-settings.ts';
+import { buildClientDoors } from './build-client-doors.ts';
 import { buildDataGroup, buildWitness } from './build-data-group.ts';
+import { openEventualShard } from './build-eventual-shard.ts';
 import { type BuiltServer, buildOwnServer } from './build-own-server.ts';
-import { ClientDoors } from './client-doors.ts';
+import type { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
 import { CONTROL_GROUP } from './control/control-group.ts';
+import type { EventualShard } from './eventual-shard.ts';
 import { Membership } from './founding/membership.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
@@ -37,7 +40,6 @@ import type { OwnServer } from './own-server.ts';
 import { handOverFirst } from './planned-stop.ts';
 import { DATA_GROUP, type DataGroup } from './shard/data-group.ts';
 import type { ShardMember } from './shard/shard-member.ts';
-import { relayHold } from './strong/relay-hold.ts';
 import { RelayRoute } from './strong/relay-route.ts';
 import { Ticker } from './ticker.ts';
 import { votersKnown } from './voters-known.ts';
@@ -50,6 +52,8 @@ export class Agent {
   shard: ShardMember | null = null;
   /** The same where it has a server. */
   group: DataGroup | null = null;
+  /** This node's part of an eventual deployment, which has no data group. */
+  eventual: EventualShard | null = null;
   readonly clients: ClientDoors;
   readonly route: RelayRoute;
   readonly discovery: OwnDiscovery;
@@ -74,22 +78,7 @@ export class Agent {
   constructor(config: NodeConfig, journal: Journal) {
     this.config = config;
     this.journal = journal;
-    this.clients = new ClientDoors({
-      config,
-      ports: {
-        connectServer: () => this.server.connect(),
-        connectLeader: (node, signal) => this.mesh.openRelay(node, signal),
-        readPoint: (reached) => this.group?.reads.follower.point(reached),
-        nextRound: () => this.group?.nextRound ?? 0,
-        hold: relayHold(() => this.group?.strong.hold ?? null),
-      },
-      replicasHolding: () => this.group?.replicasHolding ?? 0,
-      serverDoor: () => this.server.door,
-      wantRound: (round) => this.group?.wantRound(round),
-      reignFailed: (why) => this.group?.strong.detached(this.group.strong.life, why),
-      acceptFailed: (error) => journal.warn('clients.acceptFailed', { error }),
-      fatal: (error) => this.onFatal(error),
-    });
+    this.clients = buildClientDoors(this, config, journal);
     this.discovery = new OwnDiscovery(config, journal, this);
     this.route = new RelayRoute({
       relay: this.clients,
@@ -110,6 +99,11 @@ export class Agent {
   /** Null for a witness, which has none. */
   get ownServer(): OwnServer | null {
     return this.#built?.server ?? null;
+  }
+
+  /** Strong or eventual: for questions that change nothing. */
+  get observedServer(): Pick<OwnServer, 'pid' | 'call'> | null {
+    return this.ownServer ?? this.eventual?.server ?? null;
   }
 
   /** Why the server's own port for clients is not as it should be, in words. */
@@ -147,9 +141,13 @@ export class Agent {
     return votersKnown(this.shard, this.assembly.state, this.membership);
   }
 
-  /** Who leads the data group, by its own Raft or, where this node is not in it, by report. */
+  /**
+   * Who leads the data group, by its own Raft or, where this node is not in it, by report; in an
+   * eventual deployment whoever was appointed.
+   */
   get dataLeader(): NodeId | null {
     if (this.#isRemoved) return null;
+    if (this.eventual !== null) return this.eventual.primary?.node ?? null;
     return this.shard?.raft.leader ?? this.assembly.leaderReported;
   }
 
@@ -161,7 +159,7 @@ export class Agent {
     const { config, journal } = this;
     this.#located = await findOwnProgram(config);
     if (this.#located !== null)
-      this.#settings = buildAgreedSettings(this, this.#located, () => this.ownServer);
+      this.#settings = buildAgreedSettings(this, this.#located, () => this.observedServer);
     await mkdir(config.dir, { recursive: true, mode: 0o700 });
     const locked = lockDirectory(config.dir);
     if (!locked.ok) throw locked.error;
@@ -171,21 +169,12 @@ export class Agent {
     const { now } = this.#identity;
     await this.discovery.start();
     this.#membership = this.#buildMembership(this.#identity);
-    if (this.#located !== null && this.#settings !== null)
-      this.#built = await buildOwnServer({
-        config,
-        located: this.#located,
-        settings: this.#settings,
-        historyId: () => this.identity.historyId,
-        clients: this.clients,
-        group: () => this.group,
-        journal,
-      });
+    await this.#prepareData();
     this.#mesh = this.#buildMesh();
     this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
     this.#doors = new OwnDoors({ config, view: this.view, orders: this.orders, journal });
     // The group is opened as soon as peers are heard: the threads must be there by then.
-    await this.clients.open();
+    if (this.eventual === null) await this.clients.open();
     this.#isRemoved = now.phase === 'removed';
     if (!this.#isRemoved) await this.#mesh.start();
     await this.#doors.start();
@@ -208,12 +197,23 @@ export class Agent {
     });
   }
 
+  /** Nothing of it runs yet but the door at which a strong node's server is fed. */
+  async #prepareData(): Promise<void> {
+    const { config, journal, clients } = this;
+    const [located, settings] = [this.#located, this.#settings];
+    const isStrong = config.eventual === null;
+    if (!isStrong) this.eventual = await openEventualShard(this, { located, settings });
+    if (!isStrong || located === null || settings === null) return;
+    const historyId = () => this.identity.historyId;
+    const group = () => this.group;
+    const parts = { config, located, settings, historyId, clients, group, journal };
+    this.#built = await buildOwnServer(parts);
+  }
+
   /** `isPlanned`: hands over first what this node leads. Leaves no process behind. */
   async stop(isPlanned: boolean): Promise<void> {
     if (this.#isStopping) return;
-    const { config, group, journal } = this;
-    if (isPlanned && !this.#isRemoved)
-      await handOverFirst({ config, group, assembly: this.#assembly, journal });
+    if (isPlanned && !this.#isRemoved) await handOverFirst(this, this.#assembly);
     this.#isStopping = true;
     this.#ticker?.stop();
     this.clients.close();
@@ -225,6 +225,7 @@ export class Agent {
     await this.#mesh?.stop();
     await this.discovery.stop();
     await this.#built?.server.end();
+    await this.eventual?.end();
     await this.#built?.feedListener.stop();
     await this.#assembly?.close();
     const opened = this.#opened;
@@ -257,6 +258,7 @@ export class Agent {
         this.#peersChanged();
         this.shard?.peerLost(peer);
         this.#assembly?.peerLost(peer);
+        this.eventual?.peerLost(peer);
       },
       isRemoved: (peer) => this.#assembly?.isRemoved(peer) ?? false,
       fatal: (error) => this.onFatal(error),
@@ -326,6 +328,7 @@ export class Agent {
       mesh,
       journal,
       data: () => this.shard,
+      roles: this.eventual,
       leaderKnown: (leader) => this.route.setLeader(leader),
       readsWanted: (reads) => this.clients.setReads(reads),
       addresses: this.#addresses,
@@ -346,6 +349,7 @@ export class Agent {
     this.route.setLeader(null);
     this.shard?.stop();
     this.assembly.stop();
+    this.eventual?.end().catch((error: Error) => this.onFatal(error));
     const stopped = this.identity.update(() => ({ phase: 'removed' })).then(() => this.mesh.stop());
     stopped.catch((error: Error) => this.onFatal(error));
   }
@@ -357,6 +361,7 @@ export class Agent {
     if (this.shard !== null || this.#isStopping) return;
     const { config, disk, identity, membership, mesh, route, clients, journal } = this;
     const fatal = (error: Error) => this.onFatal(error);
+    if (this.eventual !== null) return this.assembly.open();
     const directory = `${config.dir}/data0`;
     const open = { disk, directory, identity, journal, onFailure: fatal };
     const files = await openDataGroup(open, config.logLimitBytes);
@@ -377,6 +382,7 @@ export class Agent {
     this.membership.tick();
     this.shard?.tick();
     this.assembly.tick();
+    this.eventual?.tick();
     this.clients.tick();
     this.settings?.tick();
     this.route.tick();

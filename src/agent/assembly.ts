@@ -34,6 +34,7 @@ import { monotonicMs } from './monotonic.ts';
 import { journalNotice } from './notice-journal.ts';
 import { openControlGroup } from './open-groups.ts';
 import type { OwnIdentity } from './own-identity.ts';
+import { foundedOtherwise, type RolesPlayed } from './roles-played.ts';
 import type { ShardMember } from './shard/shard-member.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -47,6 +48,8 @@ export interface AssemblyOptions {
   readonly mesh: Mesh;
   readonly journal: Journal;
   readonly data: () => ShardMember | null;
+  /** Null in a strong deployment. */
+  readonly roles: RolesPlayed | null;
   /** Where clients go while the data group's own Raft cannot tell: this node is not in it. */
   readonly leaderKnown: (leader: NodeId | null) => void;
   /** Who answers reads on followers, as far as this node has heard. */
@@ -145,10 +148,12 @@ export class Assembly {
 
   /** Once this node belongs to a deployment. Rejects with an error that names the file. */
   async open(): Promise<void> {
-    const { config, disk, identity, journal, membership, mesh, fatal } = this.#o;
+    const { config, disk, identity, journal, membership, mesh, fatal, roles } = this.#o;
     const directory = `${config.dir}/control`;
     const files = await openControlGroup({ disk, directory, identity, journal, onFailure: fatal });
     this.#files = files;
+    const otherwise = foundedOtherwise(files.spec, roles);
+    if (otherwise !== null) throw otherwise;
     await this.#o.settingsAgreed(files.spec?.server ?? {});
     if (this.#isStopped) return;
     const { founders } = membership;
@@ -166,11 +171,13 @@ export class Assembly {
       note: (level, event, facts) => journal[level](event, facts),
       onNotice: (notice) => {
         if (notice.kind === 'becameLeader') this.#sightings.begin();
+        this.#o.roles?.noticed(notice);
         journalNotice(journal, notice, 'control.');
       },
       changed: () => {
         this.#changed();
         this.#settingsChanged();
+        this.#o.roles?.changed();
       },
       fatal,
     });
@@ -183,10 +190,12 @@ export class Assembly {
         forgetAfterMs: config.forgetAfterMs,
         reads: config.reads,
         server: config.server,
+        ...(roles === null ? {} : { eventual: roles.founding }),
       },
-      observe: () => this.#observe(),
+      observe: () => this.observe(),
       note: (level, event, facts) => journal[level](event, facts),
     });
+    roles?.opened(group);
     for (const peer of membership.up.keys()) group.peerFound(peer);
     this.#o.addresses.setTold(this.id, files.addresses);
     this.#changed();
@@ -285,10 +294,10 @@ export class Assembly {
       await new Promise<void>((resolve) => store.close(() => resolve()));
   }
 
-  #observe(): Observation {
-    const { membership, data } = this.#o;
+  observe(): Observation {
+    const { membership, data, roles } = this.#o;
     if (data() !== null) this.#sightings.reported(this.id, this.#ownReport());
-    return observationOf({
+    const seen = observationOf({
       self: this.id,
       nowMs: timeForPeopleMs(),
       own: membership.hello,
@@ -297,6 +306,7 @@ export class Assembly {
       sightings: this.#sightings,
       control: this.#group?.raft.configuration ?? null,
     });
+    return roles?.observe(seen) ?? seen;
   }
 
   #ownReport(): Report {
@@ -343,6 +353,8 @@ export class Assembly {
 
   #changed(): void {
     const { members, spec } = this.state;
+    const otherwise = foundedOtherwise(spec, this.#o.roles);
+    if (otherwise !== null) this.#o.fatal(otherwise);
     if (spec !== null && spec.reads !== this.#readsTold) {
       this.#readsTold = spec.reads;
       this.#o.readsWanted(spec.reads);

@@ -12,7 +12,7 @@ import { judgeSettings } from './server-settings.ts';
 export function buildAgreedSettings(
   agent: Pick<Agent, 'config' | 'journal' | 'onFatal'>,
   located: LocatedServer,
-  server: () => OwnServer | null,
+  server: () => Pick<OwnServer, 'call'> | null,
 ): AgreedSettings {
   const { config, journal } = agent;
   const judge = async (settings: ServerSettings): Promise<Judged | null> => {

@@ -90,6 +90,22 @@ const forgetAfter = text.transform((s, context) => {
   return z.NEVER;
 });
 
+/** Of bytes; `any` is no bound. */
+const bytesOrAny = text.transform((s, context) => {
+  if (s === 'any') return null;
+  const bytes = parseBytes(s);
+  if (bytes !== null) return bytes;
+  context.addIssue('not a size');
+  return z.NEVER;
+});
+
+const PRIORITY_MAX = 1_000;
+
+const priority = text
+  .refine((s) => /^\d{1,4}$/.test(s))
+  .transform(Number)
+  .refine((n) => n <= PRIORITY_MAX);
+
 const logLevel = z
   .string()
   .transform((s) => s.toLowerCase())
@@ -118,6 +134,13 @@ const PORT = 'give a number from 1 to 65535';
 /** Each setting: its schema, what a bad value is not, and what to write instead. */
 export const SHAPES = {
   name: shape(name, 'not a name', NAME),
+  consistency: shape(
+    z.enum(['strong', 'eventual']),
+    'no consistency',
+    'give strong or eventual, the same on all nodes',
+  ),
+  'max-lost-bytes': shape(bytesOrAny, 'not a size', 'give a size, for example 1mb, or any'),
+  priority: shape(priority, 'not a priority', `give 0 to ${PRIORITY_MAX}`),
   node: shape(name, 'not a name', NAME),
   dir: shape(path, 'not a path', 'give a directory'),
   peers: shape(

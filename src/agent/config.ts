@@ -4,7 +4,7 @@
  * Invariants: nothing but loopback is bound without a credential (the secret for peers, the
  * password for clients and HTTP); credentials come from files only and appear in no message.
  */
-import { FORGET_AFTER_MS_DEFAULT } from '../core/control/spec.ts';
+import { type EventualSpec, FORGET_AFTER_MS_DEFAULT } from '../core/control/spec.ts';
 import type { ReadsMode } from '../core/reads-mode.ts';
 import { isLoopback } from '../doors/access.ts';
 import type { SettingKey } from '../doors/cli/start-options.ts';
@@ -12,6 +12,7 @@ import { addressText } from '../io/discovery/address.ts';
 import type { SourceSpec } from '../io/discovery/specification.ts';
 import type { ClientUser } from '../io/server/users.ts';
 import { farSource, refusedSources, sourcesOf } from './config-discovery.ts';
+import { eventualOf, PRIORITY_DEFAULT, refusedConsistency } from './config-eventual.ts';
 import type { ConfigIssue } from './config-issue.ts';
 import { parseAddress, type SettingValues } from './config-schema.ts';
 import { readPassword, readSecret, readUsers, type SecretResult } from './config-secret.ts';
@@ -21,6 +22,10 @@ import type { JournalLevel } from './journal.ts';
 export interface NodeConfig {
   readonly name: string;
   readonly node: string;
+  /** Of a deployment that this node founds, and must find; null: it is strong. */
+  readonly eventual: EventualSpec | null;
+  /** In an eventual one: how gladly it is made the primary, 0 for never. */
+  readonly priority: number;
   /** Absolute. */
   readonly dir: string;
   /** Addresses to listen on, without brackets. */
@@ -106,10 +111,25 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...refusedThreads(gathered, input),
     ...refusedWitness(gathered),
     ...refusedUsers(gathered),
+    ...refusedConsistency(gathered, discover, bind.client),
   ];
   if (issues.length > 0) return { ok: false, issues };
+  const config = configOf(input, gathered, { bind, ports, discover, credentials });
+  return { ok: true, config, warnings: [...credentials.warnings, ...doubts(config)] };
+}
+
+interface Derived extends Pick<NodeConfig, 'bind' | 'ports' | 'discover'> {
+  readonly credentials: Credentials;
+}
+
+/** What nobody gave is by default what it says here. */
+function configOf(input: ConfigInput, { values, places, server }: Gathered, derived: Derived) {
+  const { bind, ports, discover, credentials } = derived;
+  const { secret, password, users } = credentials;
   const config: NodeConfig = {
     name: values.name ?? NAME_DEFAULT,
+    eventual: eventualOf(values),
+    priority: values.priority ?? PRIORITY_DEFAULT,
     node: values.node ?? defaultNodeName(input.hostname, ports.peers),
     dir: values.dir ?? '',
     bind,
@@ -123,9 +143,9 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     expect: values.expect ?? null,
     secret,
     password,
-    users: credentials.users,
+    users,
     serverPath: values['server-path'] ?? null,
-    server: gathered.server,
+    server,
     joinsOnly: values.join ?? false,
     ephemeral: values.ephemeral ?? false,
     witness: values.witness ?? false,
@@ -134,13 +154,12 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     reads: values.reads ?? 'leader',
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
     leaseReads: values['lease-reads'] ?? false,
-    relayThreads: relayThreadsOf(values['relay-threads'], input),
+    relayThreads:
+      values.consistency === 'eventual' ? 0 : relayThreadsOf(values['relay-threads'], input),
     logLevel: values['log-level'] ?? 'info',
-    provenance: new Map(
-      [...gathered.places].map(([key, { path, source }]) => [key, `${path} (${source})`]),
-    ),
+    provenance: new Map([...places].map(([key, { path, source }]) => [key, `${path} (${source})`])),
   };
-  return { ok: true, config, warnings: [...credentials.warnings, ...doubts(config)] };
+  return config;
 }
 
 /** Null is a value: it was switched off. */

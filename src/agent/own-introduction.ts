@@ -20,6 +20,7 @@ export function introductionOf(
     zone,
     ephemeral,
     ...(witness ? { witness } : {}),
+    ...(config.eventual === null ? {} : { eventual: true }),
     ...(sentinelPort === null
       ? {}
       : { sentinelAddress: `${announcedHost(config, 'http', ownAddress)}:${sentinelPort}` }),

@@ -24,6 +24,7 @@ export function ownPodLabel({ journal, onFatal }: Pick<Agent, 'journal' | 'onFat
 export function labelledRole(agent: Agent): string {
   if (agent.view.isOpenLeader()) return 'primary';
   const role = ownRole(agent);
-  if (role === 'follower') return agent.view.isHealthy() ? 'replica' : 'starting';
+  if (role === 'follower' || role === 'replica')
+    return agent.view.isHealthy() ? 'replica' : 'starting';
   return role === 'witness' || role === 'spare' || role === 'removed' ? role : 'starting';
 }

@@ -21,6 +21,7 @@ function nodeA() {
   const agent = {
     config: { name: 'shop', witness: false },
     shard,
+    eventual: null,
     group: null,
     voters: [A, B, C],
     dataLeader: A as NodeId | null,

@@ -1,15 +1,18 @@
 /**
- * Who serves the data as this node sees it, in strong mode: the data group's leader is the primary,
- * whoever else has the data is a replica. All of it is what was agreed on, or Raft's own word.
+ * Who serves the data as this node sees it. In strong mode the data group's leader is the primary,
+ * whoever else has the data is a replica; in eventual mode the primary is whoever was appointed and
+ * has opened. All of it is what was agreed on, or Raft's own word.
  *
  * Invariant: the epoch never falls: a leader that is known to be deposed does not come back.
  */
 import { isWitness, memberOf } from '../core/control/state.ts';
+import { QUIET_MS } from '../core/lease/spans.ts';
 import { majority } from '../core/raft/quorum.ts';
 import type { NodeId } from '../core/scalars.ts';
 import { type DataNode, type DoorNode, endpointOf, type Topology } from '../doors/topology.ts';
 import type { Agent } from './agent.ts';
 import { SWITCHOVER_MS_MAX } from './agent-orders.ts';
+import type { EventualShard } from './eventual-shard.ts';
 import { LIMITS } from './limits.ts';
 import { addressOf, lagOf } from './view-members.ts';
 
@@ -23,13 +26,14 @@ export class OwnTopology {
   }
 
   now(): Topology {
-    const { config, shard, voters } = this.#agent;
+    const { config, shard, voters, eventual, assembly } = this.#agent;
     const isLed = this.#learnPrimary();
     const learners = shard?.raft.configuration.learners ?? [];
     const data = [...new Set([...voters, ...learners])]
       .filter((node) => node !== this.#primary && !this.#isWitness(node))
       .toSorted()
       .flatMap((node) => this.#dataNode(node, !learners.includes(node)) ?? []);
+    const deciders = eventual === null ? voters : (assembly.group?.raft.configuration.voters ?? []);
     const primary = this.#primary === null ? null : this.#dataNode(this.#primary, true);
     return {
       name: config.name,
@@ -38,10 +42,10 @@ export class OwnTopology {
       replicas: data,
       self: this.#self(),
       others: this.#others(),
-      quorum: majority(voters.length),
-      voters: voters.length,
-      votersUp: voters.filter((node) => this.#isUp(node)).length,
-      downAfterMs: LIMITS.electionTicksMax * LIMITS.tickMs,
+      quorum: majority(deciders.length),
+      voters: deciders.length,
+      votersUp: deciders.filter((node) => this.#isUp(node)).length,
+      downAfterMs: eventual === null ? LIMITS.electionTicksMax * LIMITS.tickMs : QUIET_MS,
       failoverMs: SWITCHOVER_MS_MAX,
       serverVersion: this.#serverVersion(),
     };
@@ -49,7 +53,8 @@ export class OwnTopology {
 
   /** Whether one leads now, as far as this node knows. A witness leads for nobody. */
   #learnPrimary(): boolean {
-    const { dataLeader, shard, assembly } = this.#agent;
+    const { dataLeader, shard, assembly, eventual } = this.#agent;
+    if (eventual !== null) return this.#learnAgreed(eventual);
     if (dataLeader === null || this.#isWitness(dataLeader)) return false;
     const isOwnWord = shard?.raft.leader === dataLeader;
     const term = isOwnWord ? shard.raft.term : assembly.sightings.dataLeader()?.report.term;
@@ -59,13 +64,31 @@ export class OwnTopology {
     return true;
   }
 
+  /** An appointment counts for clients when it has opened; until then the former one stays. */
+  #learnAgreed({ primary, withoutPrimaryMs }: EventualShard): boolean {
+    if (primary === null) return false;
+    const { history, node, former, decision } = primary;
+    if (history !== null) {
+      this.#epoch = decision;
+      this.#primary = node;
+    } else this.#primary ??= former;
+    return withoutPrimaryMs === 0;
+  }
+
   #dataNode(node: NodeId, isLevel: boolean): DataNode | null {
     const endpoint = endpointOf(addressOf(this.#agent, node));
     if (endpoint === null) return null;
+    const { eventual } = this.#agent;
+    const common = { id: node, ...endpoint, isUp: this.#isUp(node) };
+    if (eventual !== null) {
+      const standing = eventual.standingOf(node);
+      const isLevel = standing !== null && standing.history === eventual.primary?.history;
+      return { ...common, isLevel, offset: standing?.offset ?? null };
+    }
     const lag = lagOf(this.#agent, node);
     const committed = this.#agent.shard?.committedOffset ?? 0;
     const offset = lag === null ? null : committed - lag;
-    return { id: node, ...endpoint, isUp: this.#isUp(node), isLevel, offset };
+    return { ...common, isLevel, offset };
   }
 
   #self(): DoorNode {

@@ -4,9 +4,12 @@ import { isMember } from '../core/raft/configuration.ts';
 import type { NodeId } from '../core/scalars.ts';
 import type { AssemblyMember, AssemblyView, ControlRole, Member, Role } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
+import { eventualLagOf, eventualRole, eventualRoleOf } from './eventual-view.ts';
 
-export function ownRole({ shard, membership, isRemoved, config }: Agent): Role {
+export function ownRole(agent: Agent): Role {
+  const { shard, membership, isRemoved, config, eventual } = agent;
   if (isRemoved) return 'removed';
+  if (eventual !== null) return eventualRole(agent, eventual);
   if (shard === null) return 'starting';
   if (config.witness) return 'witness';
   const { configuration, role } = shard.raft;
@@ -62,6 +65,7 @@ function roleOf(agent: Agent, node: NodeId): Member['role'] {
   if (node === membership.id) return ownRole(agent);
   const hello = membership.up.get(node);
   if (hello === undefined) return 'unreachable';
+  if (agent.eventual !== null) return eventualRoleOf(agent, agent.eventual, node);
   if (hello.witness === true) return 'witness';
   if (node === dataLeader) return 'leader';
   if (voters.includes(node)) return 'follower';
@@ -78,7 +82,9 @@ export function addressOf({ membership, assembly, clientAddress }: Agent, node: 
   );
 }
 
-export function lagOf({ shard, group, membership }: Agent, node: NodeId): number | null {
+export function lagOf(agent: Agent, node: NodeId): number | null {
+  const { shard, group, membership, eventual } = agent;
+  if (eventual !== null) return eventualLagOf(eventual, node);
   if (shard === null) return null;
   const committed = shard.committedOffset;
   if (node === membership.id)

@@ -3,6 +3,7 @@ import { activeMembers, isWitness, nameOf } from '../core/control/state.ts';
 import { majority } from '../core/raft/quorum.ts';
 import type { Problem } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
+import { eventualProblems } from './eventual-view.ts';
 
 /** An election takes about this long: nobody needs to hear of it. */
 const LEADERLESS_MS_MAX = 3_000;
@@ -14,10 +15,12 @@ const HARMLESS: ReadonlySet<string> = new Set(['SELF', 'SAME_PEER']);
 
 export function problemsSeen(agent: Agent): Problem[] {
   if (agent.isRemoved) return removed(agent);
-  const { shard, membership } = agent;
+  const { shard, membership, eventual, assembly } = agent;
+  const isPlaced = eventual === null ? shard !== null : assembly.group !== null;
   return [
     ...membership.problems,
-    ...(shard === null ? notFounded(agent) : leaderless(agent)),
+    ...(isPlaced ? leaderless(agent) : notFounded(agent)),
+    ...(eventual === null ? [] : eventualProblems(agent, eventual)),
     ...undecided(agent),
     ...wiped(agent),
     ...missing(agent),
@@ -153,6 +156,14 @@ function slowChange({ assembly }: Agent): Problem[] {
   ];
 }
 
+const TODO_REFUSED: Readonly<Record<string, string>> = {
+  WRONG_DEPLOYMENT:
+    'empty the directory of whichever is not wanted, and start it: it joins the other',
+  WRONG_CONSISTENCY: 'start all nodes with the same --consistency',
+};
+const TODO_REFUSED_OTHERWISE =
+  'give all nodes the same --name and --secret-file, and each its own directory';
+
 /** Addresses whose last answer was no: wrong secret, name, deployment. */
 function refusals({ mesh }: Agent): Problem[] {
   return mesh.peers().flatMap(({ address, refusal }) =>
@@ -162,10 +173,7 @@ function refusals({ mesh }: Agent): Problem[] {
           {
             code: `PEER_${refusal.code}`,
             text: `${address}: ${refusal.text}`,
-            todo:
-              refusal.code === 'WRONG_DEPLOYMENT'
-                ? 'empty the directory of whichever is not wanted, and start it: it joins the other'
-                : 'give all nodes the same --name and --secret-file, and each its own directory',
+            todo: TODO_REFUSED[refusal.code] ?? TODO_REFUSED_OTHERWISE,
           },
         ],
   );

@@ -9,6 +9,7 @@ export const EXAMPLE_STATUS: Status = {
   name: 'shop',
   deployment: 'd1f0c2',
   node: 'a',
+  consistency: 'strong',
   role: 'leader',
   leader: 'a',
   term: 7,

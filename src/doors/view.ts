@@ -5,13 +5,16 @@ import type { ReadsMode } from '../core/reads-mode.ts';
 import type { Topology } from './topology.ts';
 
 /**
- * In the data group: `learner` gets everything and does not vote, `witness` votes and has no
+ * In an eventual deployment `primary` and `replica`, as it was agreed on. In the data group of a
+ * strong one: `learner` gets everything and does not vote, `witness` votes and has no
  * server, `spare` is a node that the spec does not need for the data, `removed` one that was taken
  * out for good.
  */
 export type Role =
   | 'leader'
   | 'follower'
+  | 'primary'
+  | 'replica'
   | 'candidate'
   | 'learner'
   | 'witness'
@@ -47,8 +50,10 @@ export interface Status {
   readonly deployment: string;
   readonly node: string;
   readonly role: Role;
-  /** The leader's node name, null when none is known. */
+  readonly consistency: 'strong' | 'eventual';
+  /** The node that leads, or is the primary; null when none is known. */
   readonly leader: string | null;
+  /** Of the data group; in an eventual deployment the decision that names the primary. */
   readonly term: number;
   /** Whom this node gave its vote in that term, null for nobody. */
   readonly votedFor: string | null;
@@ -116,6 +121,8 @@ export interface SpecView {
   readonly reads: ReadsMode;
   /** Settings of all servers, by name. */
   readonly server: Readonly<Record<string, string>>;
+  /** In an eventual deployment: a failover that loses more bytes waits; null: none does. */
+  readonly maxLostBytes?: number | null;
 }
 
 /** A setting of the own server that is wanted, or was. */

@@ -287,7 +287,7 @@ export class Deployment {
     return until('a leader that is open', patienceMs, async () => {
       const answers = await Promise.all(this.indices.map((i) => this.ask(i)));
       const leading = this.indices
-        .filter((i) => answers[i]?.status?.role === 'leader')
+        .filter((i) => ['leader', 'primary'].includes(answers[i]?.status?.role ?? ''))
         .sort((a, b) => (answers[b]?.status?.term ?? 0) - (answers[a]?.status?.term ?? 0));
       const [first] = leading;
       return first !== undefined && answers[first]?.ready ? [first] : null;

@@ -73,6 +73,11 @@ export class RoleKeeper implements EventualServerEvents {
     return { history, offset, isExact, isUp, priority, released: this.#released };
   }
 
+  /** As it was seen last, however long that is ago; for people. Null while it is down. */
+  get seenShown(): ServerSeen | null {
+    return this.#life.seenShown;
+  }
+
   /** As it was seen last; null while it is down. */
   get seenLast(): ServerSeen | null {
     return this.#life.seen;

@@ -49,6 +49,11 @@ export class ServerLife {
     return this.#isFresh ? this.#seen : null;
   }
 
+  /** Something may have been done to it meanwhile: nothing is decided by it. */
+  get seenShown(): ServerSeen | null {
+    return this.#stage === 'up' ? this.#seen : null;
+  }
+
   get isBusy(): boolean {
     return this.#isStepping || this.#isOccupied;
   }

@@ -1,7 +1,7 @@
 /**
  * What a warden knows of the server that it owns: until when it may take writes (holes H12).
  *
- * Pure; the process around it (`warden-entry.ts`) has the pipe, the clock and the kill.
+ * Pure; the process around it (`agent/warden-entry.ts`) has the pipe, the clock and the kill.
  */
 export class Warden {
   #untilMs: number | null = null;

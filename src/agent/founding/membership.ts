@@ -27,6 +27,7 @@ export type Introduction = Pick<
   | 'peerAddress'
   | 'serverVersion'
   | 'leaseReads'
+  | 'eventual'
   | 'zone'
   | 'ephemeral'
   | 'witness'

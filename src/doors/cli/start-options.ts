@@ -6,6 +6,9 @@ import { type Command, Option } from 'commander';
 
 export type SettingKey =
   | 'name'
+  | 'consistency'
+  | 'max-lost-bytes'
+  | 'priority'
   | 'node'
   | 'dir'
   | 'peers'
@@ -72,6 +75,7 @@ function option(key: SettingKey, help: string): StartSetting {
 
 export const START_SETTINGS: readonly StartSetting[] = [
   setting('name', 'NAME', 'name of the deployment (default: althing)'),
+  setting('consistency', 'KIND', 'strong or eventual, the same on all nodes (default: strong)'),
   setting('node', 'NAME', 'name of this node (default: HOSTNAME-PEERPORT)'),
   setting('dir', 'DIR', 'data directory of this node; required'),
   setting('peers', 'LIST', 'peer addresses of every node, host:port,… (default: this one alone)'),
@@ -113,6 +117,12 @@ export const START_SETTINGS: readonly StartSetting[] = [
   setting('zone', 'NAME', 'where this node stands: copies are spread over zones'),
   setting('forget-after', 'TIME', 'gone for so long, a node is replaced; never (default: 10m)'),
   setting('reads', 'MODE', 'on followers: leader, local or linearizable (default: leader)'),
+  setting(
+    'max-lost-bytes',
+    'BYTES',
+    'eventual: a failover that would lose more waits for somebody; any (default: any)',
+  ),
+  setting('priority', 'N', 'eventual: higher is chosen first among equals, 0 never (default: 100)'),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
   setting('relay-threads', 'N', 'threads that serve clients, 0 to 64 or auto (default: auto)'),

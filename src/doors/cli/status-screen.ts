@@ -13,6 +13,8 @@ const COLUMNS = [
 
 const ROLE_INKS: Readonly<Record<Member['role'], Ink>> = {
   leader: 'green',
+  primary: 'green',
+  replica: 'dim',
   follower: 'dim',
   candidate: 'yellow',
   starting: 'yellow',

@@ -7,6 +7,8 @@ import { within } from './within.ts';
 const ROLES: readonly Role[] = [
   'leader',
   'follower',
+  'primary',
+  'replica',
   'candidate',
   'learner',
   'witness',

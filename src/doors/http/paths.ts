@@ -54,7 +54,8 @@ export const QUESTIONS: readonly Question[] = [
 
 function isReplica(view: View, lagBytesMax: LagBound): boolean {
   const status = view.status();
-  return status.role === 'follower' && view.isHealthy() && isWithin(status, lagBytesMax);
+  const follows = status.role === 'follower' || status.role === 'replica';
+  return follows && view.isHealthy() && isWithin(status, lagBytesMax);
 }
 
 /** A lag that nobody knows is not within any bound. */

@@ -50,6 +50,8 @@ export interface Hello extends Card {
   readonly rdbVersion?: number;
   /** It keeps the promises that leases rest on: all nodes do, or none. */
   readonly leaseReads?: boolean;
+  /** Its servers replicate by themselves: all nodes' do, or none's. */
+  readonly eventual?: boolean;
   /** Where it stands, for spreading copies. */
   readonly zone?: string;
   /** It has no disk of its own, and leaves when it is stopped. */
@@ -72,6 +74,7 @@ const REFUSAL_CODES = [
   'WRONG_PROTOCOL',
   'WRONG_NAME',
   'WRONG_DEPLOYMENT',
+  'WRONG_CONSISTENCY',
   'WRONG_SECRET',
   'OLD_INCARNATION',
   'SELF',
@@ -210,13 +213,25 @@ function strangerIn(fields: Record<string, unknown>, own: Hello): Refusal | null
   if (typeof deployment !== 'string' || !DEPLOYMENT.test(deployment))
     return { code: 'MALFORMED', text: 'the deployment id is none' };
   if (deployment === '' || own.deployment === '' || deployment === own.deployment)
-    return otherLeases(fields, own);
+    return otherConsistency(fields, own) ?? otherLeases(fields, own);
   return {
     code: 'WRONG_DEPLOYMENT',
     text:
       `two different deployments are called ${own.name}: ${sender} is of ${deployment}, ` +
       `${receiver} of ${own.deployment}`,
   };
+}
+
+function otherConsistency(fields: Record<string, unknown>, own: Hello): Refusal | null {
+  const theirs = fields['eventual'] === true;
+  if (theirs === (own.eventual === true)) return null;
+  const [one, other] = [shown(fields['node']), shown(own.node)];
+  const text = `${one} was started with --consistency ${wordOf(theirs)}, ${other} with`;
+  return { code: 'WRONG_CONSISTENCY', text: `${text} --consistency ${wordOf(!theirs)}` };
+}
+
+function wordOf(isEventual: boolean): string {
+  return isEventual ? 'eventual' : 'strong';
 }
 
 function otherLeases(fields: Record<string, unknown>, own: Hello): Refusal | null {

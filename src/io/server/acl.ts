@@ -143,6 +143,17 @@ export function followerRules(): string {
   return [clientRules(), ...Object.keys(FOLLOWER_DENIED).map((command) => `-${command}`)].join(' ');
 }
 
+/** What clients of an eventual deployment may not run beside: they talk to the server itself. */
+export const EVENTUAL_DENIED: Readonly<Record<string, string>> = {
+  'config|get': 'shows the password with which servers replicate',
+  'config|set': 'no relay looks at which setting it is',
+};
+
+/** The same rules for a server that clients connect to themselves. */
+export function eventualRules(): string {
+  return [clientRules(), ...Object.keys(EVENTUAL_DENIED).map((command) => `-${command}`)].join(' ');
+}
+
 /** Why clients may not run `command` (`name` or `name|subcommand`, lower case). */
 export function deniedBecause(command: string): string {
   return DENIED[command] ?? 'a command for administrators, new to this agent';

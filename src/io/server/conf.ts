@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { clientRules, followerRules } from './acl.ts';
+import { clientRules, eventualRules, followerRules } from './acl.ts';
 import { ServerError } from './errors.ts';
 import { extraDirectives, type Flavor } from './flavor.ts';
 import { type ClientUser, userRules } from './users.ts';
@@ -152,22 +152,23 @@ function feedLines(feed: Feed): string[] {
   ];
 }
 
-/** ACL rules of the clients' user on a server that leads, or follows. */
-export function clientUser(password: string | null, as: 'leader' | 'follower'): string {
-  const rules = as === 'leader' ? clientRules() : followerRules();
-  return `reset on ${clientCredential(password)} ${rules}`;
+const RULES = { leader: clientRules, follower: followerRules, eventual: eventualRules } as const;
+
+/** ACL rules of the clients' user on a server that leads, follows, or has its clients itself. */
+export function clientUser(password: string | null, as: keyof typeof RULES): string {
+  return `reset on ${clientCredential(password)} ${RULES[as]()}`;
 }
 
 function clientCredential(password: string | null): string {
   return password === null ? 'nopass' : `#${sha256(password)}`;
 }
 
-function sha256(text: string): string {
+export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
 /** As the server's own quoting: bytes that would end the word or the line are escaped. */
-function quote(text: string): string {
+export function quote(text: string): string {
   let quoted = '';
   for (const byte of Buffer.from(text)) {
     const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c;

@@ -3,10 +3,9 @@
  * it has exited. A new life is a new object.
  *
  * The server dies with its agent: `setpriv --pdeathsig KILL` makes the kernel see to that where it
- * is available. It gets a session of its own, so that Ctrl-C in a terminal reaches the agent only,
- * which then hands over in order.
+ * is available.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +13,8 @@ import { promisify } from 'node:util';
 import { Admin } from './admin.ts';
 import { AGENT_USER, CONF_NAME, type ConfOptions, renderConf, socketPathOf } from './conf.ts';
 import { ServerError } from './errors.ts';
+import { type EventualConf, renderEventualConf } from './eventual-conf.ts';
+import { type Launch, type Launched, launchDirectly, type ProcessEnd } from './launch.ts';
 import { OutputTail } from './output-tail.ts';
 
 /** A look at the socket every so often while the server starts: it takes 5 to 50 ms. */
@@ -26,9 +27,11 @@ const WORDS_LINES_MAX = 6;
 
 export interface ProcessOptions {
   readonly program: string;
-  readonly conf: ConfOptions;
+  readonly conf: ConfOptions | EventualConf;
   /** How to make the server die with us, from `findSetpriv`; null when the machine cannot. */
   readonly setpriv: string | null;
+  /** Absent: as a child of this process. */
+  readonly launch?: Launch;
   readonly startMsMax: number;
   /** Every line that the server prints. */
   readonly onLine: (line: string) => void;
@@ -60,35 +63,21 @@ export class ServerProcess {
   readonly pid: number;
   readonly socketPath: string;
   readonly #options: ProcessOptions;
-  readonly #child: ChildProcess;
+  readonly #launched: Launched;
   readonly #tail: OutputTail;
   readonly #exited: Promise<ServerExit>;
   #exit: ServerExit | null = null;
   #isWanted = false;
 
-  private constructor(options: ProcessOptions, child: ChildProcess, pid: number) {
+  private constructor(options: ProcessOptions, launched: Launched) {
     this.#options = options;
-    this.#child = child;
-    this.pid = pid;
+    this.#launched = launched;
+    this.pid = launched.pid;
     this.socketPath = socketPathOf(options.conf.runDir);
     this.#tail = new OutputTail(options.onLine);
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => this.#tail.push(text));
-    }
-    this.#exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => {
-        const tell = () => {
-          if (this.#exit !== null) return;
-          clearTimeout(timer);
-          this.#exit = this.#describe(code, signal);
-          resolve(this.#exit);
-          options.onExit(this.#exit);
-        };
-        // 'close' means that its last words were read. A child that it forked may keep them open.
-        child.once('close', tell);
-        const timer = setTimeout(tell, LAST_WORDS_MS_MAX);
-      });
-    });
+    for (const stream of launched.outputs)
+      stream.setEncoding('utf8').on('data', (text: string) => this.#tail.push(text));
+    this.#exited = this.#follow(launched);
   }
 
   /**
@@ -99,7 +88,10 @@ export class ServerProcess {
     signal.throwIfAborted();
     const confPath = await prepareRunDir(options.conf);
     signal.throwIfAborted();
-    const server = await ServerProcess.#spawn(options, confPath);
+    const { program, setpriv, conf, launch = launchDirectly } = options;
+    const directory = conf.runDir;
+    const launched = await launch({ program, words: [confPath], setpriv, directory });
+    const server = new ServerProcess(options, launched);
     try {
       await server.#ready(signal);
       return server;
@@ -107,26 +99,6 @@ export class ServerProcess {
       await server.kill();
       throw error;
     }
-  }
-
-  static async #spawn(options: ProcessOptions, confPath: string): Promise<ServerProcess> {
-    const { program, setpriv, conf } = options;
-    const words = [program, confPath];
-    if (setpriv !== null) words.unshift(setpriv, '--pdeathsig', 'KILL', '--');
-    const [file = program, ...rest] = words;
-    const child = spawn(file, rest, {
-      cwd: conf.runDir,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    });
-    const failure = await new Promise<Error | null>((resolve) => {
-      child.once('spawn', () => resolve(null));
-      child.once('error', resolve);
-    });
-    if (failure !== null || child.pid === undefined) {
-      throw new ServerError('SERVER_FAILED', `cannot start ${program}`, { cause: failure });
-    }
-    return new ServerProcess(options, child, child.pid);
   }
 
   get exit(): ServerExit | null {
@@ -146,7 +118,7 @@ export class ServerProcess {
   /** Ends it at once, and resolves when it is gone. */
   async kill(): Promise<ServerExit> {
     this.#isWanted = true;
-    if (this.#exit === null) this.#child.kill('SIGKILL');
+    if (this.#exit === null) this.#launched.signal('SIGKILL');
     return this.#exited;
   }
 
@@ -154,7 +126,7 @@ export class ServerProcess {
   async stop(graceMs: number): Promise<ServerExit> {
     this.#isWanted = true;
     if (this.#exit !== null) return this.#exit;
-    this.#child.kill('SIGTERM');
+    this.#launched.signal('SIGTERM');
     const over = new AbortController();
     const grace = sleep(graceMs, null, { signal: over.signal }).catch(() => null);
     const exit = await Promise.race([this.#exited, grace]);
@@ -183,7 +155,18 @@ export class ServerProcess {
     );
   }
 
-  #describe(code: number | null, signal: string | null): ServerExit {
+  async #follow({ ended, closed }: Launched): Promise<ServerExit> {
+    const end = await ended;
+    const over = new AbortController();
+    const late = sleep(LAST_WORDS_MS_MAX, null, { signal: over.signal }).catch(() => null);
+    await Promise.race([closed, late]);
+    over.abort();
+    this.#exit = this.#describe(end);
+    this.#options.onExit(this.#exit);
+    return this.#exit;
+  }
+
+  #describe({ code, signal }: ProcessEnd): ServerExit {
     const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
     const words = this.#tail.lines(WORDS_LINES_MAX).join(' | ');
     const text = `${this.#options.program} (pid ${this.pid}) ${how}; its last words: ${words}`;
@@ -192,9 +175,9 @@ export class ServerProcess {
 }
 
 /** Empties the directory (H3: a left-over RDB would be loaded) and writes the configuration. */
-async function prepareRunDir(conf: ConfOptions): Promise<string> {
+async function prepareRunDir(conf: ProcessOptions['conf']): Promise<string> {
   const { runDir } = conf;
-  const text = renderConf(conf);
+  const text = 'dataDir' in conf ? renderEventualConf(conf) : renderConf(conf);
   try {
     await rm(runDir, { recursive: true, force: true });
     await mkdir(runDir, { recursive: true, mode: 0o700 });

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { ALLOWED, DENIED, FOLLOWER_DENIED } from './acl.ts';
+import { ALLOWED, DENIED, EVENTUAL_DENIED, FOLLOWER_DENIED } from './acl.ts';
 import type { Admin } from './admin.ts';
 import { startTrial, trialServers } from './trial.ts';
 import { type ClientUser, parseUsers, USERS_MAX, userRules } from './users.ts';
@@ -97,10 +97,15 @@ for (const located of await trialServers()) {
         await mayRun(admin, 'default', words),
         words.join(' '),
       );
-    await admin.must(['ACL', 'SETUSER', all.name, ...userRules(all, 'follower')]);
-    for (const command of Object.keys(FOLLOWER_DENIED)) {
-      const words = (await wordsOf(admin, command)) ?? [];
-      equal(await mayRun(admin, all.name, words), false, command);
+    for (const [as, beyond] of [
+      ['follower', FOLLOWER_DENIED],
+      ['eventual', EVENTUAL_DENIED],
+    ] as const) {
+      await admin.must(['ACL', 'SETUSER', all.name, ...userRules(all, as)]);
+      for (const command of Object.keys(beyond)) {
+        const words = (await wordsOf(admin, command)) ?? [];
+        equal(await mayRun(admin, all.name, words), false, `${as}: ${command}`);
+      }
     }
     admin.close();
   });

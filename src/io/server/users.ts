@@ -9,6 +9,7 @@ import {
   DENIED,
   DENIED_BEYOND_CATEGORIES,
   DENIED_CATEGORIES,
+  EVENTUAL_DENIED,
   FOLLOWER_DENIED,
 } from './acl.ts';
 
@@ -35,6 +36,9 @@ const CATEGORY = /^[+-]@[a-z]+$/;
 const COMMAND = /^[+-][a-z][a-z0-9_.-]*(\|[a-z0-9_.-]+)?$/;
 /** What the agent itself says on a client's connection: the fence, and its protocol again. */
 const NEEDED = ['+role', '+hello'];
+
+/** Denied beside what all are denied, by what the server is to its clients. */
+const BEYOND = { leader: {}, follower: FOLLOWER_DENIED, eventual: EVENTUAL_DENIED } as const;
 
 /** Never quotes a word that may hold a password. */
 export function parseUsers(text: string): UsersResult {
@@ -99,10 +103,10 @@ function wrongRule(rule: string): Wrong | null {
 }
 
 /** For ACL SETUSER, after the name, or for a line of the server's configuration. */
-export function userRules(user: ClientUser, as: 'leader' | 'follower'): string[] {
+export function userRules(user: ClientUser, as: keyof typeof BEYOND): string[] {
   const { credentials, rules } = user;
   const named = Object.keys(ALLOWED).filter((command) => isNamed(command, rules));
-  const beyond = as === 'leader' ? [] : Object.keys(FOLLOWER_DENIED);
+  const beyond = Object.keys(BEYOND[as]);
   return [
     ...['reset', 'on', ...credentials, ...rules],
     ...DENIED_CATEGORIES.map((category) => `-@${category}`),

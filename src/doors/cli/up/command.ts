@@ -15,10 +15,11 @@ interface Flags {
   readonly restart: boolean;
   readonly server?: string;
   readonly logLimit?: string;
-  readonly relayThreads: string;
+  readonly relayThreads?: string;
   readonly passwordFile?: string;
   readonly localPort?: true;
   readonly sentinel: boolean;
+  readonly consistency?: 'strong' | 'eventual';
 }
 
 export function addUpCommand(program: Command, finish: (code: number) => void): void {
@@ -36,9 +37,15 @@ export function addUpCommand(program: Command, finish: (code: number) => void): 
       ),
     )
     .option('--log-limit <BYTES>', 'size of the log that starts a snapshot')
-    .option('--relay-threads <N>', 'threads of each node that serve clients, or auto', '0')
+    .option('--relay-threads <N>', 'threads of each node that serve clients, or auto (default: 0)')
     .option('--local-port', 'servers listen themselves while they follow, for reads: base+3000+i')
     .option('--no-sentinel', 'no ports for clients that know Sentinel; else base+20000+i')
+    .addOption(
+      new Option('--consistency <KIND>', 'of a deployment that is new (default: strong)').choices([
+        'strong',
+        'eventual',
+      ]),
+    )
     .option('--password-file <FILE>', 'file with the password that clients must give')
     .action(async (flags: Flags) => {
       const { up } = await import('./up.ts');
@@ -55,10 +62,11 @@ function optionsFrom(flags: Flags): UpOptions {
     restart: flags.restart,
     server: flags.server ?? null,
     logLimit: flags.logLimit ?? null,
-    relayThreads: flags.relayThreads,
+    relayThreads: flags.relayThreads ?? null,
     passwordFile: flags.passwordFile ?? null,
     localPorts: flags.localPort === true,
     sentinelPorts: flags.sentinel,
+    isEventual: flags.consistency === 'eventual',
   };
 }
 

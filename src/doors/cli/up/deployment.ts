@@ -20,6 +20,7 @@ export interface DeploymentOptions {
   readonly logLimit: string | null;
   /** Of each node; null: its own default, which takes the machine for its alone. */
   readonly relayThreads: string | null;
+  readonly isEventual?: boolean;
   readonly passwordFile: string | null;
   /** Null: agents talk in the clear, which they do on loopback only. */
   readonly secretFile: string | null;
@@ -57,6 +58,7 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
   const peers = addresses.map((each) => `127.0.0.1:${each.peers}`).join(',');
   const flags: [string, string | null][] = [
     ['--name', 'local'],
+    ['--consistency', options.isEventual === true ? 'eventual' : null],
     ['--node', own.node],
     ['--dir', directory.nodeDirectory(own.node)],
     ['--peers', peers],

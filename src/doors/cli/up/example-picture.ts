@@ -8,6 +8,7 @@ export function exampleStatus(node: string, changes: Partial<Status> = {}): Stat
     name: 'local',
     deployment: 'd1',
     node,
+    consistency: 'strong',
     role: node === 'node2' ? 'leader' : 'follower',
     leader: 'node2',
     term: 4,

@@ -31,7 +31,7 @@ export interface Picture {
 
 export function pictureOf(nodes: readonly NodeSight[]): Picture {
   const claims = nodes
-    .filter((sight) => sight.status?.role === 'leader')
+    .filter(({ status }) => status?.role === 'leader' || status?.role === 'primary')
     .map((sight) => ({ leader: sight.addresses.node, term: sight.status?.term ?? 0 }));
   // A paused or cut-off leader still claims its old term; the newest one counts.
   const newest = claims.reduce<{ leader: string | null; term: number }>(

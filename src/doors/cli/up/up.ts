@@ -25,10 +25,12 @@ export interface UpOptions {
   readonly restart: boolean;
   readonly server: string | null;
   readonly logLimit: string | null;
-  readonly relayThreads: string;
+  /** Null: one node of several on a machine has none. */
+  readonly relayThreads: string | null;
   readonly passwordFile: string | null;
   readonly localPorts: boolean;
   readonly sentinelPorts: boolean;
+  readonly isEventual: boolean;
 }
 
 const PORT_MAX = 65_535;
@@ -74,7 +76,9 @@ async function run(options: UpOptions): Promise<number> {
     server,
     restart: options.restart,
     logLimit: options.logLimit,
-    relayThreads: options.relayThreads,
+    // What has no meaning in an eventual deployment is refused there only where it was given.
+    relayThreads: options.relayThreads ?? (options.isEventual ? null : '0'),
+    isEventual: options.isEventual,
     passwordFile: options.passwordFile,
     secretFile: directory.secretFile,
     program: agentProgram(process.env),

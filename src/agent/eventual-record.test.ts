@@ -1,0 +1,56 @@
+import { deepEqual, equal } from 'node:assert/strict';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { type TestContext, test } from 'node:test';
+import { trialDir } from '../io/server/trial.ts';
+import { RealDisk } from '../io/storage/disk.ts';
+import { type DataRecord, NO_RECORD } from './eventual/ports.ts';
+import { AOF_DIRECTORY, FileRecord } from './eventual-record.ts';
+import { createJournal } from './journal.ts';
+
+const POINT = { history: 'a'.repeat(40), offset: 7 };
+const RECORD: DataRecord = {
+  point: POINT,
+  begun: { history: 'b'.repeat(40), offset: 9, decision: 3 },
+};
+
+async function opened(dataDir: string): Promise<FileRecord> {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  const journal = createJournal({ name: 'trial', node: 'a', destination });
+  const fatal = (error: Error): never => {
+    throw error;
+  };
+  return FileRecord.open({ disk: new RealDisk(), dataDir, journal, fatal });
+}
+
+async function withData(t: TestContext): Promise<string> {
+  const dataDir = await trialDir(t);
+  await mkdir(`${dataDir}/${AOF_DIRECTORY}`);
+  await writeFile(`${dataDir}/${AOF_DIRECTORY}/appendonly.aof.manifest`, 'x');
+  return dataDir;
+}
+
+test('what was recorded is there at the next start, the newest', async (t) => {
+  const dataDir = await withData(t);
+  const record = await opened(dataDir);
+  deepEqual(record.record, NO_RECORD);
+  for (const each of [{ point: POINT, begun: null }, RECORD])
+    await new Promise<void>((resolve) => record.save(each, resolve));
+  deepEqual((await opened(dataDir)).record, RECORD);
+  await new Promise<void>((resolve) => record.save(NO_RECORD, resolve));
+  deepEqual((await opened(dataDir)).record, NO_RECORD);
+});
+
+test('a damaged record, and one whose data are gone, say nothing', async (t) => {
+  const dataDir = await withData(t);
+  const record = await opened(dataDir);
+  await new Promise<void>((resolve) => record.save(RECORD, resolve));
+  const bytes = await readFile(`${dataDir}/held`);
+  const at = bytes.indexOf('7');
+  bytes[at] = (bytes[at] as number) ^ 1;
+  await writeFile(`${dataDir}/held`, bytes);
+  equal((await opened(dataDir)).record, NO_RECORD);
+  await new Promise<void>((resolve) => record.save(RECORD, resolve));
+  await rm(`${dataDir}/${AOF_DIRECTORY}`, { recursive: true });
+  equal((await opened(dataDir)).record, NO_RECORD);
+});

@@ -1,0 +1,303 @@
+/**
+ * This node's own server, as an eventual deployment's role is played on it: its lives, each with a
+ * warden, how it stands, and the steps that change that. Calls return at once; what comes of them
+ * are events, each with its life.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ErrorReply, type Reply } from '../core/resp/reply-reader.ts';
+import { endpointOf } from '../doors/topology.ts';
+import type { Admin } from '../io/server/admin.ts';
+import type { ConfLimits } from '../io/server/conf.ts';
+import { ServerError } from '../io/server/errors.ts';
+import { type EventualConf, NOWHERE, SHUT } from '../io/server/eventual-conf.ts';
+import type { Flavor } from '../io/server/flavor.ts';
+import { ServerProcess } from '../io/server/process.ts';
+import type { ClientUser } from '../io/server/users.ts';
+import type { EventualServer, EventualServerEvents, ServerStep } from './eventual/ports.ts';
+import { EmptiedWatch, SEEN_SECTIONS, seenFrom } from './eventual-seen.ts';
+import type { Journal } from './journal.ts';
+import { monotonicMs } from './monotonic.ts';
+import { ServerObserver } from './server-observer.ts';
+import { WardenLink } from './warden-link.ts';
+
+/** It answers while it loads: a start is quick. */
+const START_MS_MAX = 15_000;
+/** One look every so often until the backlog is there: it is made within one turn of its loop. */
+const BACKLOG_LOOK_MS = 5;
+const BACKLOG_LOOKS_MAX = 100;
+
+export interface EventualServerOptions {
+  readonly program: string;
+  readonly flavor: Flavor;
+  readonly setpriv: string | null;
+  readonly runDir: string;
+  readonly dataDir: string;
+  readonly listen: EventualConf['listen'];
+  /** As it is at the start of a life. */
+  readonly announced: () => EventualConf['announced'];
+  readonly clientPassword: string | null;
+  readonly users: readonly ClientUser[];
+  readonly replicaPassword: () => string;
+  /** Of its configuration, asked for at the start of each life. */
+  readonly settingLines: () => readonly string[];
+  readonly limits: ConfLimits;
+  /** Before it takes somebody else's data for its own. */
+  readonly beforeFollowing: () => Promise<void>;
+  readonly journal: Journal;
+}
+
+export class OwnEventualServer implements EventualServer {
+  readonly #o: EventualServerOptions;
+  #events: EventualServerEvents | null = null;
+  #life = 0;
+  #process: ServerProcess | null = null;
+  #warden: WardenLink | null = null;
+  #admin: Admin | null = null;
+  #observer: ServerObserver | null = null;
+  #emptied = new EmptiedWatch();
+  #starting: AbortController | null = null;
+  #ended: Promise<void> = Promise.resolve();
+  /** Why the last life ended, for people. */
+  lastDown: string | null = null;
+
+  constructor(options: EventualServerOptions) {
+    this.#o = options;
+  }
+
+  /** Who hears what happens. Set once, before `start`. */
+  listen(events: EventualServerEvents): void {
+    this.#events = events;
+  }
+
+  get pid(): number | null {
+    return this.#process?.pid ?? null;
+  }
+
+  /** A question for doors and checks; null when there is no server, or no answer. */
+  async call(words: readonly string[]): Promise<Reply | null> {
+    return (await this.#observer?.call(words)) ?? null;
+  }
+
+  start(life: number): void {
+    this.#life = life;
+    this.#starting = new AbortController();
+    this.#ended = this.#start(life, this.#starting.signal);
+  }
+
+  kill(life: number, why: string): void {
+    if (life !== this.#life) return;
+    this.#o.journal.info('server.kill', { life, why });
+    this.#starting?.abort();
+    this.#process?.kill().catch(() => undefined);
+  }
+
+  /** Ends the server for good, and resolves when it is gone. */
+  async end(): Promise<void> {
+    this.#events = null;
+    this.#starting?.abort();
+    await this.#ended.catch(() => undefined);
+    await this.#process?.kill();
+  }
+
+  look(life: number): void {
+    this.#ask(life, async (admin) => {
+      const [text, limit] = await Promise.all([
+        admin.call(['INFO', ...SEEN_SECTIONS]),
+        admin.call(['CONFIG', 'GET', 'min-replicas-to-write']),
+      ]);
+      if (life !== this.#life) return;
+      if ([text, limit].some((reply) => reply instanceof ErrorReply && reply.code === 'BUSY')) {
+        this.#events?.busy(life);
+        return;
+      }
+      const minReplicas = Number(Array.isArray(limit) ? limit[1] : Number.NaN);
+      const seen = Number.isNaN(minReplicas) ? null : seenFrom(String(text), minReplicas);
+      if (seen !== null) this.#events?.seen(life, this.#emptied.judge(seen));
+    });
+  }
+
+  take(life: number, step: ServerStep, done: (ok: boolean) => void): void {
+    this.#ask(life, async (admin) => {
+      try {
+        await this.#take(admin, step);
+      } catch (error) {
+        if (!(error instanceof ServerError)) throw error;
+        this.#o.journal.warn('server.stepFailed', { step: step.kind, error });
+        if (life === this.#life) done(false);
+        return;
+      }
+      if (life === this.#life) done(true);
+    });
+  }
+
+  extend(life: number, untilMs: number): void {
+    if (life === this.#life) void this.#warden?.extend(untilMs);
+  }
+
+  disarm(life: number): void {
+    if (life === this.#life) this.#warden?.disarm();
+  }
+
+  async #take(admin: Admin, step: ServerStep): Promise<void> {
+    switch (step.kind) {
+      case 'shut':
+        await this.#setOpen(admin, false);
+        return;
+      case 'open':
+        await this.#open(admin, step.untilMs);
+        return;
+      case 'pause':
+        await admin.must(['CLIENT', 'PAUSE', String(step.forMs), 'WRITE']);
+        return;
+      case 'detach':
+        await this.#detach(admin);
+        return;
+      case 'follow':
+        await this.#follow(admin, step.address);
+        return;
+      case 'promote':
+        await this.#promote(admin);
+        return;
+    }
+  }
+
+  /** The warden knows first, and has its time. */
+  async #open(admin: Admin, untilMs: number): Promise<void> {
+    const assertLease = (): void => {
+      if (monotonicMs() < untilMs) return;
+      throw new ServerError('SERVER_FAILED', 'the lease was over before it could be opened');
+    };
+    assertLease();
+    await this.#warden?.extend(untilMs);
+    assertLease();
+    await this.#setOpen(admin, true);
+    await admin.must(['CLIENT', 'UNPAUSE']);
+  }
+
+  async #setOpen(admin: Admin, isOpen: boolean): Promise<void> {
+    await admin.must(['CONFIG', 'SET', 'min-replicas-to-write', isOpen ? '0' : SHUT]);
+  }
+
+  /** Clients look for the primary when their connection ends; what waits is not executed. */
+  async #detach(admin: Admin): Promise<void> {
+    await this.#setOpen(admin, false);
+    await admin.must(['REPLICAOF', NOWHERE.host, String(NOWHERE.port)]);
+    await admin.must(['CLIENT', 'KILL', 'USER', 'default']);
+    await admin.must(['CLIENT', 'UNPAUSE']);
+    const { role } = await admin.info('replication');
+    if (role !== 'replica')
+      throw new ServerError('SERVER_FAILED', 'told to be no primary, and is one');
+  }
+
+  async #follow(admin: Admin, address: string): Promise<void> {
+    const endpoint = endpointOf(address);
+    if (endpoint === null)
+      throw new ServerError('SERVER_FAILED', `told to follow ${address}, which is no address`);
+    await this.#o.beforeFollowing();
+    await admin.must(['REPLICAOF', endpoint.host, String(endpoint.port)]);
+  }
+
+  /** Its id is to last: without a backlog the first replica that comes would make another. */
+  async #promote(admin: Admin): Promise<void> {
+    await this.#setOpen(admin, false);
+    await admin.must(['REPLICAOF', 'NO', 'ONE']);
+    if (await hasBacklog(admin)) return;
+    const replica = await this.#process?.admin();
+    try {
+      await replica?.must(['REPLCONF', 'capa', 'eof', 'capa', 'psync2']);
+      // Answered with the data after a while, which nobody waits for: it is closed before.
+      replica?.call(['PSYNC', '?', '-1']).catch(() => undefined);
+      for (let look = 0; look < BACKLOG_LOOKS_MAX; look++) {
+        if (await hasBacklog(admin)) return;
+        await sleep(BACKLOG_LOOK_MS);
+      }
+    } finally {
+      replica?.close();
+    }
+    throw new ServerError('SERVER_FAILED', 'promoted, and keeps no backlog');
+  }
+
+  async #start(life: number, signal: AbortSignal): Promise<void> {
+    const { program, setpriv, runDir, dataDir, flavor, limits, clientPassword, users } = this.#o;
+    this.#emptied = new EmptiedWatch();
+    const emptied = this.#emptied;
+    let server: ServerProcess | null = null;
+    try {
+      await mkdir(dataDir, { recursive: true, mode: 0o700 });
+      server = await ServerProcess.start(
+        {
+          program,
+          setpriv,
+          startMsMax: START_MS_MAX,
+          launch: async (launching) => {
+            this.#warden = await WardenLink.launch(launching);
+            return this.#warden;
+          },
+          conf: {
+            flavor,
+            runDir,
+            dataDir,
+            listen: this.#o.listen,
+            announced: this.#o.announced(),
+            agentPassword: randomBytes(32).toString('hex'),
+            clientPassword,
+            users,
+            replicaPassword: this.#o.replicaPassword(),
+            settingLines: this.#o.settingLines(),
+            limits,
+          },
+          onLine: (line) => {
+            emptied.said(line);
+            this.#o.journal.debug('server.said', { line });
+          },
+          onExit: (exit) => this.#gone(life, exit.text),
+        },
+        signal,
+      );
+      this.#process = server;
+      const admin = await server.admin();
+      if (life !== this.#life) {
+        // It answered, and died before that was read.
+        admin.close();
+        return;
+      }
+      this.#admin = admin;
+      this.#observer = new ServerObserver(server);
+      this.#events?.up(life);
+    } catch (error) {
+      // No life begins before the process of this one is gone; it tells its exit by itself.
+      await server?.kill();
+      this.#gone(life, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #gone(life: number, why: string): void {
+    if (life !== this.#life) return;
+    this.#life = 0;
+    this.lastDown = why;
+    this.#process = null;
+    this.#warden = null;
+    this.#admin?.close();
+    this.#admin = null;
+    this.#observer?.close();
+    this.#observer = null;
+    this.#events?.down(life, why);
+  }
+
+  /** A server that is gone, or silent, tells so by that: whoever drives it kills what is silent. */
+  #ask(life: number, call: (admin: Admin) => Promise<void>): void {
+    const admin = this.#admin;
+    if (life !== this.#life || admin === null) return;
+    call(admin).catch((error: unknown) => {
+      if (!(error instanceof ServerError)) throw error;
+      this.#o.journal.debug('server.notAsked', { error });
+    });
+  }
+}
+
+async function hasBacklog(admin: Admin): Promise<boolean> {
+  const { fields } = await admin.info('replication');
+  return fields.get('repl_backlog_active') === '1';
+}

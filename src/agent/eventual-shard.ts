@@ -1,0 +1,265 @@
+/**
+ * This node's part of an eventual deployment (`docs/decisions/0012`): its server with the role that
+ * is agreed on, the lease for it, and, should this node come to lead the control group, the grants.
+ */
+import { createHmac, randomBytes } from 'node:crypto';
+import type { EventualSpec } from '../core/control/spec.ts';
+import { type HistoryPoint, NOTHING_AGREED, type Primary } from '../core/control/state.ts';
+import type { Observation, Standing } from '../core/plan/observation.ts';
+import type { Notice } from '../core/raft/driver.ts';
+import type { NodeId } from '../core/scalars.ts';
+import { endpointOf } from '../doors/topology.ts';
+import { CONF_LIMITS } from '../io/server/conf.ts';
+import type { LocatedServer } from '../io/server/locate.ts';
+import { findSetpriv } from '../io/server/process.ts';
+import type { Disk } from '../io/storage/ports.ts';
+import type { AgreedSettings } from './agreed-settings.ts';
+import type { NodeConfig } from './config.ts';
+import type { ControlGroup } from './control/control-group.ts';
+import { leadingOf } from './eventual/leading-group.ts';
+import { Primacy } from './eventual/primacy.ts';
+import { RoleKeeper } from './eventual/role-keeper.ts';
+import {
+  type LeaseAnswered,
+  type LeaseAsked,
+  leaseAnsweredFrom,
+  leaseAskedFrom,
+  standingFrom,
+} from './eventual/words.ts';
+import { FileRecord } from './eventual-record.ts';
+import { OwnEventualServer } from './eventual-server.ts';
+import { type Journal, timeForPeopleMs } from './journal.ts';
+import { LIMITS } from './limits.ts';
+import { monotonicMs } from './monotonic.ts';
+import { linesOf } from './server-settings.ts';
+
+/** Of the agent's own connections beside those of clients and replicas. */
+const SERVER_CLIENTS_SPARE = 128;
+
+export interface EventualShardParts {
+  readonly config: NodeConfig & { readonly eventual: EventualSpec };
+  readonly disk: Disk;
+  readonly journal: Journal;
+  /** Null for a witness. */
+  readonly located: LocatedServer | null;
+  readonly settings: AgreedSettings | null;
+  readonly self: () => NodeId;
+  /** Of the deployment. */
+  readonly deployment: () => string;
+  readonly clientAddress: () => string;
+  readonly peers: () => Iterable<NodeId>;
+  /** Who leads the control group, as far as it is known here. */
+  readonly controlLeader: () => NodeId | null;
+  readonly note: (to: NodeId, topic: string, body: unknown) => void;
+  readonly fatal: (error: Error) => void;
+}
+
+export class EventualShard {
+  readonly #o: EventualShardParts;
+  /** Null for a witness. */
+  readonly server: OwnEventualServer | null;
+  readonly keeper: RoleKeeper | null;
+  #group: ControlGroup | null = null;
+  #primacy: Primacy | null = null;
+  /** As the nodes themselves have told. */
+  readonly #standings = new Map<NodeId, Standing>();
+  #ticks = 0;
+  #withoutPrimarySinceMs: number | null = monotonicMs();
+
+  private constructor(parts: EventualShardParts, played: Played | null) {
+    this.#o = parts;
+    this.server = played?.server ?? null;
+    this.keeper = played === null ? null : this.#keeperOf(played);
+    if (this.keeper !== null) this.server?.listen(this.keeper);
+  }
+
+  /** Nothing runs yet. */
+  static async open(parts: EventualShardParts): Promise<EventualShard> {
+    const { config, disk, journal, located, settings, fatal } = parts;
+    if (located === null || settings === null) return new EventualShard(parts, null);
+    const dataDir = `${config.dir}/data`;
+    const record = await FileRecord.open({ disk, dataDir, journal, fatal });
+    const setpriv = await findSetpriv();
+    if (setpriv === null)
+      journal.warn('server.unguarded', {
+        why: 'no setpriv with --pdeathsig here: a server may outlive a warden that is killed',
+        todo: 'install util-linux 2.33 or newer',
+      });
+    const listen = { host: config.bind.client, port: config.ports.client };
+    const server = new OwnEventualServer({
+      program: located.path,
+      flavor: located.flavor,
+      setpriv,
+      runDir: `${config.dir}/server`,
+      dataDir,
+      listen,
+      announced: () => endpointOf(parts.clientAddress()) ?? listen,
+      clientPassword: config.password,
+      users: config.users,
+      replicaPassword: () => replicaPassword(config.secret, parts.deployment()),
+      settingLines: () => linesOf(settings.atStart()),
+      limits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
+      beforeFollowing: async () => undefined,
+      journal,
+    });
+    return new EventualShard(parts, { server, record });
+  }
+
+  /** What it founds, where nothing is agreed on yet. */
+  get founding(): EventualSpec {
+    return this.#o.config.eventual;
+  }
+
+  /** Who was appointed, opened or not. */
+  get primary(): Primary | null {
+    return this.#group?.state.primary ?? null;
+  }
+
+  /** Its server takes writes, as far as this node knows. */
+  get isOpen(): boolean {
+    return this.keeper?.isOpen ?? false;
+  }
+
+  /** For how long no primary has been open and in sight, ms. */
+  get withoutPrimaryMs(): number {
+    const since = this.#withoutPrimarySinceMs;
+    return since === null ? 0 : monotonicMs() - since;
+  }
+
+  standingOf(node: NodeId): Standing | null {
+    if (node === this.#o.self()) return this.keeper?.standing ?? null;
+    return this.#standings.get(node) ?? null;
+  }
+
+  /** The files of the control group are open: roles are played from now on. */
+  opened(group: ControlGroup): void {
+    this.#group = group;
+    this.#primacy = new Primacy({
+      group: leadingOf(group),
+      nowMs: monotonicMs,
+      wallMs: timeForPeopleMs,
+      answer: (to, answered) => this.#answer(to, answered),
+    });
+  }
+
+  noticed(notice: Notice): void {
+    this.#primacy?.noticed(notice);
+  }
+
+  /** More of what is agreed on is known here. */
+  changed(): void {
+    this.#primacy?.changed();
+    this.keeper?.changed();
+  }
+
+  observe(seen: Observation): Observation {
+    if (this.#primacy === null) return seen;
+    this.#tellPrimacy();
+    return this.#primacy.observe(seen);
+  }
+
+  tick(): void {
+    if (this.#group === null) return;
+    this.#ticks += 1;
+    this.keeper?.tick();
+    if (this.#ticks % LIMITS.standingTicks === 0) this.#tellStanding();
+    const { primary } = this;
+    const isThere = primary !== null && primary.history !== null && this.#isInSight(primary.node);
+    if (isThere) this.#withoutPrimarySinceMs = null;
+    else this.#withoutPrimarySinceMs ??= monotonicMs();
+  }
+
+  noted(from: NodeId, topic: string, body: unknown): void {
+    if (topic === 'standing') this.#stands(from, standingFrom(body));
+    const asked = topic === 'lease' ? leaseAskedFrom(body) : null;
+    if (asked !== null) this.#primacy?.asked(from, asked);
+    const answered = topic === 'lease.answer' ? leaseAnsweredFrom(body) : null;
+    if (answered !== null) this.keeper?.answered(answered);
+  }
+
+  peerLost(peer: NodeId): void {
+    this.#standings.delete(peer);
+    this.#primacy?.lost(peer);
+  }
+
+  /** Nothing is decided, asked or answered here any more. */
+  stop(): void {
+    this.#group = null;
+    this.#primacy = null;
+  }
+
+  /** Resolves when the server is gone. */
+  async end(): Promise<void> {
+    this.stop();
+    await this.server?.end();
+  }
+
+  #keeperOf({ server, record }: Played): RoleKeeper {
+    const { config, journal, self } = this.#o;
+    return new RoleKeeper({
+      get id() {
+        return self();
+      },
+      nowMs: monotonicMs,
+      run: randomBytes(4).readUInt32BE(),
+      priority: config.priority,
+      state: () => this.#group?.state ?? NOTHING_AGREED,
+      server,
+      kept: record,
+      ask: (asked) => this.#ask(asked),
+      lost: (from, bytes) => this.#lost(from, bytes),
+      note: (level, event, facts) => journal[level](event, facts),
+    });
+  }
+
+  #lost(from: HistoryPoint, bytes: number): void {
+    this.#o.journal.warn('primary.lostWrites', { ...from, bytes });
+  }
+
+  #ask(asked: LeaseAsked): void {
+    const leader = this.#o.controlLeader();
+    if (leader === this.#o.self()) this.#primacy?.asked(leader, asked);
+    else if (leader !== null) this.#o.note(leader, 'lease', asked);
+  }
+
+  #answer(to: NodeId, answered: LeaseAnswered): void {
+    if (to === this.#o.self()) this.keeper?.answered(answered);
+    else this.#o.note(to, 'lease.answer', answered);
+  }
+
+  #stands(from: NodeId, standing: Standing | null): void {
+    if (standing === null) return;
+    this.#standings.set(from, standing);
+    this.#primacy?.reported(from, standing);
+  }
+
+  #tellStanding(): void {
+    this.#tellPrimacy();
+    const { keeper } = this;
+    if (keeper === null) return;
+    for (const peer of this.#o.peers()) this.#o.note(peer, 'standing', keeper.standing);
+  }
+
+  #tellPrimacy(): void {
+    if (this.keeper !== null) this.#primacy?.reported(this.#o.self(), this.keeper.standing);
+  }
+
+  #isInSight(node: NodeId): boolean {
+    return node === this.#o.self() || [...this.#o.peers()].includes(node);
+  }
+}
+
+interface Played {
+  readonly server: OwnEventualServer;
+  readonly record: FileRecord;
+}
+
+/**
+ * All nodes know it, and nobody else where there is a secret. Without one nodes are on loopback
+ * only.
+ */
+function replicaPassword(secret: Buffer | null, deployment: string): string {
+  return createHmac('sha256', secret ?? '')
+    .update(`althing replicas 1 ${deployment}`)
+    .digest('hex');
+}

@@ -1,0 +1,77 @@
+/** An eventual deployment as people should see it, from what one of its nodes knows. */
+import { memberOf, nameOf } from '../core/control/state.ts';
+import type { NodeId } from '../core/scalars.ts';
+import type { Member, Problem, Role } from '../doors/view.ts';
+import type { Agent } from './agent.ts';
+import type { EventualShard } from './eventual-shard.ts';
+
+/** A failover takes about this long: nobody needs to hear of it. */
+const WITHOUT_PRIMARY_MS_MAX = 4_000;
+
+/** Whom this node takes for the primary, open or about to be; others replicate from it. */
+export function eventualRole({ assembly, membership, config }: Agent, shard: EventualShard): Role {
+  if (assembly.state.spec === null) return 'starting';
+  if (config.witness) return 'witness';
+  return agreedRole(assembly.state.data.voters, membership.id, shard);
+}
+
+/** Of another node, which is there. */
+export function eventualRoleOf(agent: Agent, shard: EventualShard, node: NodeId): Member['role'] {
+  const { assembly, membership } = agent;
+  if (membership.up.get(node)?.witness === true) return 'witness';
+  if (memberOf(assembly.state, node) === null) return 'starting';
+  return agreedRole(assembly.state.data.voters, node, shard);
+}
+
+function agreedRole(voters: readonly NodeId[], node: NodeId, { primary }: EventualShard): Role {
+  if (primary?.node === node) return 'primary';
+  return voters.includes(node) ? 'replica' : 'spare';
+}
+
+/** Bytes of the primary's history that it is known not to have; null when nobody knows. */
+export function eventualLagOf(shard: EventualShard, node: NodeId): number | null {
+  const { primary } = shard;
+  const own = shard.standingOf(node);
+  const first = primary === null ? null : shard.standingOf(primary.node);
+  if (own === null || first === null || own.history === null) return null;
+  return own.history === first.history ? Math.max(0, first.offset - own.offset) : null;
+}
+
+/** Open as the primary, or following it. */
+export function isEventualHealthy({ keeper, isOpen }: EventualShard): boolean {
+  const seen = keeper?.seenShown ?? null;
+  return isOpen || (seen?.role === 'replica' && seen.isLinkUp && !seen.isLoading);
+}
+
+export function eventualProblems(agent: Agent, shard: EventualShard): Problem[] {
+  return [...withoutPrimary(agent, shard), ...serverDown(shard)];
+}
+
+function withoutPrimary({ assembly }: Agent, shard: EventualShard): Problem[] {
+  const { primary, withoutPrimaryMs } = shard;
+  if (assembly.group === null || withoutPrimaryMs < WITHOUT_PRIMARY_MS_MAX) return [];
+  const seconds = Math.round(withoutPrimaryMs / 1000);
+  const who =
+    primary === null ? 'nobody was appointed' : `${nameOf(primary.node)} was, and is not there`;
+  return [
+    {
+      code: 'NO_PRIMARY',
+      text: `there is no primary since ${seconds} s: ${who}`,
+      todo:
+        'only a node that holds the newest data is chosen: start those that are away, ' +
+        'and look at their servers',
+    },
+  ];
+}
+
+function serverDown({ server, keeper }: EventualShard): Problem[] {
+  if (server === null || keeper === null || keeper.standing.isUp || server.pid !== null) return [];
+  if (server.lastDown === null) return [];
+  return [
+    {
+      code: 'SERVER_DOWN',
+      text: `the server beside this node is not running: ${server.lastDown}`,
+      todo: 'its last words say why; the agent starts it again by itself',
+    },
+  ];
+}

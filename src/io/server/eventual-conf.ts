@@ -1,0 +1,88 @@
+/**
+ * The configuration file of an eventual deployment's server: clients connect to it themselves, it
+ * keeps its data in an append-only file, and it starts harmless (`docs/decisions/0012`): a replica
+ * of nobody, and shut should it be a primary.
+ */
+import { AGENT_USER, type ConfLimits, clientUser, quote, sha256, socketPathOf } from './conf.ts';
+import { extraDirectives, type Flavor } from './flavor.ts';
+import { type ClientUser, userRules } from './users.ts';
+
+/** As `min-replicas-to-write`: more than can be, so that no client's write is taken. */
+export const SHUT = '2147483647';
+/** Whom a replica of nobody follows: nothing can listen at port 0. */
+export const NOWHERE = { host: '127.0.0.1', port: 0 } as const;
+/** Servers of one deployment are let in as this one by each other. */
+const REPLICA_USER = 'althing-replica';
+
+export interface EventualConf {
+  readonly flavor: Flavor;
+  /** Private to this server, emptied before every start. */
+  readonly runDir: string;
+  /** Where its data are, from one start to the next. */
+  readonly dataDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Where clients and other servers find it. */
+  readonly announced: { readonly host: string; readonly port: number };
+  /** Of `AGENT_USER`; random, for this life of the server. */
+  readonly agentPassword: string;
+  /** What clients give to AUTH; null for none. Only its hash is written. */
+  readonly clientPassword: string | null;
+  readonly users: readonly ClientUser[];
+  /** With which the servers of this deployment follow one another. */
+  readonly replicaPassword: string;
+  /** From `checkSettings`. */
+  readonly settingLines: readonly string[];
+  readonly limits: ConfLimits;
+}
+
+/** The file's text. It holds a password: write it with mode 0600. */
+export function renderEventualConf(options: EventualConf): string {
+  const { limits, listen, announced } = options;
+  const lines = [
+    ...options.settingLines,
+    `port ${listen.port}`,
+    `bind ${quote(listen.host)}`,
+    `unixsocket ${quote(socketPathOf(options.runDir))}`,
+    'unixsocketperm 700',
+    'protected-mode no',
+    'daemonize no',
+    'supervised no',
+    'logfile ""',
+    `dir ${quote(options.dataDir)}`,
+    'timeout 0',
+    `maxclients ${limits.clientsMax}`,
+    `maxmemory-clients ${limits.clientsBytesMax}`,
+    // Every write is in the file before it is answered; a machine that fails loses a second.
+    'appendonly yes',
+    'appendfsync everysec',
+    'save ""',
+    'shutdown-timeout 0',
+    'crash-memcheck-enabled no',
+    `min-replicas-to-write ${SHUT}`,
+    `replicaof ${NOWHERE.host} ${NOWHERE.port}`,
+    `masteruser ${REPLICA_USER}`,
+    `masterauth ${quote(options.replicaPassword)}`,
+    `replica-announce-ip ${quote(announced.host)}`,
+    `replica-announce-port ${announced.port}`,
+    'replica-read-only yes',
+    'replica-serve-stale-data yes',
+    // Until it has all of somebody else's data it keeps its own.
+    'repl-diskless-load disabled',
+    'repl-diskless-sync yes',
+    // Replicas that come back at one time share one transfer.
+    'repl-diskless-sync-delay 1',
+    `repl-backlog-size ${limits.backlogBytes}`,
+    'repl-backlog-ttl 0',
+    `client-output-buffer-limit replica ${limits.replicaBufferBytesMax} 0 0`,
+    ...limits.clientBuffers.map((bound) => `client-output-buffer-limit ${bound}`),
+    'enable-debug-command no',
+    'enable-module-command no',
+    'enable-protected-configs no',
+    ...extraDirectives(options.flavor),
+    `user default ${clientUser(options.clientPassword, 'eventual')}`,
+    ...options.users.map((user) => `user ${user.name} ${userRules(user, 'eventual').join(' ')}`),
+    `user ${AGENT_USER} reset on #${sha256(options.agentPassword)} ~* &* +@all`,
+    `user ${REPLICA_USER} reset on #${sha256(options.replicaPassword)} +psync +replconf +ping`,
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,145 @@
+/**
+ * Everybody who watches an eventual deployment: a prober that asks every node all the time whether
+ * it takes writes, and writers that note what was acknowledged to them.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Beside, type Scope } from './scope.ts';
+import { Failure, Wire } from './wire.ts';
+
+const PROBE_EVERY_MS = 15;
+const WRITE_EVERY_MS = 4;
+/** A node that does not answer: it is asked again on another connection. */
+const ANSWER_MS = 400;
+/** What a replica gets within this is counted as waited for. */
+const WAIT_MS = 300;
+
+/** A write that a node has taken, at some time between the two, in this history. */
+export interface Taken {
+  readonly node: number;
+  readonly sentMs: number;
+  readonly ackedMs: number;
+  readonly history: string;
+}
+
+export class Prober {
+  readonly taken: Taken[] = [];
+
+  constructor(scope: Scope, ports: readonly number[]) {
+    for (const [node, port] of ports.entries())
+      new Beside(scope, async (isOn) => {
+        let wire: Wire | null = null;
+        for (let n = 0; isOn(); n++) {
+          wire ??= new Wire(port);
+          try {
+            await this.#ask(wire, node, n);
+          } catch {
+            wire.close();
+            wire = null;
+          }
+          await sleep(PROBE_EVERY_MS);
+        }
+        wire?.close();
+      });
+  }
+
+  async #ask(wire: Wire, node: number, n: number): Promise<void> {
+    const sentMs = performance.now();
+    wire.command('SET', `probe:${node}`, n);
+    wire.command('INFO', 'replication');
+    const reply = await wire.reply(ANSWER_MS);
+    const ackedMs = performance.now();
+    const history = /master_replid:(\w+)/.exec(String(await wire.reply(ANSWER_MS)))?.[1];
+    if (reply === 'OK' && history !== undefined)
+      this.taken.push({ node, sentMs, ackedMs, history });
+  }
+
+  /** The first write that was taken after `afterMs`, in another history than `history`. */
+  firstAfter(afterMs: number, history: string): Taken | null {
+    return this.taken.find((each) => each.sentMs > afterMs && each.history !== history) ?? null;
+  }
+
+  get last(): Taken | null {
+    return this.taken.at(-1) ?? null;
+  }
+
+  /** Writes taken in a history after a later one had begun: two primaries at one time. */
+  get strays(): { readonly stray: Taken; readonly since: Taken }[] {
+    const begun = new Map<string, Taken>();
+    for (const each of this.taken) if (!begun.has(each.history)) begun.set(each.history, each);
+    const order = [...begun.values()];
+    return this.taken.flatMap((stray) => {
+      const own = order.findIndex(({ history }) => history === stray.history);
+      const since = order.slice(own + 1).find(({ ackedMs }) => ackedMs < stray.sentMs);
+      return since === undefined ? [] : [{ stray, since }];
+    });
+  }
+}
+
+/** Writes one key after the other to whoever takes them. */
+export class EventualWriter {
+  readonly acknowledged: string[] = [];
+  readonly #beside: Beside<void>;
+
+  /** `replicas`: each write waits for so many, and counts when they have it; 0: for none. */
+  constructor(scope: Scope, ports: readonly number[], name: string, replicas: number) {
+    this.#beside = new Beside(scope, async (isOn) => {
+      let wire: Wire | null = null;
+      let at = 0;
+      for (let n = 0; isOn(); n++) {
+        wire ??= new Wire(ports[at % ports.length] as number);
+        const key = `${name}:${n}`;
+        if (await isTaken(wire, key, replicas)) this.acknowledged.push(key);
+        if (wire.isClosed || (await isRefused(wire))) {
+          wire.close();
+          wire = null;
+          at += 1;
+        }
+        await sleep(WRITE_EVERY_MS);
+      }
+      wire?.close();
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#beside.stop();
+  }
+}
+
+async function isTaken(wire: Wire, key: string, replicas: number): Promise<boolean> {
+  try {
+    wire.command('SET', key, key);
+    if (replicas > 0) wire.command('WAIT', replicas, WAIT_MS);
+    const isSet = (await wire.reply(ANSWER_MS)) === 'OK';
+    if (replicas === 0) return isSet;
+    return (await wire.reply(ANSWER_MS + WAIT_MS)) === replicas && isSet;
+  } catch {
+    wire.close();
+    return false;
+  }
+}
+
+/** It is no primary, or takes no writes now. */
+async function isRefused(wire: Wire): Promise<boolean> {
+  try {
+    wire.command('SET', 'is it', 'you');
+    return (await wire.reply(ANSWER_MS)) instanceof Failure;
+  } catch {
+    return true;
+  }
+}
+
+/** Those of `keys` that the server at `port` does not have. */
+export async function missingKeys(port: number, keys: readonly string[]): Promise<string[]> {
+  const wire = new Wire(port);
+  try {
+    const missing: string[] = [];
+    for (let at = 0; at < keys.length; at += 500) {
+      const some = keys.slice(at, at + 500);
+      for (const key of some) wire.command('EXISTS', key);
+      for (const key of some) if ((await wire.reply()) !== 1) missing.push(key);
+    }
+    return missing;
+  } finally {
+    wire.close();
+  }
+}
