@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Queue, runFiles, summaryLines } from './run/files.ts';
 import { systemFiles, unitFiles } from './run/inventory.ts';
@@ -18,6 +18,8 @@ const ALL_MS = 15 * 60_000;
 /** Of one file. */
 const UNIT_FILE_MS = 240_000;
 const SYSTEM_FILE_MS = 240_000;
+/** They pour data, and need some of the machine to be done in time. */
+const HEAVY: ReadonlySet<string> = new Set(['bad-input', 'bounds', 'catch-up', 'chaos', 'faults']);
 /** `npm run system` has counts for hours in it. */
 const FULL_FILE_MS = 6 * 60 * 60_000;
 /** Of a tool that complains about everything. */
@@ -58,17 +60,20 @@ function planOf(args: readonly string[]): Plan | string {
 
 /**
  * System tests wait more than they compute, and unit tests only compute: side by side they fill the
- * cores, with two lanes more than there are. A full run measures: one system test at a time, and
- * nothing beside it.
+ * cores, with two lanes more than there are. Of those that fill disks and buffers one runs at a
+ * time. A full run measures: one system test at a time, and nothing beside it.
  */
 function lanesOf({ unit, system, full }: Plan): Queue[][] {
   const queue = (paths: readonly string[], fileMs: number): Queue =>
     paths.map((path) => ({ path, fileMs }));
   if (full) return [[queue(system, FULL_FILE_MS)]];
-  const waiting = queue(system, SYSTEM_FILE_MS);
+  const isHeavy = (path: string): boolean => HEAVY.has(basename(path, '.test.ts'));
+  const heavy = queue(system.filter(isHeavy), SYSTEM_FILE_MS);
+  const isLight = (path: string): boolean => !isHeavy(path);
+  const waiting = queue(system.filter(isLight), SYSTEM_FILE_MS);
   const computing = queue(unit, UNIT_FILE_MS);
-  const others = Array.from({ length: availableParallelism() + 1 }, () => [waiting, computing]);
-  return [[computing, waiting], ...others];
+  const others = Array.from({ length: availableParallelism() }, () => [waiting, computing]);
+  return [[heavy, waiting, computing], [computing, waiting], ...others];
 }
 
 /** Runs one of the project's tools with its output kept back unless it fails. */

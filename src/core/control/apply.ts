@@ -15,6 +15,7 @@ import {
   type Decision,
   HISTORY_MAX,
   isSameFacts,
+  isSeen,
   isWitness,
   memberOf,
   NODES_MAX,
@@ -233,7 +234,8 @@ function dismiss(state: ControlState, index: number, command: Of<'dismiss'>): Ap
     return agreed({ ...state, members }, `${nameOf(node)} is leaving already`);
   }
   const others = activeMembers(state).filter((each) => each.node !== node);
-  if (others.every(({ facts }) => isWitness(facts)))
+  // Who has said nothing of itself may be a witness: it is not the one to rely on.
+  if (others.every(({ facts }) => isWitness(facts) || !isSeen(facts)))
     return refuse(state, 'LAST_NODE', `${nameOf(node)} is the last node: the data would be lost`);
   const members = withMember(state, { ...member, leaving: { by, why, since: index } });
   const text = shortened(`${nameOf(node)} leaves: ${why}`);

@@ -41,7 +41,9 @@ function played(...commands: Without<Command>[]): { state: ControlState; answers
 }
 
 const FOUND = { kind: 'found', spec: specFounded(3, null), founders: [C, A, B] } as const;
-const MEET_D = { kind: 'meet', node: D, facts: FACTS } as const;
+const MEET_A = { kind: 'meet', node: A, facts: FACTS } as const;
+const MEET_B = { ...MEET_A, node: B } as const;
+const MEET_D = { ...MEET_A, node: D } as const;
 const ORDERED = { kind: 'dismiss', node: D, by: 'order', why: 'somebody said so' } as const;
 
 function codes(answers: readonly Answer[]): string[] {
@@ -96,24 +98,26 @@ test('who should hold the data is no stranger', () => {
 
 test('who was removed by order stays out, who left by itself may come back', () => {
   const forget = { kind: 'forget', node: D } as const;
-  const byOrder = played(FOUND, MEET_D, ORDERED, forget, MEET_D);
-  deepEqual(codes(byOrder.answers), ['ok', 'ok', 'ok', 'ok', 'REMOVED']);
+  const byOrder = played(FOUND, MEET_A, MEET_D, ORDERED, forget, MEET_D);
+  deepEqual(codes(byOrder.answers), ['ok', 'ok', 'ok', 'ok', 'ok', 'REMOVED']);
   deepEqual(byOrder.state.removed, [D]);
   const itself = { ...ORDERED, by: 'itself' } as const;
-  const byItself = played(FOUND, MEET_D, itself, forget, MEET_D);
-  deepEqual(codes(byItself.answers), ['ok', 'ok', 'ok', 'ok', 'ok']);
+  const byItself = played(FOUND, MEET_A, MEET_D, itself, forget, MEET_D);
+  deepEqual(codes(byItself.answers), ['ok', 'ok', 'ok', 'ok', 'ok', 'ok']);
   equal(byItself.state.members.length, 4);
 });
 
 test('an order makes it final, whatever the leaving began with', () => {
   const itself = { ...ORDERED, by: 'absence' } as const;
-  const { state } = played(FOUND, MEET_D, itself, ORDERED, { kind: 'forget', node: D });
+  const forget = { kind: 'forget', node: D } as const;
+  const { state } = played(FOUND, MEET_A, MEET_D, itself, ORDERED, forget);
   deepEqual(state.removed, [D]);
 });
 
 test('nobody is forgotten who stays, or who should hold the data', () => {
   const { answers } = played(
     FOUND,
+    MEET_B,
     { kind: 'forget', node: A },
     { kind: 'dismiss', node: A, by: 'order', why: 'old' },
     { kind: 'forget', node: A },
@@ -121,22 +125,30 @@ test('nobody is forgotten who stays, or who should hold the data', () => {
     { kind: 'forget', node: A },
     { kind: 'forget', node: A },
   );
-  deepEqual(codes(answers), ['ok', 'STAYS', 'ok', 'HOLDS_DATA', 'ok', 'ok', 'ok']);
+  deepEqual(codes(answers), ['ok', 'ok', 'STAYS', 'ok', 'HOLDS_DATA', 'ok', 'ok', 'ok']);
 });
 
 test('the last node is never dismissed', () => {
   const gone = (node: NodeId) =>
     ({ kind: 'dismiss', node, by: 'itself', why: 'it is stopped' }) as const;
-  const { answers } = played(FOUND, gone(A), gone(B), gone(C), gone(B));
-  deepEqual(codes(answers), ['ok', 'ok', 'ok', 'LAST_NODE', 'ok']);
+  const meetC = { ...MEET_A, node: C } as const;
+  const { answers } = played(FOUND, meetC, gone(A), gone(B), gone(C), gone(B));
+  deepEqual(codes(answers), ['ok', 'ok', 'ok', 'ok', 'LAST_NODE', 'ok']);
+});
+
+test('nor is the last one that has said what it is: the others may be witnesses', () => {
+  const gone = (node: NodeId) =>
+    ({ kind: 'dismiss', node, by: 'order', why: 'somebody said so' }) as const;
+  const { answers } = played(FOUND, gone(A), MEET_A, gone(A), MEET_B, gone(A));
+  deepEqual(codes(answers), ['ok', 'LAST_NODE', 'ok', 'LAST_NODE', 'ok', 'ok']);
 });
 
 test('nor is the last one with a server: witnesses do not serve', () => {
   const gone = (node: NodeId) =>
     ({ kind: 'dismiss', node, by: 'itself', why: 'it is stopped' }) as const;
   const witness = { ...MEET_D, node: C, facts: { ...FACTS, witness: true } };
-  const { state, answers } = played(FOUND, witness, gone(A), gone(B), gone(C));
-  deepEqual(codes(answers), ['ok', 'ok', 'ok', 'LAST_NODE', 'ok']);
+  const { state, answers } = played(FOUND, MEET_B, witness, gone(A), gone(B), gone(C));
+  deepEqual(codes(answers), ['ok', 'ok', 'ok', 'ok', 'LAST_NODE', 'ok']);
   equal(state.members.find(({ node }) => node === C)?.facts.witness, true);
 });
 

@@ -148,6 +148,11 @@ export function nameOf(id: NodeId): string {
   return id.slice(0, id.lastIndexOf('@'));
 }
 
+/** It has said where it is, and so what it is. */
+export function isSeen({ peerAddress }: MemberFacts): boolean {
+  return peerAddress !== '';
+}
+
 export function isWitness({ witness }: MemberFacts): boolean {
   return witness === true;
 }

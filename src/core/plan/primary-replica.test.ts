@@ -276,6 +276,7 @@ test('no data group is needed: decisions about copies settle, and who leaves is 
     index += 1;
     state = apply(state, index, { ...command, atMs: 1 } as Command).state;
   };
+  propose({ kind: 'meet', node: B, facts: { ...UNSEEN, peerAddress: 'b:1' } });
   propose({ kind: 'dismiss', node: A, by: 'order', why: 'somebody said so' });
   const all = standings([A, holds(H1, 9)], [B, holds(H1, 9)], [C, holds(H1, 9)]);
   const observed = seen({ standings: all, offset: 9 });
