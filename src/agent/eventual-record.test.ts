@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { trialDir } from '../io/server/trial.ts';
 import { RealDisk } from '../io/storage/disk.ts';
 import { type DataRecord, NO_RECORD } from './eventual/ports.ts';
-import { AOF_DIRECTORY, FileRecord } from './eventual-record.ts';
+import { AOF_DIRECTORY, FileRecord, type FileSeen } from './eventual-record.ts';
 import { createJournal } from './journal.ts';
 
 const POINT = { history: 'a'.repeat(40), offset: 7 };
@@ -13,14 +13,14 @@ const RECORD: DataRecord = {
   begun: { history: 'b'.repeat(40), offset: 9, decision: 3 },
 };
 
-async function opened(dataDir: string): Promise<FileRecord> {
+async function opened(dataDir: string, seen: FileSeen | null = null): Promise<FileRecord> {
   const lines: string[] = [];
   const destination = { write: (line: string) => void lines.push(line) };
   const journal = createJournal({ name: 'trial', node: 'a', destination });
   const fatal = (error: Error): never => {
     throw error;
   };
-  return FileRecord.open({ disk: new RealDisk(), dataDir, journal, fatal });
+  return FileRecord.open({ disk: new RealDisk(), dataDir, seen: () => seen, journal, fatal });
 }
 
 async function withData(t: TestContext): Promise<string> {
@@ -53,4 +53,18 @@ test('a damaged record, and one whose data are gone, say nothing', async (t) => 
   await new Promise<void>((resolve) => record.save(RECORD, resolve));
   await rm(`${dataDir}/${AOF_DIRECTORY}`, { recursive: true });
   equal((await opened(dataDir)).record, NO_RECORD);
+});
+
+test('data that have grown since the last record are told by their file', async (t) => {
+  const dataDir = await withData(t);
+  const part = `${dataDir}/${AOF_DIRECTORY}/appendonly.aof.1.incr.aof`;
+  await writeFile(part, 'x'.repeat(30));
+  const record = await opened(dataDir, { isPrimary: true, bytes: 30 });
+  equal(record.grown, null);
+  await new Promise<void>((resolve) => record.save(RECORD, resolve));
+  deepEqual((await opened(dataDir)).grown, { ...POINT, wasPrimary: true });
+  await writeFile(part, 'x'.repeat(50));
+  deepEqual((await opened(dataDir)).grown, { ...POINT, offset: 27, wasPrimary: true });
+  await writeFile(`${dataDir}/${AOF_DIRECTORY}/appendonly.aof.2.incr.aof`, 'x');
+  equal((await opened(dataDir)).grown, null, 'it was written anew meanwhile');
 });

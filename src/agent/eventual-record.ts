@@ -1,6 +1,8 @@
 /** What the data of this node's server are, kept beside them (`agent/eventual/held.ts`). */
-import { readdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { pointFrom } from '../core/control/shapes.ts';
+import type { HistoryPoint } from '../core/control/state.ts';
 import { isCount } from '../core/scalars.ts';
 import type { StorageError } from '../io/storage/errors.ts';
 import type { Disk } from '../io/storage/ports.ts';
@@ -11,31 +13,55 @@ import type { Journal } from './journal.ts';
 const NAME = 'held';
 /** Where servers keep their append-only files, below their directory. */
 export const AOF_DIRECTORY = 'appendonlydir';
-/** Two points in JSON: some 200 bytes. */
+/** Three points in JSON: some 500 bytes. */
 const BYTES_MAX = 4_096;
+
+/** How the server stood when something was recorded. */
+export interface FileSeen {
+  readonly isPrimary: boolean;
+  /** Of its append-only file as a whole. */
+  readonly bytes: number;
+}
+
+/** How far the data have come by the growth of their file since the last record. */
+export interface Grown extends HistoryPoint {
+  readonly wasPrimary: boolean;
+}
+
+interface Mark extends FileSeen {
+  readonly point: HistoryPoint;
+  /** Its newest part: another one begins when it is written anew, and sizes mean nothing then. */
+  readonly part: string;
+}
 
 export interface FileRecordOptions {
   readonly disk: Disk;
   readonly dataDir: string;
+  /** At the last look; null: it was not looked at. */
+  readonly seen: () => FileSeen | null;
   readonly journal: Journal;
   readonly fatal: (error: Error) => void;
 }
 
 export class FileRecord implements KeptRecord {
   readonly record: DataRecord;
+  /** Null where that cannot be told. */
+  readonly grown: Grown | null;
   readonly #o: FileRecordOptions;
 
-  private constructor(options: FileRecordOptions, record: DataRecord) {
+  private constructor(options: FileRecordOptions, record: DataRecord, grown: Grown | null) {
     this.#o = options;
     this.record = record;
+    this.grown = grown;
   }
 
   /** Rejects with a `StorageError` when the disk fails. What cannot be read says nothing. */
   static async open(options: FileRecordOptions): Promise<FileRecord> {
     const { dataDir, journal } = options;
     const bytes = await bytesOf(options);
-    if (bytes === null) return new FileRecord(options, NO_RECORD);
-    const record = decoded(bytes, options.disk);
+    if (bytes === null) return new FileRecord(options, NO_RECORD, null);
+    const fields = decoded(bytes, options.disk);
+    const record = fields === null ? null : recordFrom(fields);
     if (record === null)
       journal.error('server.recordDamaged', {
         path: `${dataDir}/${NAME}`,
@@ -43,12 +69,14 @@ export class FileRecord implements KeptRecord {
       });
     // A record of data that are not there would make an empty server a primary.
     const isEmpty = !(await hasData(dataDir));
-    return new FileRecord(options, record === null || isEmpty ? NO_RECORD : record);
+    if (record === null || isEmpty) return new FileRecord(options, NO_RECORD, null);
+    return new FileRecord(options, record, await grownSince(dataDir, fields?.['mark']));
   }
 
   save(record: DataRecord, done: () => void): void {
     const { disk, dataDir, fatal } = this.#o;
-    createFile(disk, `${dataDir}/${NAME}`, [encoded(record, disk)], (error, file) => {
+    const bytes = encoded({ ...record, mark: this.#markOf(record) }, disk);
+    createFile(disk, `${dataDir}/${NAME}`, [bytes], (error, file) => {
       if (file === null) fatal(error ?? new Error('a record has no file'));
       else
         file.close((closeError) => {
@@ -57,6 +85,39 @@ export class FileRecord implements KeptRecord {
         });
     });
   }
+
+  #markOf({ point }: DataRecord): Mark | null {
+    const seen = this.#o.seen();
+    const part = newestPart(partsOf(this.#o.dataDir));
+    return point === null || seen === null || part === null ? null : { ...seen, point, part };
+  }
+}
+
+function partsOf(dataDir: string): string[] {
+  try {
+    return readdirSync(`${dataDir}/${AOF_DIRECTORY}`);
+  } catch {
+    return [];
+  }
+}
+
+/** `appendonly.aof.12.incr.aof` */
+function newestPart(names: readonly string[]): string | null {
+  const numberOf = (name: string): number => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1] ?? -1);
+  const [newest] = names.toSorted((a, b) => numberOf(b) - numberOf(a));
+  return newest === undefined || numberOf(newest) < 0 ? null : newest;
+}
+
+async function grownSince(dataDir: string, mark: unknown): Promise<Grown | null> {
+  const { point, part, bytes, isPrimary } = (mark ?? {}) as Record<string, unknown>;
+  const from = pointFrom(point);
+  const names = partsOf(dataDir);
+  if (from === null || !isCount(bytes) || newestPart(names) !== part) return null;
+  const parts = names.filter((name) => name.endsWith('.base.rdb') || name.endsWith('.aof'));
+  const sizes = parts.map((name) => stat(`${dataDir}/${AOF_DIRECTORY}/${name}`));
+  const now = (await Promise.all(sizes)).reduce((sum, { size }) => sum + size, 0);
+  const grownBytes = Math.max(0, now - bytes);
+  return { ...from, offset: from.offset + grownBytes, wasPrimary: isPrimary === true };
 }
 
 /** Whether a server has begun to keep data below `dataDir`. */
@@ -77,17 +138,20 @@ function bytesOf({ disk, dataDir }: FileRecordOptions): Promise<Uint8Array | nul
 }
 
 /** Its checksum, a space, and the record. */
-function encoded(record: DataRecord, { checksum }: Disk): Buffer {
+function encoded(record: object, { checksum }: Disk): Buffer {
   const text = Buffer.from(JSON.stringify(record));
   return Buffer.concat([Buffer.from(`${checksum(text)} `), text]);
 }
 
-function decoded(bytes: Uint8Array, { checksum }: Disk): DataRecord | null {
+function decoded(bytes: Uint8Array, { checksum }: Disk): Record<string, unknown> | null {
   const all = Buffer.from(bytes);
   const space = all.indexOf(' ');
   const text = all.subarray(space + 1);
   if (space < 0 || String(checksum(text)) !== all.toString('utf8', 0, space)) return null;
-  const { point, begun } = JSON.parse(text.toString()) as Record<string, unknown>;
+  return JSON.parse(text.toString()) as Record<string, unknown>;
+}
+
+function recordFrom({ point, begun }: Record<string, unknown>): DataRecord {
   const begunPoint = pointFrom(begun);
   const { decision } = (begun ?? {}) as Record<string, unknown>;
   return {

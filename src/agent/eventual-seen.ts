@@ -3,6 +3,7 @@
 import { NOWHERE } from '../io/server/eventual-conf.ts';
 import { parseInfo, type ServerInfo } from '../io/server/info.ts';
 import type { ServerSeen } from './eventual/ports.ts';
+import type { FileSeen } from './eventual-record.ts';
 
 /** What it is asked for, in one call: what it says of one is of the same moment as the other. */
 export const SEEN_SECTIONS = ['replication', 'persistence'] as const;
@@ -33,6 +34,17 @@ export class EmptiedWatch {
     this.#state = 'no';
     return seen;
   }
+}
+
+/** The same answer's word on the append-only file; what waits to be written is of it. */
+export function fileSeenFrom(text: string): FileSeen | null {
+  const info = parseInfo(text);
+  const [written, waiting] = [
+    numberOf(info, 'aof_current_size'),
+    numberOf(info, 'aof_buffer_length'),
+  ];
+  if (info.role === null || written === null) return null;
+  return { isPrimary: info.role === 'primary', bytes: written + (waiting ?? 0) };
 }
 
 /** Null for what is no such answer. `minReplicas`: of `min-replicas-to-write`. */

@@ -16,7 +16,8 @@ import type { Flavor } from '../io/server/flavor.ts';
 import { ServerProcess } from '../io/server/process.ts';
 import type { ClientUser } from '../io/server/users.ts';
 import type { EventualServer, EventualServerEvents, ServerStep } from './eventual/ports.ts';
-import { EmptiedWatch, SEEN_SECTIONS, seenFrom } from './eventual-seen.ts';
+import type { FileSeen } from './eventual-record.ts';
+import { EmptiedWatch, fileSeenFrom, SEEN_SECTIONS, seenFrom } from './eventual-seen.ts';
 import type { Journal } from './journal.ts';
 import { monotonicMs } from './monotonic.ts';
 import { ServerObserver } from './server-observer.ts';
@@ -59,6 +60,8 @@ export class OwnEventualServer implements EventualServer {
   #emptied = new EmptiedWatch();
   #starting: AbortController | null = null;
   #ended: Promise<void> = Promise.resolve();
+  /** Its append-only file at the last look. */
+  fileSeen: FileSeen | null = null;
   /** Why the last life ended, for people. */
   lastDown: string | null = null;
 
@@ -114,6 +117,7 @@ export class OwnEventualServer implements EventualServer {
       }
       const minReplicas = Number(Array.isArray(limit) ? limit[1] : Number.NaN);
       const seen = Number.isNaN(minReplicas) ? null : seenFrom(String(text), minReplicas);
+      this.fileSeen = fileSeenFrom(String(text));
       if (seen !== null) this.#events?.seen(life, this.#emptied.judge(seen));
     });
   }
@@ -277,6 +281,7 @@ export class OwnEventualServer implements EventualServer {
     if (life !== this.#life) return;
     this.#life = 0;
     this.lastDown = why;
+    this.fileSeen = null;
     this.#process = null;
     this.#warden = null;
     this.#admin?.close();

@@ -26,7 +26,8 @@ import {
   leaseAskedFrom,
   standingFrom,
 } from './eventual/words.ts';
-import { FileRecord } from './eventual-record.ts';
+import { type Loss, Losses } from './eventual-losses.ts';
+import { FileRecord, type Grown } from './eventual-record.ts';
 import { OwnEventualServer } from './eventual-server.ts';
 import { type Journal, timeForPeopleMs } from './journal.ts';
 import { LIMITS } from './limits.ts';
@@ -63,12 +64,19 @@ export class EventualShard {
   #primacy: Primacy | null = null;
   /** As the nodes themselves have told. */
   readonly #standings = new Map<NodeId, Standing>();
+  readonly losses: Losses | null;
+  /** Of what this node is about to give up, by the server's own count. */
+  #counted: Loss | null = null;
+  /** How far its data had come when it was started, until it follows or is open. */
+  #grown: Grown | null;
   #ticks = 0;
   #withoutPrimarySinceMs: number | null = monotonicMs();
 
   private constructor(parts: EventualShardParts, played: Played | null) {
     this.#o = parts;
     this.server = played?.server ?? null;
+    this.losses = played?.losses ?? null;
+    this.#grown = played?.record.grown ?? null;
     this.keeper = played === null ? null : this.#keeperOf(played);
     if (this.keeper !== null) this.server?.listen(this.keeper);
   }
@@ -78,7 +86,9 @@ export class EventualShard {
     const { config, disk, journal, located, settings, fatal } = parts;
     if (located === null || settings === null) return new EventualShard(parts, null);
     const dataDir = `${config.dir}/data`;
-    const record = await FileRecord.open({ disk, dataDir, journal, fatal });
+    const losses = await Losses.open({ dir: config.dir, dataDir, journal });
+    const seen = () => server.fileSeen;
+    const record = await FileRecord.open({ disk, dataDir, seen, journal, fatal });
     const setpriv = await findSetpriv();
     if (setpriv === null)
       journal.warn('server.unguarded', {
@@ -86,7 +96,7 @@ export class EventualShard {
         todo: 'install util-linux 2.33 or newer',
       });
     const listen = { host: config.bind.client, port: config.ports.client };
-    const server = new OwnEventualServer({
+    const server: OwnEventualServer = new OwnEventualServer({
       program: located.path,
       flavor: located.flavor,
       setpriv,
@@ -99,10 +109,11 @@ export class EventualShard {
       replicaPassword: () => replicaPassword(config.secret, parts.deployment()),
       settingLines: () => linesOf(settings.atStart()),
       limits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
-      beforeFollowing: async () => undefined,
+      beforeFollowing: () => shard.#beforeFollowing(),
       journal,
     });
-    return new EventualShard(parts, { server, record });
+    const shard: EventualShard = new EventualShard(parts, { server, record, losses });
+    return shard;
   }
 
   /** What it founds, where nothing is agreed on yet. */
@@ -161,6 +172,8 @@ export class EventualShard {
   tick(): void {
     if (this.#group === null) return;
     this.#ticks += 1;
+    this.losses?.tick();
+    if (this.isOpen) this.#grown = null;
     this.keeper?.tick();
     if (this.#ticks % LIMITS.standingTicks === 0) this.#tellStanding();
     const { primary } = this;
@@ -213,7 +226,33 @@ export class EventualShard {
   }
 
   #lost(from: HistoryPoint, bytes: number): void {
-    this.#o.journal.warn('primary.lostWrites', { ...from, bytes });
+    const { primary, keeper } = this;
+    if (primary === null || keeper === null) return;
+    const { isExact } = keeper.standing;
+    this.#counted = { decision: primary.decision, from, bytes, isExact };
+  }
+
+  async #beforeFollowing(): Promise<void> {
+    const loss = this.#lossNow();
+    this.#counted = null;
+    this.#grown = null;
+    if (loss !== null) await this.losses?.keep(loss);
+  }
+
+  /** A server that was started again no longer counts: then its file does, about. */
+  #lossNow(): Loss | null {
+    const { primary } = this;
+    if (primary === null) return null;
+    const { decision, from, history } = primary;
+    const counted = this.#counted?.decision === decision ? this.#counted : null;
+    const grown = this.#grown;
+    if (counted?.isExact === true || grown?.wasPrimary !== true) return counted;
+    if (grown.history === from?.history) {
+      const bytes = Math.max(grown.offset - from.offset, counted?.bytes ?? 0);
+      return bytes > 0 ? { decision, from, bytes, isExact: false } : null;
+    }
+    if (grown.history === history) return null;
+    return { decision, from: null, bytes: null, isExact: false };
   }
 
   #ask(asked: LeaseAsked): void {
@@ -252,6 +291,7 @@ export class EventualShard {
 interface Played {
   readonly server: OwnEventualServer;
   readonly record: FileRecord;
+  readonly losses: Losses;
 }
 
 /**

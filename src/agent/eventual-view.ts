@@ -44,7 +44,8 @@ export function isEventualHealthy({ keeper, isOpen }: EventualShard): boolean {
 }
 
 export function eventualProblems(agent: Agent, shard: EventualShard): Problem[] {
-  return [...withoutPrimary(agent, shard), ...serverDown(shard)];
+  const lost = shard.losses?.problems ?? [];
+  return [...withoutPrimary(agent, shard), ...serverDown(shard), ...lost];
 }
 
 function withoutPrimary({ assembly }: Agent, shard: EventualShard): Problem[] {

@@ -9,7 +9,7 @@ import type { Scope } from './scope.ts';
 
 /** Far above what a failover takes; the figures say how it was. */
 export const FAILOVER_MS_MAX = 20_000;
-const SETTLED_MS = 60_000;
+const SETTLED_MS = 120_000;
 
 export class EventualBed {
   readonly deployment: Deployment;
@@ -20,10 +20,10 @@ export class EventualBed {
 
   private constructor(scope: Scope, deployment: Deployment) {
     this.deployment = deployment;
-    const { ports } = deployment;
-    this.prober = new Prober(scope, ports);
-    this.writer = new EventualWriter(scope, ports, 'w', 0);
-    this.waited = new EventualWriter(scope, ports, 'v', deployment.nodes - 1);
+    const watched = { places: deployment.ports };
+    this.prober = new Prober(scope, watched);
+    this.writer = new EventualWriter(scope, watched, 'w', 0);
+    this.waited = new EventualWriter(scope, watched, 'v', deployment.nodes - 1);
   }
 
   static async begin(scope: Scope, options: DeploymentOptions = {}): Promise<EventualBed> {
@@ -58,11 +58,12 @@ export class EventualBed {
   /** All writers have ended: what was acknowledged, and is not there. */
   async lost(): Promise<{ unwaited: string[]; waited: string[]; written: number }> {
     await Promise.all([this.writer.stop(), this.waited.stop()]);
-    const port = this.deployment.port(await this.settled());
+    const primary = await this.settled();
+    const watched = { places: this.deployment.ports };
     const { acknowledged } = this.writer;
     return {
-      unwaited: await missingKeys(port, acknowledged),
-      waited: await missingKeys(port, this.waited.acknowledged),
+      unwaited: await missingKeys(watched, primary, acknowledged),
+      waited: await missingKeys(watched, primary, this.waited.acknowledged),
       written: acknowledged.length + this.waited.acknowledged.length,
     };
   }

@@ -14,6 +14,23 @@ const ANSWER_MS = 400;
 const WAIT_MS = 300;
 
 /** A write that a node has taken, at some time between the two, in this history. */
+export interface Watched {
+  /** Of each node: its port for clients, or the path of its server's socket. */
+  readonly places: readonly (number | string)[];
+  readonly password?: string;
+}
+
+function wireTo({ places, password }: Watched, node: number): Wire {
+  const wire = new Wire(places[node % places.length] as number | string);
+  if (password !== undefined) wire.command('AUTH', password);
+  return wire;
+}
+
+/** Behind the answer to AUTH, where there was one. */
+async function admitted(wire: Wire, { password }: Watched): Promise<void> {
+  if (password !== undefined) await wire.reply(ANSWER_MS);
+}
+
 export interface Taken {
   readonly node: number;
   readonly sentMs: number;
@@ -24,16 +41,19 @@ export interface Taken {
 export class Prober {
   readonly taken: Taken[] = [];
 
-  constructor(scope: Scope, ports: readonly number[]) {
-    for (const [node, port] of ports.entries())
+  constructor(scope: Scope, watched: Watched) {
+    for (const node of watched.places.keys())
       new Beside(scope, async (isOn) => {
         let wire: Wire | null = null;
         for (let n = 0; isOn(); n++) {
-          wire ??= new Wire(port);
           try {
+            if (wire === null) {
+              wire = wireTo(watched, node);
+              await admitted(wire, watched);
+            }
             await this.#ask(wire, node, n);
           } catch {
-            wire.close();
+            wire?.close();
             wire = null;
           }
           await sleep(PROBE_EVERY_MS);
@@ -81,12 +101,15 @@ export class EventualWriter {
   readonly #beside: Beside<void>;
 
   /** `replicas`: each write waits for so many, and counts when they have it; 0: for none. */
-  constructor(scope: Scope, ports: readonly number[], name: string, replicas: number) {
+  constructor(scope: Scope, watched: Watched, name: string, replicas: number) {
     this.#beside = new Beside(scope, async (isOn) => {
       let wire: Wire | null = null;
       let at = 0;
       for (let n = 0; isOn(); n++) {
-        wire ??= new Wire(ports[at % ports.length] as number);
+        if (wire === null) {
+          wire = wireTo(watched, at);
+          await admitted(wire, watched).catch(() => undefined);
+        }
         const key = `${name}:${n}`;
         if (await isTaken(wire, key, replicas)) this.acknowledged.push(key);
         if (wire.isClosed || (await isRefused(wire))) {
@@ -128,10 +151,15 @@ async function isRefused(wire: Wire): Promise<boolean> {
   }
 }
 
-/** Those of `keys` that the server at `port` does not have. */
-export async function missingKeys(port: number, keys: readonly string[]): Promise<string[]> {
-  const wire = new Wire(port);
+/** Those of `keys` that the server of `node` does not have. */
+export async function missingKeys(
+  watched: Watched,
+  node: number,
+  keys: readonly string[],
+): Promise<string[]> {
+  const wire = wireTo(watched, node);
   try {
+    await admitted(wire, watched);
     const missing: string[] = [];
     for (let at = 0; at < keys.length; at += 500) {
       const some = keys.slice(at, at + 500);

@@ -16,6 +16,8 @@ const SEEN: ServerSeen = {
   replicas: [],
 };
 
+const TICK_MS = 25;
+
 class Bed {
   nowMs = 0;
   readonly calls: string[] = [];
@@ -40,8 +42,19 @@ class Bed {
   }
 
   after(ms: number): string[] {
-    this.nowMs += ms;
     this.calls.length = 0;
+    const endMs = this.nowMs + ms;
+    while (this.nowMs < endMs) {
+      this.nowMs = Math.min(endMs, this.nowMs + TICK_MS);
+      this.life.tick();
+    }
+    return [...this.calls];
+  }
+
+  /** This process does not run for so long. */
+  stalled(ms: number): string[] {
+    this.calls.length = 0;
+    this.nowMs += ms;
     this.life.tick();
     return [...this.calls];
   }
@@ -76,7 +89,16 @@ test('a server that answers nothing is killed, one that runs a script not before
     deepEqual(busy.after(900), i === 0 ? [] : ['look'], `after ${i}`);
     busy.life.busy(1);
   }
-  deepEqual(busy.after(1_001), ['kill 1']);
+  deepEqual(busy.after(1_001), ['look', 'kill 1']);
+});
+
+test('a server is not killed for an answer that this process could not hear', () => {
+  const bed = new Bed();
+  bed.life.seenNow(1, SEEN);
+  bed.after(500);
+  deepEqual(bed.stalled(8_000), []);
+  deepEqual(bed.after(500), [], 'as long as is left of its bound');
+  deepEqual(bed.after(1), ['kill 1']);
 });
 
 test('nothing is said to be gone before the port was had once', () => {

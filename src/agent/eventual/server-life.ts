@@ -9,6 +9,8 @@ import type { EventualServer, ServerSeen, ServerStep } from './ports.ts';
 const LOOK_EVERY_MS = 100;
 /** A server that answers nothing for so long hangs: within the lease, and above any usual stall. */
 const HUNG_MS = 1_000;
+/** A tick that is later: this process did not run meanwhile, and could hear no answer. */
+const LATE_TICK_MS = 100;
 /** A script may run so long: `busy-reply-threshold` is 5 s, and nobody can be served before. */
 const BUSY_MS = 10_000;
 /** Before it is started again: a program that exits at once must not spin. */
@@ -31,6 +33,7 @@ export class ServerLife {
   #look: 'none' | 'asked' | 'outdated' = 'none';
   #lookedMs = Number.NEGATIVE_INFINITY;
   #answeredMs = Number.NEGATIVE_INFINITY;
+  #tickedMs = Number.POSITIVE_INFINITY;
   #busySinceMs: number | null = null;
   #goneMs = Number.NEGATIVE_INFINITY;
   #isStepping = false;
@@ -70,6 +73,7 @@ export class ServerLife {
 
   tick(): void {
     const now = this.#o.nowMs();
+    this.#forgiveStall(now);
     if (this.#stage === 'gone' && now >= this.#goneMs + START_AGAIN_MS) {
       this.#life += 1;
       this.#stage = 'starting';
@@ -148,6 +152,13 @@ export class ServerLife {
 
   free(): void {
     this.#isOccupied = false;
+  }
+
+  /** A machine that is too busy for this process says nothing of the server. */
+  #forgiveStall(now: number): void {
+    const stalledMs = now - this.#tickedMs;
+    this.#tickedMs = now;
+    if (stalledMs > LATE_TICK_MS) this.#answeredMs = Math.min(now, this.#answeredMs + stalledMs);
   }
 
   #lookNow(): void {

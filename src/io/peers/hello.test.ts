@@ -116,6 +116,19 @@ test('judgeHello: protocol, name and deployment are judged before anything else 
   equal(codeWith({ leaseReads: true }, { ...OWN, leaseReads: true }), 'welcome');
 });
 
+test('judgeHello: nodes of another consistency are refused, and told so', () => {
+  const eventual = { ...OWN, eventual: true };
+  const verdict = judgeHello(bytes(hello(2)), eventual);
+  ok(!verdict.ok);
+  equal(verdict.refusal.code, 'WRONG_CONSISTENCY');
+  equal(
+    verdict.refusal.text,
+    '"n2" was started with --consistency strong, "n1" with --consistency eventual',
+  );
+  ok(!judgeHello(bytes(hello(2, { eventual: true })), OWN).ok);
+  ok(judgeHello(bytes(hello(2, { eventual: true })), eventual).ok);
+});
+
 test('judgeHello: a hello that is incomplete or contradicts itself is malformed', () => {
   const charter = charterOf('orders', [{ node: 'n2', directory: directory(2) }]);
   const foreign = charterOf('orders', [{ node: 'n3', directory: directory(3) }]);
