@@ -107,6 +107,7 @@ for (const located of await trialServers()) {
     const server = await TrialServer.make(t, located);
     const history = await opened(t, server);
     for (let i = 0; i < 20; i++) equal(await said(server, `SET k${i} ${i}`), '+OK');
+    await server.seen(({ isOnDisk }) => isOnDisk);
     await server.kill();
     await server.start();
     const seen = await server.seen();

@@ -17,7 +17,7 @@ export interface ServerSeen {
   readonly isLinkUp: boolean;
   /** It has no data to speak of: it reads them from disk, or takes somebody else's. */
   readonly isLoading: boolean;
-  /** Whether it would have what it holds after it was killed. */
+  /** Whether it would have all that it holds after it was killed. */
   readonly isOnDisk: boolean;
   /** It takes no writes of clients, though it be a primary. */
   readonly isShut: boolean;

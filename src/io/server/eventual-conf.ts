@@ -52,7 +52,8 @@ export function renderEventualConf(options: EventualConf): string {
     'timeout 0',
     `maxclients ${limits.clientsMax}`,
     `maxmemory-clients ${limits.clientsBytesMax}`,
-    // Every write is in the file before it is answered; a machine that fails loses a second.
+    // A write is in the file before it is answered, unless the disk is slow: then after up to two
+    // seconds. A machine that fails loses about a second.
     'appendonly yes',
     'appendfsync everysec',
     'save ""',
