@@ -174,7 +174,7 @@ export class Agent {
     this.#assembly = this.#buildAssembly(this.#identity, this.#mesh);
     this.#doors = new OwnDoors({ config, view: this.view, orders: this.orders, journal });
     // The group is opened as soon as peers are heard: the threads must be there by then.
-    if (this.eventual === null) await this.clients.open();
+    await (this.eventual?.start() ?? this.clients.open());
     this.#isRemoved = now.phase === 'removed';
     if (!this.#isRemoved) await this.#mesh.start();
     await this.#doors.start();

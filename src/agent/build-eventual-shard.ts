@@ -3,6 +3,7 @@ import type { LocatedServer } from '../io/server/locate.ts';
 import type { Agent } from './agent.ts';
 import type { AgreedSettings } from './agreed-settings.ts';
 import { EventualShard } from './eventual-shard.ts';
+import { addressOf } from './view-members.ts';
 
 export interface OwnProgram {
   /** Null for a witness. */
@@ -23,6 +24,7 @@ export function openEventualShard(agent: Agent, program: OwnProgram): Promise<Ev
     deployment: () => agent.identity.now.deployment,
     clientAddress: () => agent.clientAddress,
     peers: () => agent.membership.peersIn.keys(),
+    addressOf: (node) => addressOf(agent, node),
     controlLeader: () => agent.assembly.leader,
     note: (to, topic, body) => agent.mesh.note(to, topic, body),
     fatal: (error) => agent.onFatal(error),

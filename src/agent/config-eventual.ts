@@ -18,7 +18,7 @@ const OF_STRONG: readonly SettingKey[] = [
   'log-limit',
   'relay-threads',
 ];
-const OF_EVENTUAL: readonly SettingKey[] = ['max-lost-bytes', 'priority'];
+const OF_EVENTUAL: readonly SettingKey[] = ['max-lost-bytes', 'priority', 'primary-port'];
 
 /** Null: the deployment is strong. */
 export function eventualOf(values: SettingValues): EventualSpec | null {

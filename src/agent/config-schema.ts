@@ -140,6 +140,7 @@ export const SHAPES = {
     'give strong or eventual, the same on all nodes',
   ),
   'max-lost-bytes': shape(bytesOrAny, 'not a size', 'give a size, for example 1mb, or any'),
+  'primary-port': shape(port, 'not a port', PORT),
   priority: shape(priority, 'not a priority', `give 0 to ${PRIORITY_MAX}`),
   node: shape(name, 'not a name', NAME),
   dir: shape(path, 'not a path', 'give a directory'),

@@ -96,6 +96,7 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     zone: '',
     forgetAfterMs: 600_000,
     priority: 100,
+    primaryPort: null,
     reads: 'leader',
     localPort: null,
     sentinelPort: 26_379,

@@ -26,6 +26,8 @@ export interface NodeConfig {
   readonly eventual: EventualSpec | null;
   /** In an eventual one: how gladly it is made the primary, 0 for never. */
   readonly priority: number;
+  /** In an eventual one: where clients always land on the primary; null: nowhere. */
+  readonly primaryPort: number | null;
   /** Absolute. */
   readonly dir: string;
   /** Addresses to listen on, without brackets. */
@@ -130,6 +132,7 @@ function configOf(input: ConfigInput, { values, places, server }: Gathered, deri
     name: values.name ?? NAME_DEFAULT,
     eventual: eventualOf(values),
     priority: values.priority ?? PRIORITY_DEFAULT,
+    primaryPort: values['primary-port'] ?? null,
     node: values.node ?? defaultNodeName(input.hostname, ports.peers),
     dir: values.dir ?? '',
     bind,
@@ -154,8 +157,7 @@ function configOf(input: ConfigInput, { values, places, server }: Gathered, deri
     reads: values.reads ?? 'leader',
     logLimitBytes: values['log-limit'] ?? LOG_LIMIT_BYTES_DEFAULT,
     leaseReads: values['lease-reads'] ?? false,
-    relayThreads:
-      values.consistency === 'eventual' ? 0 : relayThreadsOf(values['relay-threads'], input),
+    relayThreads: relayThreadsOf(values, input),
     logLevel: values['log-level'] ?? 'info',
     provenance: new Map([...places].map(([key, { path, source }]) => [key, `${path} (${source})`])),
   };
@@ -174,10 +176,12 @@ function given<T>(value: T | undefined, otherwise: T): T {
 const OTHER_CORES = 2;
 const THREADS_AUTO_MAX = 4;
 
+/** Clients of an eventual deployment connect to the servers. */
 function relayThreadsOf(
-  given: SettingValues['relay-threads'],
+  { 'relay-threads': given, consistency }: SettingValues,
   { cores, canSharePorts }: ConfigInput,
 ): number {
+  if (consistency === 'eventual') return 0;
   if (given !== undefined && given !== 'auto') return given;
   if (!canSharePorts) return 0;
   return Math.min(THREADS_AUTO_MAX, Math.max(0, cores - OTHER_CORES));
@@ -306,6 +310,7 @@ function refusedPorts(ports: NodeConfig['ports'], values: SettingValues): Config
     ['--http-port', ports.http],
     ['--sentinel-port', sentinel],
     ['--local-port', values['local-port']],
+    ['--primary-port', values['primary-port']],
   ];
   const used = named.flatMap(([flag, port]) => (port == null ? [] : [{ flag, port }]));
   if (new Set(used.map(({ port }) => port)).size === used.length) return [];

@@ -8,7 +8,7 @@ import { type HistoryPoint, NOTHING_AGREED, type Primary } from '../core/control
 import type { Observation, Standing } from '../core/plan/observation.ts';
 import type { Notice } from '../core/raft/driver.ts';
 import type { NodeId } from '../core/scalars.ts';
-import { endpointOf } from '../doors/topology.ts';
+import { type Endpoint, endpointOf } from '../doors/topology.ts';
 import { CONF_LIMITS } from '../io/server/conf.ts';
 import type { LocatedServer } from '../io/server/locate.ts';
 import { findSetpriv } from '../io/server/process.ts';
@@ -32,6 +32,7 @@ import { OwnEventualServer } from './eventual-server.ts';
 import { type Journal, timeForPeopleMs } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { monotonicMs } from './monotonic.ts';
+import { PrimaryPort } from './primary-port.ts';
 import { linesOf } from './server-settings.ts';
 
 /** Of the agent's own connections beside those of clients and replicas. */
@@ -49,6 +50,8 @@ export interface EventualShardParts {
   readonly deployment: () => string;
   readonly clientAddress: () => string;
   readonly peers: () => Iterable<NodeId>;
+  /** Where clients find a node. */
+  readonly addressOf: (node: NodeId) => string;
   /** Who leads the control group, as far as it is known here. */
   readonly controlLeader: () => NodeId | null;
   readonly note: (to: NodeId, topic: string, body: unknown) => void;
@@ -65,6 +68,7 @@ export class EventualShard {
   /** As the nodes themselves have told. */
   readonly #standings = new Map<NodeId, Standing>();
   readonly losses: Losses | null;
+  readonly #primaryPort: PrimaryPort | null;
   /** Of what this node is about to give up, by the server's own count. */
   #counted: Loss | null = null;
   /** How far its data had come when it was started, until it follows or is open. */
@@ -76,6 +80,7 @@ export class EventualShard {
     this.#o = parts;
     this.server = played?.server ?? null;
     this.losses = played?.losses ?? null;
+    this.#primaryPort = this.#primaryPortOf();
     this.#grown = played?.record.grown ?? null;
     this.keeper = played === null ? null : this.#keeperOf(played);
     if (this.keeper !== null) this.server?.listen(this.keeper);
@@ -114,6 +119,11 @@ export class EventualShard {
     });
     const shard: EventualShard = new EventualShard(parts, { server, record, losses });
     return shard;
+  }
+
+  /** Rejects when a port is not to be had. The server starts when its role is known. */
+  async start(): Promise<void> {
+    await this.#primaryPort?.start();
   }
 
   /** What it founds, where nothing is agreed on yet. */
@@ -174,6 +184,7 @@ export class EventualShard {
     this.#ticks += 1;
     this.losses?.tick();
     if (this.isOpen) this.#grown = null;
+    if (this.#ticks % LIMITS.primaryLookTicks === 0) this.#primaryPort?.tick();
     this.keeper?.tick();
     if (this.#ticks % LIMITS.standingTicks === 0) this.#tellStanding();
     const { primary } = this;
@@ -204,7 +215,27 @@ export class EventualShard {
   /** Resolves when the server is gone. */
   async end(): Promise<void> {
     this.stop();
+    await this.#primaryPort?.stop();
     await this.server?.end();
+  }
+
+  #primaryPortOf(): PrimaryPort | null {
+    const { config, fatal } = this.#o;
+    if (config.primaryPort === null) return null;
+    return new PrimaryPort({
+      host: config.bind.client,
+      port: config.primaryPort,
+      primary: () => this.#primaryEndpoint(),
+      connectionsMax: LIMITS.clientsMax,
+      fatal,
+    });
+  }
+
+  /** Null while none is open, as far as this node knows. */
+  #primaryEndpoint(): Endpoint | null {
+    const { primary } = this;
+    if (primary === null || primary.history === null || this.withoutPrimaryMs > 0) return null;
+    return endpointOf(this.#o.addressOf(primary.node));
   }
 
   #keeperOf({ server, record }: Played): RoleKeeper {

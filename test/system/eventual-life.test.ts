@@ -107,8 +107,13 @@ test('a disk that is lost, a restart of all, and new addresses lose nothing', as
   for (const i of deployment.indices)
     deployment.startNode(i, [
       ...['--port', String(moved[i]), '--peer-port', String(deployment.peerPort(i) + 12)],
-      ...['--peers', peers.join(',')],
+      ...['--peers', peers.join(','), '--primary-port', String(deployment.port(i) + 15)],
     ]);
   const last = await bed.settled();
   assert.deepEqual((await missingKeys({ places: moved }, last, held)).slice(0, 5), []);
+  for (const port of deployment.ports) {
+    const wire = new Wire(port + 15);
+    assert.equal(await wire.must('SET', 'by any node', port), 'OK', 'it lands on the primary');
+    wire.close();
+  }
 });

@@ -9,6 +9,7 @@ export type SettingKey =
   | 'consistency'
   | 'max-lost-bytes'
   | 'priority'
+  | 'primary-port'
   | 'node'
   | 'dir'
   | 'peers'
@@ -123,6 +124,11 @@ export const START_SETTINGS: readonly StartSetting[] = [
     'eventual: a failover that would lose more waits for somebody; any (default: any)',
   ),
   setting('priority', 'N', 'eventual: higher is chosen first among equals, 0 never (default: 100)'),
+  setting(
+    'primary-port',
+    'PORT',
+    'eventual: port that always lands on the primary (default: none)',
+  ),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
   setting('relay-threads', 'N', 'threads that serve clients, 0 to 64 or auto (default: auto)'),
