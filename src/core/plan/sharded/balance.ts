@@ -96,6 +96,8 @@ export function spread(
 /** A replica that its shard can spare becomes an empty server, when one is lacking for a shard. */
 export function spared(now: Situation, { kept, lacking }: Roles): ShardedAction[] {
   if (lacking === 0 || emptyPrimaries(now).length > 0) return [];
+  // It would be taken for a copy that is lacking, and spared again.
+  if (kept.some((shard) => lackOf(now, shard) > 0)) return [];
   const [shard] = kept
     .filter((one) => levelOf(now, one).length > now.wish.replicas)
     .sort((a, b) => levelOf(now, b).length - levelOf(now, a).length || (a.id < b.id ? -1 : 1));

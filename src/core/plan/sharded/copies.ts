@@ -36,7 +36,8 @@ export function copySteps(
   const able = changes.filter(({ node, from }) => {
     if (from === null) return true;
     const others = left.get(from.id)?.filter((other) => other !== node) ?? [];
-    if (others.length === 0) return false;
+    // Where none is wanted beside the primary, it was a spare one.
+    if (others.length === 0 && now.wish.replicas > 0) return false;
     left.set(from.id, others);
     return true;
   });

@@ -35,11 +35,12 @@ export function troubleOf(now: Situation, { id, primary }: Shard): string | null
   return standing.isExact ? null : `the server of ${name} was started again`;
 }
 
-/** While a shard has no primary, what a server has that follows none that works may be the last. */
+/** While slots have no primary that works, what a server has that follows none may be the last. */
 export function mayBeLast(now: Situation, { self, keys }: SeenNode): boolean {
   if (keys === 0) return false;
   const working = now.shards.filter((shard) => troubleOf(now, shard) === null);
-  return working.length < now.shards.length && !working.some(({ id }) => id === self.primary);
+  const isSound = now.isCovered && working.length === now.shards.length;
+  return !isSound && !working.some(({ id }) => id === self.primary);
 }
 
 export function rescues(now: Situation): Rescue {

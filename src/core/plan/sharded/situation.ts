@@ -36,6 +36,8 @@ export interface Situation {
   /** The cluster itself. */
   readonly cluster: Observation;
   readonly shards: readonly Shard[];
+  /** Of every slot somebody who answers says that it is his. */
+  readonly isCovered: boolean;
   /** Parts without data, of members that stay. */
   readonly newcomers: readonly Observation[];
   readonly strange: readonly Observation[];
@@ -49,9 +51,11 @@ export function situationOf(wish: ShardedWish, seen: ShardedSeen): Situation {
   );
   const [cluster = { nodes: [], missing: [] }, ...others] = partsOf(seen.cluster);
   const isStaying = ({ id }: SeenNode): boolean => members.get(id)?.isLeaving === false;
+  const claims = claimCounts(cluster);
   return {
     ...{ wish, seen, members, cluster },
-    shards: shardsOf(cluster),
+    shards: shardsOf(cluster, claims),
+    isCovered: claims.every((by) => by > 0),
     newcomers: others.filter((part) => isEmpty(part) && part.nodes.some(isStaying)),
     strange: others.filter((part) => !isEmpty(part)),
   };
@@ -87,13 +91,12 @@ function isEmpty(part: Observation): boolean {
   return slotsIn(part) === 0 && part.nodes.every(({ keys }) => keys === 0);
 }
 
-function shardsOf(cluster: Observation): Shard[] {
+function shardsOf(cluster: Observation, claims: Uint16Array): Shard[] {
   const answering = primariesOf(cluster).map((primary) => {
     const slots = countOf(primary.self.slots);
     return { id: primary.id, primary, slots, replicas: replicasOf(cluster, primary.id) };
   });
   // Who has taken over from it says so before all have heard of it.
-  const claims = claimCounts(cluster);
   const gone = cluster.missing.map(({ id, slots: all }) => {
     const slots = all.filter((slot) => claims[slot] === 0).length;
     return { id, primary: null, slots, replicas: replicasOf(cluster, id) };

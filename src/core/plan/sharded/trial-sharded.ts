@@ -245,7 +245,10 @@ export class TrialSharded {
     node.standing = { ...node.standing, history: this.#newHistory(), isExact: true };
     this.#count(node);
     this.histories.delete(former);
-    if (by === 'planned') follow(primary, node);
+    if (by !== 'planned') return;
+    // It has heard of it, and of whose its slots are.
+    primary.owners.set(node.owners);
+    follow(primary, node);
   }
 
   #hasVotes(): boolean {
