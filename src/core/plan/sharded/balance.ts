@@ -6,7 +6,7 @@
  * One piece at a time: between two of them everything is looked at again, so a failover waits for
  * none for long, and a wish that has changed stops what it no longer wants.
  */
-import type { Observation, SeenNode } from '../../cluster/observation.ts';
+import { type Observation, replicasOf, type SeenNode } from '../../cluster/observation.ts';
 import { planRebalance } from '../../cluster/rebalance.ts';
 import { levelOf } from './copies.ts';
 import { troubleOf } from './failovers.ts';
@@ -49,9 +49,13 @@ export function rolesOf(now: Situation): Roles {
   const wanted = Math.max(0, wish.shards - shards.length);
   const needed = kept.reduce((sum, shard) => sum + lackOf(now, shard), 0);
   const empty = emptyPrimaries(now).filter(({ keys }) => keys === 0);
-  const free = shards.length === 0 ? empty.length : Math.max(0, empty.length - needed);
+  // Whoever has followers has begun one: to take it back would go in circles.
+  const begun = empty.filter(({ id }) => replicasOf(now.cluster, id).length > 0).slice(0, wanted);
+  const others = empty.filter((node) => !begun.includes(node));
+  const free = shards.length === 0 ? others.length : Math.max(0, others.length - needed);
   const taken = kept.flatMap(({ primary }) => (primary === null ? [] : [placeOf(now, primary)]));
-  const coming = spread(now, empty, taken, Math.min(wanted, free));
+  const more = spread(now, others, taken, Math.min(wanted - begun.length, free));
+  const coming = [...begun, ...more];
   return { kept, closing, coming, lacking: wanted - coming.length };
 }
 
