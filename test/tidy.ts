@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'core/*': ['core'],
   'core/lanes': ['core', 'core/resp'],
   'core/psync': ['core', 'core/resp'],
-  'core/plan': ['core', 'core/control', 'core/raft'],
+  'core/plan': ['core', 'core/cluster', 'core/control', 'core/raft'],
   io: ['core'],
   'io/*': ['core', 'core/*', 'io'],
   doors: ['core', 'core/*'],

@@ -13,10 +13,25 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const STEP_MS = 90_000;
 /** The bus listens among the ports that were claimed as well. */
 const BUS_ABOVE = 1_000;
+const TLS_ABOVE = 2_000;
+const NODE_TIMEOUT_MS = 2_000;
 
 export interface Ran {
   readonly code: number;
   readonly out: string;
+}
+
+/** Files; the certificate signs itself, so it is its own authority. */
+export interface Certificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface ServersOptions {
+  readonly program?: string;
+  readonly flags?: readonly string[];
+  /** They speak TLS among each other, and with clients on a port of its own. */
+  readonly tls?: Certificate | null;
 }
 
 export class ClusterServers {
@@ -26,26 +41,27 @@ export class ClusterServers {
   password = '';
   readonly #program: string;
   readonly #flags: readonly string[];
+  readonly #tls: Certificate | null;
   readonly #running = new Map<number, ChildProcess>();
 
   private constructor(
     claimed: ClaimedPorts,
     count: number,
-    program: string,
-    flags: readonly string[],
+    { program = 'redis-server', flags = [], tls = null }: ServersOptions,
   ) {
     this.ports = Array.from({ length: count }, (_, i) => claimed.base + i);
     this.#program = program;
     this.#flags = flags;
+    this.#tls = tls;
   }
 
   static async start(
     scope: Scope,
     count: number,
-    { program = 'redis-server', flags = [] }: { program?: string; flags?: readonly string[] } = {},
+    options: ServersOptions = {},
   ): Promise<ClusterServers> {
     const claimed = await claimPorts(count);
-    const servers = new ClusterServers(claimed, count, program, flags);
+    const servers = new ClusterServers(claimed, count, options);
     atEnd(scope, async () => {
       for (const i of servers.ports.keys()) await servers.kill(i);
       claimed.release();
@@ -57,6 +73,11 @@ export class ClusterServers {
 
   at(i: number): string {
     return `127.0.0.1:${this.port(i)}`;
+  }
+
+  /** Where it speaks TLS, when it was started with a certificate. */
+  atTls(i: number): string {
+    return `127.0.0.1:${this.port(i) + TLS_ABOVE}`;
   }
 
   port(i: number): number {
@@ -73,12 +94,15 @@ export class ClusterServers {
       bind: '127.0.0.1',
       'cluster-enabled': 'yes',
       'cluster-port': port + BUS_ABOVE,
-      // A busy machine must not fail over by itself: tests say who is a primary.
-      'cluster-node-timeout': 5_000,
+      // Tests say who is a primary, whatever a busy machine takes for dead.
+      'cluster-replica-no-failover': 'yes',
+      // News of roles and epochs come with a node's next ping, which is half of this away at most.
+      'cluster-node-timeout': NODE_TIMEOUT_MS,
       'repl-diskless-sync-delay': 0,
       save: '',
       dir,
       logfile: join(dir, 'log'),
+      ...this.#tlsSettings(port),
     };
     const words = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, `${value}`]);
     const child = spawn(this.#program, [...words, ...this.#flags], { stdio: 'ignore', cwd: dir });
@@ -94,6 +118,20 @@ export class ClusterServers {
     });
   }
 
+  #tlsSettings(port: number): Readonly<Record<string, string | number>> {
+    if (this.#tls === null) return {};
+    const { cert, key } = this.#tls;
+    return {
+      'tls-port': port + TLS_ABOVE,
+      'tls-cert-file': cert,
+      'tls-key-file': key,
+      'tls-ca-cert-file': cert,
+      'tls-auth-clients': 'no',
+      'tls-cluster': 'yes',
+      'tls-replication': 'yes',
+    };
+  }
+
   async kill(i: number): Promise<void> {
     const child = this.#running.get(i);
     if (child === undefined) return;
@@ -102,6 +140,27 @@ export class ClusterServers {
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await gone;
+  }
+
+  /**
+   * Makes a cluster of the first servers, each with its part of the slots, by hand: the tools are
+   * for what a test is about. All others are met as primaries without slots.
+   */
+  async form(primaries: number): Promise<void> {
+    const cut = (part: number): number => Math.round((part * 16_384) / primaries);
+    for (let i = 0; i < primaries; i++)
+      await this.ask(i, 'CLUSTER', 'ADDSLOTSRANGE', cut(i), cut(i + 1) - 1);
+    const first = ['127.0.0.1', this.port(0), this.port(0) + BUS_ABOVE];
+    for (const i of this.ports.keys()) {
+      await this.ask(i, 'CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
+      if (i > 0) await this.ask(i, 'CLUSTER', 'MEET', ...first);
+    }
+    for (const i of this.ports.keys())
+      await until(`server ${i} knows all`, STEP_MS, async () => {
+        const info = String(await this.ask(i, 'CLUSTER', 'INFO'));
+        const isAll = info.includes(`cluster_known_nodes:${this.ports.length}`);
+        return isAll && info.includes('cluster_state:ok');
+      });
   }
 
   /** One command on one server, what it answers. */

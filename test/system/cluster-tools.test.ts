@@ -166,7 +166,6 @@ test('C28, C69 to C71: a failover is done when it says so; slots of the dead are
     STEP_MS,
     async () => (await tool('check', servers.at(0))).code === 0,
   );
-  await servers.ask(0, 'CONFIG', 'SET', 'cluster-replica-no-failover', 'yes');
   await servers.kill(replica);
   refused(await tool('failover', servers.at(0)), /down or failed/);
   refused(await tool('fix', servers.at(0), '-y'), /does not answer: what they hold would be lost/);

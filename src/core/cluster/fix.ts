@@ -9,6 +9,7 @@
 import type { ClusterNodeId } from './nodes-text.ts';
 import {
   claimantsOf,
+  claimCounts,
   nameOf,
   nodeOf,
   type Observation,
@@ -50,7 +51,7 @@ export function slotsToCount(seen: Observation): Slot[] {
     ...self.migrating.keys(),
     ...self.importing.keys(),
   ]);
-  const odd = claimantsOf(seen).flatMap((by, slot) => (by.length === 1 ? [] : [slot]));
+  const odd = [...claimCounts(seen).entries()].flatMap(([slot, by]) => (by === 1 ? [] : [slot]));
   return [...new Set([...open, ...odd])].sort((a, b) => a - b);
 }
 

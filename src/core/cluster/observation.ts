@@ -67,20 +67,29 @@ export function claimantsOf(seen: Observation): ClusterNodeId[][] {
   return claimants;
 }
 
+/** How many say so, by slot. */
+export function claimCounts(seen: Observation): Uint16Array {
+  const counts = new Uint16Array(SLOTS_ALL);
+  for (const { self } of primariesOf(seen))
+    for (const { from, to } of self.slots)
+      for (let slot = from; slot <= to; slot++) counts[slot] = (counts[slot] ?? 0) + 1;
+  return counts;
+}
+
 /** By one node's view. */
 export function ownersIn(view: readonly NodeLine[]): SlotOwners {
   const owners = new Array<ClusterNodeId | null>(SLOTS_ALL).fill(null);
-  for (const line of view) for (const slot of slotsOf(line.slots)) owners[slot] = line.id;
+  for (const { id, slots } of view) for (const { from, to } of slots) owners.fill(id, from, to + 1);
   return owners;
 }
 
 /** Slots whose owners two views name differently. */
 export function disputedSlots({ nodes }: Observation): Slot[] {
-  const views = nodes.map(({ view }) => ownersIn(view));
-  const [first = []] = views;
-  return first.flatMap((owner, slot) =>
-    views.every((owners) => owners[slot] === owner) ? [] : [slot],
-  );
+  const [first = [], ...others] = nodes.map(({ view }) => ownersIn(view));
+  const slots: Slot[] = [];
+  for (let slot = 0; slot < first.length; slot++)
+    if (others.some((owners) => owners[slot] !== first[slot])) slots.push(slot);
+  return slots;
 }
 
 /** Nodes of whom two views say different roles, or different primaries. */

@@ -28,9 +28,14 @@ export function parseRange(text: string): SlotRange | null {
 }
 
 export function slotsOf(ranges: readonly SlotRange[]): Slot[] {
-  return ranges.flatMap(({ from, to }) =>
-    Array.from({ length: to - from + 1 }, (_, i) => from + i),
-  );
+  const slots: Slot[] = [];
+  for (const { from, to } of ranges) for (let slot = from; slot <= to; slot++) slots.push(slot);
+  return slots;
+}
+
+/** How many these are; none is in two of the ranges. */
+export function countOf(ranges: readonly SlotRange[]): number {
+  return ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
 }
 
 /** The fewest ranges that hold exactly these slots, ascending. */
