@@ -7,7 +7,7 @@ import type { Command } from '../../core/control/command.ts';
 import type { ControlState, Primary } from '../../core/control/state.ts';
 import { type Asked, LeaseGranter } from '../../core/lease/granter.ts';
 import type { Observation, PrimarySeen, Standing } from '../../core/plan/observation.ts';
-import { primaryTrouble } from '../../core/plan/primary-replica.ts';
+import { isOutdone, primaryTrouble } from '../../core/plan/primary-replica.ts';
 import type { Notice } from '../../core/raft/driver.ts';
 import type { NodeId } from '../../core/scalars.ts';
 import type { LeaseAnswered, LeaseAsked } from './words.ts';
@@ -50,6 +50,8 @@ export class Primacy {
   #sinceMs = Number.NEGATIVE_INFINITY;
   #troubleSinceMs: number | null = null;
   #opening = 0;
+  /** As the plan saw it last. */
+  #seen: Observation | null = null;
   #last: { readonly history: string; readonly offset: number } | null = null;
 
   constructor(options: PrimacyOptions) {
@@ -119,9 +121,7 @@ export class Primacy {
     const { nowMs, group } = this.#o;
     const { primary } = group.state;
     const now = nowMs();
-    for (const [node, { atMs }] of this.#standings)
-      if (now > atMs + STANDING_MS_MAX) this.#standings.delete(node);
-    const standings = new Map([...this.#standings].map(([node, { standing }]) => [node, standing]));
+    const standings = this.#fresh();
     const isOpen = primary === undefined || primary.history !== null;
     const eventual: PrimarySeen = {
       standings,
@@ -133,7 +133,15 @@ export class Primacy {
     const isInTrouble = primaryTrouble(group.state, { ...seen, eventual }) !== null;
     this.#troubleSinceMs = isInTrouble ? (this.#troubleSinceMs ?? now) : null;
     const troubleMs = this.#troubleSinceMs === null ? 0 : now - this.#troubleSinceMs;
-    return { ...seen, eventual: { ...eventual, troubleMs } };
+    this.#seen = { ...seen, eventual: { ...eventual, troubleMs } };
+    return this.#seen;
+  }
+
+  #fresh(): ReadonlyMap<NodeId, Standing> {
+    const now = this.#o.nowMs();
+    for (const [node, { atMs }] of this.#standings)
+      if (now > atMs + STANDING_MS_MAX) this.#standings.delete(node);
+    return new Map([...this.#standings].map(([node, { standing }]) => [node, standing]));
   }
 
   #watchAnew(): void {
@@ -173,6 +181,7 @@ export class Primacy {
     const isOver =
       former === null || former === from || this.#granter.isOver(former, decision, nowMs());
     if (!isOver || this.#isHandingOver(primary)) return;
+    if (asked.history === null && this.#isOutdone(primary)) return;
     if (asked.history === null) this.#tell(question, 'clear');
     else if (this.#opening !== decision) this.#open(question, asked.history);
   }
@@ -183,6 +192,16 @@ export class Primacy {
     const known = this.#standings.get(former);
     if (known === undefined || this.#o.nowMs() > known.atMs + STANDING_MS_MAX) return false;
     return known.standing.isUp && known.standing.released < decision;
+  }
+
+  /** It was started again since it was appointed, or may have been, and somebody holds more. */
+  #isOutdone(primary: Primary): boolean {
+    const { state } = this.#o.group;
+    const eventual = this.#seen?.eventual ?? null;
+    if (primary.base === null) return false;
+    if (this.#seen === null || eventual === null || !this.#standings.has(primary.node)) return true;
+    const standings = this.#fresh();
+    return isOutdone(state, { ...this.#seen, eventual: { ...eventual, standings } }, primary);
   }
 
   /** It is agreed on before anything is written under it. */

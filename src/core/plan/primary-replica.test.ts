@@ -269,6 +269,17 @@ test('who cannot be replaced is named, with why', () => {
   equal(appointmentProblem(OPEN, seen({ standings: standings([A, holds(H1, 1)]) })), null);
 });
 
+test('who was started again before it has opened goes first only where nobody holds more', () => {
+  const next = { kind: 'appoint', basis: 2, node: B, isPlanned: false, why: 'x' } as const;
+  const unopened = played(FOUND, APPOINT_A, OPENED_A, next);
+  const again = { ...holds(H1, 5), isExact: false };
+  const troubleOf = (...all: [NodeId, Standing][]): string | null =>
+    primaryTrouble(unopened, seen({ standings: standings(...all) }));
+  match(troubleOf([B, again], [C, holds(H1, 9)]) ?? '', /server of b was started again/);
+  equal(troubleOf([B, again], [C, { ...holds(H1, 9), isExact: false }]), null);
+  equal(troubleOf([B, holds(H1, 5)], [C, holds(H1, 9)]), null, 'its server lives');
+});
+
 test('no data group is needed: decisions about copies settle, and who leaves is forgotten', () => {
   let state = OPEN;
   let index = 10;

@@ -52,10 +52,9 @@ export function nextAppointment(state: ControlState, seen: Observation): Appoint
 }
 
 /** Why the primary cannot go on as it is, in words; null when it can, or when there is none. */
-export function primaryTrouble(
-  { primary }: ControlState,
-  { nodes, eventual }: Observation,
-): string | null {
+export function primaryTrouble(state: ControlState, seen: Observation): string | null {
+  const { primary } = state;
+  const { nodes, eventual } = seen;
   if (primary === undefined || eventual === null) return null;
   const { node, history } = primary;
   const name = nameOf(node);
@@ -66,8 +65,19 @@ export function primaryTrouble(
   if (!standing.isUp) return `the server of ${name} is down`;
   if (requiredOf(primary) !== null && standing.history !== requiredOf(primary))
     return `the server of ${name} does not hold the data`;
-  if (history !== null && !standing.isExact) return `the server of ${name} was started again`;
+  // Before it has opened it may well be one that was: where nobody holds more for certain.
+  if (history === null ? isOutdone(state, seen, primary) : !standing.isExact)
+    return `the server of ${name} was started again`;
   return null;
+}
+
+/** The server of who was appointed has been started again, and another that lives may go first. */
+export function isOutdone(state: ControlState, seen: Observation, primary: Primary): boolean {
+  const required = requiredOf(primary);
+  if (required === null || seen.eventual?.standings.get(primary.node)?.isExact === true)
+    return false;
+  const [best] = candidates(state, seen, required).filter(({ node }) => node !== primary.node);
+  return best?.standing.isExact === true && isLossAllowed(state, seen, best);
 }
 
 /** Why nobody can be appointed though somebody should be, in words; null when that is not so. */
