@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Primary } from '../../core/control/state.ts';
 import { nodeId } from '../../core/scalars.ts';
 import { Held, type Told } from './held.ts';
-import { type DataRecord, NO_RECORD, type ServerSeen } from './ports.ts';
+import { type DataRecord, NO_HISTORY, NO_RECORD, type ServerSeen } from './ports.ts';
 
 const [H1, H2] = ['1'.repeat(40), '2'.repeat(40)];
 const OPEN: Primary = {
@@ -102,6 +102,26 @@ test('data that are replaced are nobody’s before they are', () => {
   equal(disk.record, NO_RECORD);
   held.seen({ ...FOLLOWS, isLoading: true }, OPEN);
   equal(held.told.history, null);
+});
+
+test('a restarted server that was emptied for others’ data holds nothing', () => {
+  for (const emptied of [
+    { ...FOLLOWS, isLoading: true },
+    { ...FOLLOWS, history: NO_HISTORY, offset: 0, isLinkUp: false },
+  ]) {
+    const disk = new Disk();
+    disk.open().seen(FOLLOWS, OPEN);
+    disk.settle();
+    const held = disk.open();
+    const started = { ...FOLLOWS, history: H2, isLinkUp: false };
+    held.seen({ ...started, isLoading: true }, OPEN);
+    held.seen(started, OPEN);
+    deepEqual(toldBy(held), { history: H1, offset: 100, isExact: false });
+    held.seen(emptied, OPEN);
+    deepEqual(toldBy(held), { history: null, offset: 0, isExact: true });
+    held.serverGone();
+    equal(toldBy(held).history, H1, 'its file was not touched');
+  }
 });
 
 test('who goes on with the history that it has keeps its record', () => {

@@ -13,6 +13,7 @@ import {
   type Begun,
   type DataRecord,
   type KeptRecord,
+  NO_HISTORY,
   NO_RECORD,
   type ServerSeen,
 } from './ports.ts';
@@ -32,6 +33,8 @@ export class Held {
   #point: HistoryPoint | null;
   #begun: Begun | null;
   #isExact = false;
+  /** The server that lives has been seen with the data of its file. */
+  #hasLoaded = false;
   #recorded: DataRecord;
   #recordedMs = Number.NEGATIVE_INFINITY;
   /** What is recorded, or is about to be, and who waits for that. */
@@ -69,12 +72,12 @@ export class Held {
   }
 
   seen(seen: ServerSeen, primary: Primary | null): void {
-    if (seen.isLoading) {
+    if (seen.isLoading || seen.history === NO_HISTORY) {
       // A load at its start is of what was recorded; a later one replaces what is held.
-      if (this.#isExact) this.#point = null;
-      this.#isExact = false;
+      if (this.#hasLoaded || !seen.isLoading) this.#dropped();
       return;
     }
+    this.#hasLoaded = true;
     const { history, offset } = seen;
     const isOfAgreed = history === primary?.history && (seen.role === 'primary' || seen.isLinkUp);
     const isSame = this.#isExact && history === this.#point?.history;
@@ -103,6 +106,7 @@ export class Held {
     this.#point = this.#wanted.point;
     this.#begun = this.#wanted.begun;
     this.#isExact = false;
+    this.#hasLoaded = false;
   }
 
   /** The server is about to take the data of whoever has this history. `done`: it may. */
@@ -115,6 +119,13 @@ export class Held {
     if (!this.#isExact) this.#point = null;
     this.#begun = null;
     this.#save(NO_RECORD, done);
+  }
+
+  /** By the server that lives; its file, and so the record, stays until others have come. */
+  #dropped(): void {
+    this.#point = null;
+    this.#begun = null;
+    this.#isExact = false;
   }
 
   #record(): void {

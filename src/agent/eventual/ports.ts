@@ -4,6 +4,9 @@
  */
 import type { HistoryPoint } from '../../core/control/state.ts';
 
+/** As the `history` of a server that was emptied for data that have not come. */
+export const NO_HISTORY = '0'.repeat(40);
+
 /** How a server says that it stands. */
 export interface ServerSeen {
   readonly role: 'primary' | 'replica';
