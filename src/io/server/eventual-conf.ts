@@ -48,6 +48,8 @@ export function renderEventualConf(options: EventualConf): string {
     'daemonize no',
     'supervised no',
     'logfile ""',
+    // What it says when it drops its data is looked for (`agent/eventual-seen.ts`).
+    'loglevel notice',
     `dir ${quote(options.dataDir)}`,
     'timeout 0',
     `maxclients ${limits.clientsMax}`,
