@@ -10,7 +10,7 @@ import { createJournal } from './journal.ts';
 const POINT = { history: 'a'.repeat(40), offset: 7 };
 const RECORD: DataRecord = {
   point: POINT,
-  begun: { history: 'b'.repeat(40), offset: 9, decision: 3 },
+  begun: { history: 'b'.repeat(40), offset: 9, decision: 3, isOnDisk: true },
 };
 
 async function opened(dataDir: string, seen: FileSeen | null = null): Promise<FileRecord> {

@@ -153,9 +153,10 @@ function decoded(bytes: Uint8Array, { checksum }: Disk): Record<string, unknown>
 
 function recordFrom({ point, begun }: Record<string, unknown>): DataRecord {
   const begunPoint = pointFrom(begun);
-  const { decision } = (begun ?? {}) as Record<string, unknown>;
+  const { decision, isOnDisk } = (begun ?? {}) as Record<string, unknown>;
+  const isBegun = begunPoint !== null && isCount(decision);
   return {
     point: pointFrom(point),
-    begun: begunPoint !== null && isCount(decision) ? { ...begunPoint, decision } : null,
+    begun: isBegun ? { ...begunPoint, decision, isOnDisk: isOnDisk === true } : null,
   };
 }

@@ -140,7 +140,7 @@ test('a history that was begun is known after a crash, whichever it came to be',
   const disk = new Disk();
   const held = disk.open();
   held.seen(FOLLOWS, OPEN);
-  held.begins({ history: H2, offset: 110, decision: 9 });
+  held.begins({ history: H2, offset: 110, decision: 9, isOnDisk: true });
   ok(!held.hasBegun(H2), 'not before it is on disk');
   disk.settle();
   ok(held.hasBegun(H2));
@@ -157,4 +157,23 @@ test('a history that was begun is known after a crash, whichever it came to be',
   later.agreed(unopened);
   equal(later.told.history, H1);
   ok(later.isOpenWhether(9) && !later.isOpenWhether(10));
+});
+
+test('a history that was begun before its data were on disk only guards against another', () => {
+  const disk = new Disk();
+  const held = disk.open();
+  held.seen({ ...FOLLOWS, isOnDisk: false }, OPEN);
+  const begun = { history: H2, offset: 110, decision: 9, isOnDisk: false };
+  held.begins(begun);
+  disk.settle();
+  deepEqual(disk.record, { point: null, begun });
+  const early = disk.open();
+  ok(early.isOpenWhether(9));
+  early.agreed({ ...OPEN, decision: 9, history: H2 });
+  equal(early.told.history, null);
+  held.begins({ ...begun, isOnDisk: true });
+  disk.settle();
+  const later = disk.open();
+  later.agreed({ ...OPEN, decision: 9, history: H2 });
+  deepEqual(later.told, { history: H2, offset: 110, isExact: false });
 });

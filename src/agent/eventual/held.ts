@@ -65,9 +65,10 @@ export class Held {
   /** What is agreed on is another: a history that was begun here may be it. */
   agreed(primary: Primary | null): void {
     if (this.#begun === null || primary === null) return;
-    const { history, offset } = this.#begun;
+    const { history, offset, isOnDisk } = this.#begun;
     if (history !== primary.history && history !== primary.base) return;
-    this.#point = { history, offset };
+    // Else only the server that began it has its data, and counts them itself.
+    if (isOnDisk) this.#point = { history, offset };
     this.#begun = null;
   }
 
@@ -87,7 +88,7 @@ export class Held {
     this.#isExact = true;
     const isNew = history !== this.#wanted.point?.history;
     const isDue = isNew || this.#nowMs() >= this.#recordedMs + RECORD_EVERY_MS;
-    if (isDue && seen.isOnDisk) this.#record();
+    if (isDue && seen.isOnDisk) this.#record(true);
   }
 
   /** Whether a history begun by an earlier server may still be agreed on. */
@@ -97,9 +98,10 @@ export class Held {
 
   /** Its server was promoted, and has this history now, which nobody has agreed on yet. */
   begins(begun: Begun): void {
-    if (this.#begun?.history === begun.history) return;
+    const isSame = this.#begun?.history === begun.history;
+    if (isSame && (this.#begun?.isOnDisk === true || !begun.isOnDisk)) return;
     this.#begun = begun;
-    this.#record();
+    this.#record(begun.isOnDisk);
   }
 
   serverGone(): void {
@@ -128,9 +130,11 @@ export class Held {
     this.#isExact = false;
   }
 
-  #record(): void {
+  /** Until the disk has what is held now, what is on it is what was recorded. */
+  #record(isOnDisk: boolean): void {
     this.#recordedMs = this.#nowMs();
-    this.#save({ point: this.#point, begun: this.#begun }, () => undefined);
+    const point = isOnDisk ? this.#point : this.#wanted.point;
+    this.#save({ point, begun: this.#begun }, () => undefined);
   }
 
   /** One at a time, and the newest next. */

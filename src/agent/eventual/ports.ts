@@ -75,6 +75,8 @@ export interface DataRecord {
 export interface Begun extends HistoryPoint {
   /** By which it was: as long as that is in force, the history may still be agreed on. */
   readonly decision: number;
+  /** Whether its data up to there were on disk by then: else a restart has older ones. */
+  readonly isOnDisk: boolean;
 }
 
 export const NO_RECORD: DataRecord = { point: null, begun: null };

@@ -130,6 +130,7 @@ export class RoleKeeper implements EventualServerEvents {
         history: seen.history,
         offset: seen.offset,
         decision: primary.decision,
+        isOnDisk: seen.isOnDisk,
       });
     this.#step();
   }
