@@ -53,6 +53,9 @@ test('a damaged record, and one whose data are gone, say nothing', async (t) => 
   await new Promise<void>((resolve) => record.save(RECORD, resolve));
   await rm(`${dataDir}/${AOF_DIRECTORY}`, { recursive: true });
   equal((await opened(dataDir)).record, NO_RECORD);
+  await mkdir(`${dataDir}/${AOF_DIRECTORY}`);
+  await writeFile(`${dataDir}/${AOF_DIRECTORY}/appendonly.aof.manifest`, 'of an empty server');
+  deepEqual((await opened(dataDir)).record, NO_RECORD, 'it does not come back');
 });
 
 test('data that have grown since the last record are told by their file', async (t) => {

@@ -68,21 +68,28 @@ export class FileRecord implements KeptRecord {
         todo: 'this node is not chosen as the primary until it has followed one',
       });
     // A record of data that are not there would make an empty server a primary.
-    const isEmpty = !(await hasData(dataDir));
-    if (record === null || isEmpty) return new FileRecord(options, NO_RECORD, null);
+    const none = new FileRecord(options, NO_RECORD, null);
+    if (record === null) return none;
+    if (!(await hasData(dataDir))) {
+      // The first server makes files of its own, and the record would be taken for theirs.
+      await none.#write(NO_RECORD);
+      return none;
+    }
     return new FileRecord(options, record, await grownSince(dataDir, fields?.['mark']));
   }
 
   save(record: DataRecord, done: () => void): void {
-    const { disk, dataDir, fatal } = this.#o;
+    this.#write(record).then(done, this.#o.fatal);
+  }
+
+  #write(record: DataRecord): Promise<void> {
+    const { disk, dataDir } = this.#o;
     const bytes = encoded({ ...record, mark: this.#markOf(record) }, disk);
-    createFile(disk, `${dataDir}/${NAME}`, [bytes], (error, file) => {
-      if (file === null) fatal(error ?? new Error('a record has no file'));
-      else
-        file.close((closeError) => {
-          if (closeError === null) done();
-          else fatal(closeError);
-        });
+    return new Promise((resolve, reject) => {
+      createFile(disk, `${dataDir}/${NAME}`, [bytes], (error, file) => {
+        if (file === null) reject(error ?? new Error('a record has no file'));
+        else file.close((closeError) => (closeError === null ? resolve() : reject(closeError)));
+      });
     });
   }
 

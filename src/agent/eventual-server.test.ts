@@ -1,5 +1,6 @@
 /** The driver of an eventual deployment's server, over real ones. */
 import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { ErrorReply } from '../core/resp/reply-reader.ts';
@@ -115,6 +116,11 @@ for (const located of await trialServers()) {
     ok(seen.isShut);
     notEqual(seen.history, history);
     equal(await server.call('DBSIZE'), 20);
+    equal(server.emptyStarts, 1, 'the first');
+    await server.kill();
+    await rm(`${server.directory}/data`, { recursive: true });
+    await server.start();
+    equal(server.emptyStarts, 2);
   });
 
   test(`${name} is killed by its warden when nobody renews its lease`, async (t) => {

@@ -16,7 +16,7 @@ import type { Flavor } from '../io/server/flavor.ts';
 import { ServerProcess } from '../io/server/process.ts';
 import type { ClientUser } from '../io/server/users.ts';
 import type { EventualServer, EventualServerEvents, ServerStep } from './eventual/ports.ts';
-import type { FileSeen } from './eventual-record.ts';
+import { type FileSeen, hasData } from './eventual-record.ts';
 import { EmptiedWatch, fileSeenFrom, SEEN_SECTIONS, seenFrom } from './eventual-seen.ts';
 import type { Journal } from './journal.ts';
 import { monotonicMs } from './monotonic.ts';
@@ -230,6 +230,7 @@ export class OwnEventualServer implements EventualServer {
     let server: ServerProcess | null = null;
     try {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
+      if (!(await hasData(dataDir))) await this.#tellEmpty(life, signal);
       server = await ServerProcess.start(
         {
           program,
@@ -275,6 +276,17 @@ export class OwnEventualServer implements EventualServer {
       await server?.kill();
       this.#gone(life, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** Also resolves when it is not to start any more. */
+  #tellEmpty(life: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted || this.#events === null) resolve();
+      else {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        this.#events.empty(life, resolve);
+      }
+    });
   }
 
   #gone(life: number, why: string): void {

@@ -18,6 +18,7 @@ export class TrialServer {
   isUp = false;
   seenLast: ServerSeen | null = null;
   busyTimes = 0;
+  emptyStarts = 0;
   downs: string[] = [];
   beforeFollowing = 0;
 
@@ -50,6 +51,10 @@ export class TrialServer {
       journal: createJournal({ name: 'trial', node: 'a', destination }),
     });
     this.server.listen({
+      empty: (_life, done) => {
+        this.emptyStarts += 1;
+        done();
+      },
       up: (life) => {
         this.isUp = life === this.life;
       },

@@ -177,3 +177,20 @@ test('a history that was begun before its data were on disk only guards against 
   later.agreed({ ...OPEN, decision: 9, history: H2 });
   deepEqual(later.told, { history: H2, offset: 110, isExact: false });
 });
+
+test('a server that finds no data starts when nothing claims any', () => {
+  const disk = new Disk();
+  const held = disk.open();
+  held.seen(FOLLOWS, OPEN);
+  disk.settle();
+  held.serverGone();
+  let mayStart = false;
+  held.empty(() => {
+    mayStart = true;
+  });
+  equal(held.told.history, null);
+  ok(!mayStart, 'it is not durable yet');
+  disk.settle();
+  ok(mayStart);
+  equal(disk.record, NO_RECORD);
+});

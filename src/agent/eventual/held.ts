@@ -111,6 +111,13 @@ export class Held {
     this.#hasLoaded = false;
   }
 
+  /** The next server finds no data. `done`: it may make its own. */
+  empty(done: () => void): void {
+    this.#dropped();
+    if (this.#wanted === NO_RECORD && !this.#isSaving) done();
+    else this.#save(NO_RECORD, done);
+  }
+
   /** The server is about to take the data of whoever has this history. `done`: it may. */
   leaving(history: string, done: () => void): void {
     // Until it has taken all, what is on disk stays what it was.

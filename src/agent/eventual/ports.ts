@@ -56,6 +56,8 @@ export interface EventualServer {
 }
 
 export interface EventualServerEvents {
+  /** It is about to start with no data. `done`: it may. */
+  empty(life: number, done: () => void): void;
   up(life: number): void;
   /** Its process is gone. */
   down(life: number, why: string): void;

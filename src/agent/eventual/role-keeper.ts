@@ -110,6 +110,10 @@ export class RoleKeeper implements EventualServerEvents {
     this.#step();
   }
 
+  empty(life: number, done: () => void): void {
+    if (life === this.#life.life) this.#held.empty(done);
+  }
+
   up(life: number): void {
     this.#life.up(life);
   }
