@@ -134,7 +134,6 @@ for (const located of await trialServers()) {
 
   test(`${name} that runs a script is busy, and is not opened by a lease that is over`, async (t) => {
     const server = await TrialServer.make(t, located);
-    equal(await server.call('CONFIG', 'SET', 'busy-reply-threshold', '20'), 'OK');
     const script = said(server, 'EVAL "while true do end" 0').catch(() => undefined);
     await until('it says so', () => {
       server.server.look(server.life);
