@@ -66,6 +66,7 @@ export function seenFrom(text: string, minReplicas: number): ServerSeen | null {
       fields.get('aof_enabled') === '1' &&
       // While a sync of the file takes long, answered writes wait up to two seconds for the next.
       fields.get('aof_buffer_length') === '0' &&
+      fields.get('aof_last_write_status') === 'ok' &&
       fields.get('aof_rewrite_in_progress') === '0' &&
       fields.get('aof_rewrite_scheduled') === '0' &&
       fields.get('aof_last_bgrewrite_status') === 'ok',

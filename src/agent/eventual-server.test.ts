@@ -123,6 +123,16 @@ for (const located of await trialServers()) {
     equal(server.emptyStarts, 2);
   });
 
+  test(`${name} ends by itself when it is told to, its file synced`, async (t) => {
+    const server = await TrialServer.make(t, located);
+    ok(await server.take({ kind: 'promote' }));
+    ok(await server.take({ kind: 'open', untilMs: monotonicMs() + LEASE_MS }));
+    equal(await said(server, 'SET k 1'), '+OK');
+    await server.server.end();
+    match(server.server.lastDown ?? '', /exited with 0/);
+    match(server.server.lastDown ?? '', /Calling fsync\(\) on the AOF file/);
+  });
+
   test(`${name} is killed by its warden when nobody renews its lease`, async (t) => {
     const server = await TrialServer.make(t, located);
     ok(await server.take({ kind: 'promote' }));

@@ -25,6 +25,8 @@ import { WardenLink } from './warden-link.ts';
 
 /** It answers while it loads: a start is quick. */
 const START_MS_MAX = 15_000;
+/** To sync its file when it is to end; the stop of a pod has 30 s for all of it. */
+const END_MS_MAX = 10_000;
 /** One look every so often until the backlog is there: it is made within one turn of its loop. */
 const BACKLOG_LOOK_MS = 5;
 const BACKLOG_LOOKS_MAX = 100;
@@ -60,6 +62,8 @@ export class OwnEventualServer implements EventualServer {
   #emptied = new EmptiedWatch();
   #starting: AbortController | null = null;
   #ended: Promise<void> = Promise.resolve();
+  /** For good: it is not opened again. */
+  #isEnding = false;
   /** Its append-only file at the last look. */
   fileSeen: FileSeen | null = null;
   /** Why the last life ended, for people. */
@@ -96,12 +100,24 @@ export class OwnEventualServer implements EventualServer {
     this.#process?.kill().catch(() => undefined);
   }
 
-  /** Ends the server for good, and resolves when it is gone. */
+  /** Ends the server for good, all that it answered on disk, and resolves when it is gone. */
   async end(): Promise<void> {
     this.#events = null;
+    this.#isEnding = true;
     this.#starting?.abort();
     await this.#ended.catch(() => undefined);
-    await this.#process?.kill();
+    await this.#stopped();
+  }
+
+  /** What was answered may still wait for its file: a server that is asked to end writes it. */
+  async #stopped(): Promise<void> {
+    const admin = this.#admin;
+    if (admin !== null)
+      await this.#setOpen(admin, false).then(
+        () => this.#warden?.disarm(),
+        (error: unknown) => this.#o.journal.warn('server.notShut', { error }),
+      );
+    await this.#process?.stop(END_MS_MAX);
   }
 
   look(life: number): void {
@@ -170,8 +186,8 @@ export class OwnEventualServer implements EventualServer {
   /** The warden knows first, and has its time. */
   async #open(admin: Admin, untilMs: number): Promise<void> {
     const assertLease = (): void => {
-      if (monotonicMs() < untilMs) return;
-      throw new ServerError('SERVER_FAILED', 'the lease was over before it could be opened');
+      if (this.#isEnding || monotonicMs() >= untilMs)
+        throw new ServerError('SERVER_FAILED', 'it may not be open any more');
     };
     assertLease();
     await this.#warden?.extend(untilMs);
