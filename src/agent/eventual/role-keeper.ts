@@ -236,8 +236,12 @@ export class RoleKeeper implements EventualServerEvents {
       this.#o.lost(from, told.offset - from.offset);
     }
     this.#life.occupy();
+    const { life } = this.#life;
     this.#held.leaving(history as string, () => {
       this.#life.free();
+      // What was to be done to another server, or by another decision, is decided anew.
+      const isSame = life === this.#life.life && this.#life.seen !== null;
+      if (!isSame || this.#o.state().primary?.decision !== decision) return;
       this.#take({ kind: 'follow', address }, () => undefined);
     });
   }
