@@ -46,6 +46,8 @@ export interface EventualServerOptions {
   /** Of its configuration, asked for at the start of each life. */
   readonly settingLines: () => readonly string[];
   readonly limits: ConfLimits;
+  /** While its files are as the last life has left them. */
+  readonly beforeStarting: () => Promise<void>;
   /** Before it takes somebody else's data for its own. */
   readonly beforeFollowing: () => Promise<void>;
   readonly journal: Journal;
@@ -247,6 +249,7 @@ export class OwnEventualServer implements EventualServer {
     try {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
       if (!(await hasData(dataDir))) await this.#tellEmpty(life, signal);
+      await this.#o.beforeStarting();
       server = await ServerProcess.start(
         {
           program,

@@ -45,6 +45,7 @@ export class TrialServer {
       replicaPassword: () => 'between servers',
       settingLines: () => [],
       limits: { ...CONF_LIMITS, backlogBytes: 1 << 20, clientsMax: 100 },
+      beforeStarting: async () => undefined,
       beforeFollowing: async () => {
         this.beforeFollowing += 1;
       },
