@@ -7,9 +7,9 @@
  */
 import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { HistoryPoint } from '../core/control/state.ts';
+import type { HistoryPoint, Primary } from '../core/control/state.ts';
 import type { Problem } from '../doors/view.ts';
-import { AOF_DIRECTORY } from './eventual-record.ts';
+import { AOF_DIRECTORY, type Grown } from './eventual-record.ts';
 import type { Journal } from './journal.ts';
 
 /** Each may be as large as the data were: older ones are removed. */
@@ -27,6 +27,28 @@ export interface Loss {
   readonly bytes: number | null;
   /** The server counted them itself, and was not started again meanwhile. */
   readonly isExact: boolean;
+  /** There may be more: its file was written anew after they were counted last. */
+  readonly isLeast: boolean;
+}
+
+/**
+ * A server that was started again no longer counts: then its file does, about, or as a bound. Null:
+ * nothing is lost.
+ */
+export function lossBy(
+  { decision, from, history }: Primary,
+  lastCounted: Loss | null,
+  grown: Grown | null,
+): Loss | null {
+  const counted = lastCounted?.decision === decision ? lastCounted : null;
+  if (counted?.isExact === true || grown?.wasPrimary !== true) return counted;
+  if (grown.history === from?.history) {
+    const bytes = Math.max(0, grown.offset - from.offset, counted?.bytes ?? 0);
+    const isLeast = !grown.isCounted;
+    return bytes > 0 || isLeast ? { decision, from, bytes, isExact: false, isLeast } : null;
+  }
+  if (grown.history === history) return null;
+  return { decision, from: null, bytes: null, isExact: false, isLeast: false };
 }
 
 export interface LossesOptions {
@@ -106,11 +128,17 @@ export class Losses {
 /** One whose report was not written yet is told as one that nobody can count. */
 async function lossAt(path: string): Promise<{ path: string; loss: Loss } | null> {
   const text = await readFile(join(path, REPORT), 'utf8').catch(() => '{}');
-  const { from = null, bytes = null, isExact = false } = JSON.parse(text) as Partial<Loss>;
-  return { path, loss: { decision: Number(basename(path)), from, bytes, isExact } };
+  const {
+    from = null,
+    bytes = null,
+    isExact = false,
+    isLeast = false,
+  } = JSON.parse(text) as Partial<Loss>;
+  return { path, loss: { decision: Number(basename(path)), from, bytes, isExact, isLeast } };
 }
 
-function amountOf({ bytes, isExact }: Loss): string {
+function amountOf({ bytes, isExact, isLeast }: Loss): string {
   if (bytes === null) return 'some';
+  if (isLeast) return `at least ${bytes} bytes, perhaps more,`;
   return isExact ? `${bytes} bytes` : `about ${bytes} bytes`;
 }

@@ -10,7 +10,7 @@ import { createJournal } from './journal.ts';
 const POINT = { history: 'a'.repeat(40), offset: 7 };
 const RECORD: DataRecord = {
   point: POINT,
-  begun: { history: 'b'.repeat(40), offset: 9, decision: 3 },
+  begun: { history: 'b'.repeat(40), offset: 9, decision: 3, isOnDisk: true },
 };
 
 async function opened(dataDir: string, seen: FileSeen | null = null): Promise<FileRecord> {
@@ -53,6 +53,9 @@ test('a damaged record, and one whose data are gone, say nothing', async (t) => 
   await new Promise<void>((resolve) => record.save(RECORD, resolve));
   await rm(`${dataDir}/${AOF_DIRECTORY}`, { recursive: true });
   equal((await opened(dataDir)).record, NO_RECORD);
+  await mkdir(`${dataDir}/${AOF_DIRECTORY}`);
+  await writeFile(`${dataDir}/${AOF_DIRECTORY}/appendonly.aof.manifest`, 'of an empty server');
+  deepEqual((await opened(dataDir)).record, NO_RECORD, 'it does not come back');
 });
 
 test('data that have grown since the last record are told by their file', async (t) => {
@@ -60,11 +63,13 @@ test('data that have grown since the last record are told by their file', async 
   const part = `${dataDir}/${AOF_DIRECTORY}/appendonly.aof.1.incr.aof`;
   await writeFile(part, 'x'.repeat(30));
   const record = await opened(dataDir, { isPrimary: true, bytes: 30 });
-  equal(record.grown, null);
+  equal(await record.grown(), null);
   await new Promise<void>((resolve) => record.save(RECORD, resolve));
-  deepEqual((await opened(dataDir)).grown, { ...POINT, wasPrimary: true });
+  const then = { ...POINT, wasPrimary: true, isCounted: true };
+  deepEqual(await (await opened(dataDir)).grown(), then);
   await writeFile(part, 'x'.repeat(50));
-  deepEqual((await opened(dataDir)).grown, { ...POINT, offset: 27, wasPrimary: true });
+  for (const each of [record, await opened(dataDir)])
+    deepEqual(await each.grown(), { ...then, offset: 27 });
   await writeFile(`${dataDir}/${AOF_DIRECTORY}/appendonly.aof.2.incr.aof`, 'x');
-  equal((await opened(dataDir)).grown, null, 'it was written anew meanwhile');
+  deepEqual(await record.grown(), { ...then, isCounted: false }, 'it was written anew meanwhile');
 });

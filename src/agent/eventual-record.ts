@@ -26,6 +26,8 @@ export interface FileSeen {
 /** How far the data have come by the growth of their file since the last record. */
 export interface Grown extends HistoryPoint {
   readonly wasPrimary: boolean;
+  /** Else its file was written anew meanwhile, and they may have come further. */
+  readonly isCounted: boolean;
 }
 
 interface Mark extends FileSeen {
@@ -45,14 +47,13 @@ export interface FileRecordOptions {
 
 export class FileRecord implements KeptRecord {
   readonly record: DataRecord;
-  /** Null where that cannot be told. */
-  readonly grown: Grown | null;
   readonly #o: FileRecordOptions;
+  #mark: Mark | null;
 
-  private constructor(options: FileRecordOptions, record: DataRecord, grown: Grown | null) {
+  private constructor(options: FileRecordOptions, record: DataRecord, mark: Mark | null) {
     this.#o = options;
     this.record = record;
-    this.grown = grown;
+    this.#mark = mark;
   }
 
   /** Rejects with a `StorageError` when the disk fails. What cannot be read says nothing. */
@@ -68,21 +69,43 @@ export class FileRecord implements KeptRecord {
         todo: 'this node is not chosen as the primary until it has followed one',
       });
     // A record of data that are not there would make an empty server a primary.
-    const isEmpty = !(await hasData(dataDir));
-    if (record === null || isEmpty) return new FileRecord(options, NO_RECORD, null);
-    return new FileRecord(options, record, await grownSince(dataDir, fields?.['mark']));
+    const none = new FileRecord(options, NO_RECORD, null);
+    if (record === null) return none;
+    if (!(await hasData(dataDir))) {
+      // The first server makes files of its own, and the record would be taken for theirs.
+      await none.#write(NO_RECORD);
+      return none;
+    }
+    return new FileRecord(options, record, markFrom(fields?.['mark']));
+  }
+
+  /** While no server has the file; null: of no agreed history, as far as that is known. */
+  async grown(): Promise<Grown | null> {
+    if (this.#mark === null) return null;
+    const { point, part, bytes, isPrimary: wasPrimary } = this.#mark;
+    const { dataDir } = this.#o;
+    const names = partsOf(dataDir);
+    if (newestPart(names) !== part) return { ...point, wasPrimary, isCounted: false };
+    const parts = names.filter((name) => name.endsWith('.base.rdb') || name.endsWith('.aof'));
+    const sizes = parts.map((name) => stat(`${dataDir}/${AOF_DIRECTORY}/${name}`));
+    const now = (await Promise.all(sizes)).reduce((sum, { size }) => sum + size, 0);
+    const offset = point.offset + Math.max(0, now - bytes);
+    return { ...point, offset, wasPrimary, isCounted: true };
   }
 
   save(record: DataRecord, done: () => void): void {
-    const { disk, dataDir, fatal } = this.#o;
-    const bytes = encoded({ ...record, mark: this.#markOf(record) }, disk);
-    createFile(disk, `${dataDir}/${NAME}`, [bytes], (error, file) => {
-      if (file === null) fatal(error ?? new Error('a record has no file'));
-      else
-        file.close((closeError) => {
-          if (closeError === null) done();
-          else fatal(closeError);
-        });
+    this.#write(record).then(done, this.#o.fatal);
+  }
+
+  #write(record: DataRecord): Promise<void> {
+    const { disk, dataDir } = this.#o;
+    this.#mark = this.#markOf(record);
+    const bytes = encoded({ ...record, mark: this.#mark }, disk);
+    return new Promise((resolve, reject) => {
+      createFile(disk, `${dataDir}/${NAME}`, [bytes], (error, file) => {
+        if (file === null) reject(error ?? new Error('a record has no file'));
+        else file.close((closeError) => (closeError === null ? resolve() : reject(closeError)));
+      });
     });
   }
 
@@ -108,16 +131,11 @@ function newestPart(names: readonly string[]): string | null {
   return newest === undefined || numberOf(newest) < 0 ? null : newest;
 }
 
-async function grownSince(dataDir: string, mark: unknown): Promise<Grown | null> {
+function markFrom(mark: unknown): Mark | null {
   const { point, part, bytes, isPrimary } = (mark ?? {}) as Record<string, unknown>;
-  const from = pointFrom(point);
-  const names = partsOf(dataDir);
-  if (from === null || !isCount(bytes) || newestPart(names) !== part) return null;
-  const parts = names.filter((name) => name.endsWith('.base.rdb') || name.endsWith('.aof'));
-  const sizes = parts.map((name) => stat(`${dataDir}/${AOF_DIRECTORY}/${name}`));
-  const now = (await Promise.all(sizes)).reduce((sum, { size }) => sum + size, 0);
-  const grownBytes = Math.max(0, now - bytes);
-  return { ...from, offset: from.offset + grownBytes, wasPrimary: isPrimary === true };
+  const at = pointFrom(point);
+  if (at === null || !isCount(bytes) || typeof part !== 'string') return null;
+  return { point: at, part, bytes, isPrimary: isPrimary === true };
 }
 
 /** Whether a server has begun to keep data below `dataDir`. */
@@ -153,9 +171,10 @@ function decoded(bytes: Uint8Array, { checksum }: Disk): Record<string, unknown>
 
 function recordFrom({ point, begun }: Record<string, unknown>): DataRecord {
   const begunPoint = pointFrom(begun);
-  const { decision } = (begun ?? {}) as Record<string, unknown>;
+  const { decision, isOnDisk } = (begun ?? {}) as Record<string, unknown>;
+  const isBegun = begunPoint !== null && isCount(decision);
   return {
     point: pointFrom(point),
-    begun: begunPoint !== null && isCount(decision) ? { ...begunPoint, decision } : null,
+    begun: isBegun ? { ...begunPoint, decision, isOnDisk: isOnDisk === true } : null,
   };
 }

@@ -11,6 +11,7 @@ const SAID = [
   'aof_rewrite_scheduled:0',
   'aof_last_bgrewrite_status:ok',
   'aof_buffer_length:0',
+  'aof_last_write_status:ok',
 ].join('\r\n');
 
 test('what a server has answered is on disk only where nothing waits for its file', () => {
@@ -19,6 +20,7 @@ test('what a server has answered is on disk only where nothing waits for its fil
     ['aof_buffer_length:0', 'aof_buffer_length:31'],
     ['aof_enabled:1', 'aof_enabled:0'],
     ['aof_rewrite_in_progress:0', 'aof_rewrite_in_progress:1'],
+    ['aof_last_write_status:ok', 'aof_last_write_status:err'],
     ['aof_last_bgrewrite_status:ok', 'aof_last_bgrewrite_status:err'],
   ] as const)
     equal(seenFrom(SAID.replace(is, other), 0)?.isOnDisk, false, other);

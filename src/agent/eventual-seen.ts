@@ -2,13 +2,12 @@
 
 import { NOWHERE } from '../io/server/eventual-conf.ts';
 import { parseInfo, type ServerInfo } from '../io/server/info.ts';
-import type { ServerSeen } from './eventual/ports.ts';
+import { NO_HISTORY, type ServerSeen } from './eventual/ports.ts';
 import type { FileSeen } from './eventual-record.ts';
 
 /** What it is asked for, in one call: what it says of one is of the same moment as the other. */
 export const SEEN_SECTIONS = ['replication', 'persistence'] as const;
 
-const NO_ID = '0'.repeat(40);
 /** Both products say so, at the moment at which the data are dropped for somebody else's. */
 const EMPTIED = /sync: Flushing old data/;
 
@@ -30,7 +29,7 @@ export class EmptiedWatch {
       if (!seen.isLoading) this.#state = 'told';
       return { ...seen, isLoading: true };
     }
-    if (!seen.isLinkUp) return { ...seen, history: NO_ID, offset: 0 };
+    if (!seen.isLinkUp) return { ...seen, history: NO_HISTORY, offset: 0 };
     this.#state = 'no';
     return seen;
   }
@@ -67,6 +66,7 @@ export function seenFrom(text: string, minReplicas: number): ServerSeen | null {
       fields.get('aof_enabled') === '1' &&
       // While a sync of the file takes long, answered writes wait up to two seconds for the next.
       fields.get('aof_buffer_length') === '0' &&
+      fields.get('aof_last_write_status') === 'ok' &&
       fields.get('aof_rewrite_in_progress') === '0' &&
       fields.get('aof_rewrite_scheduled') === '0' &&
       fields.get('aof_last_bgrewrite_status') === 'ok',
@@ -86,7 +86,7 @@ function replicaFrom(name: string, value: string): ServerSeen['replicas'] {
 
 /** The first byte that the former history has not in common is `second_repl_offset`. */
 function leftAt({ replid2, secondReplOffset }: ServerInfo): number | null {
-  if (replid2 === null || replid2 === NO_ID || secondReplOffset === null) return null;
+  if (replid2 === null || replid2 === NO_HISTORY || secondReplOffset === null) return null;
   return Math.max(0, secondReplOffset - 1);
 }
 

@@ -1,5 +1,6 @@
 /** The driver of an eventual deployment's server, over real ones. */
 import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { ErrorReply } from '../core/resp/reply-reader.ts';
@@ -115,6 +116,21 @@ for (const located of await trialServers()) {
     ok(seen.isShut);
     notEqual(seen.history, history);
     equal(await server.call('DBSIZE'), 20);
+    equal(server.emptyStarts, 1, 'the first');
+    await server.kill();
+    await rm(`${server.directory}/data`, { recursive: true });
+    await server.start();
+    equal(server.emptyStarts, 2);
+  });
+
+  test(`${name} ends by itself when it is told to, its file synced`, async (t) => {
+    const server = await TrialServer.make(t, located);
+    ok(await server.take({ kind: 'promote' }));
+    ok(await server.take({ kind: 'open', untilMs: monotonicMs() + LEASE_MS }));
+    equal(await said(server, 'SET k 1'), '+OK');
+    await server.server.end();
+    match(server.server.lastDown ?? '', /exited with 0/);
+    match(server.server.lastDown ?? '', /Calling fsync\(\) on the AOF file/);
   });
 
   test(`${name} is killed by its warden when nobody renews its lease`, async (t) => {
@@ -128,7 +144,6 @@ for (const located of await trialServers()) {
 
   test(`${name} that runs a script is busy, and is not opened by a lease that is over`, async (t) => {
     const server = await TrialServer.make(t, located);
-    equal(await server.call('CONFIG', 'SET', 'busy-reply-threshold', '20'), 'OK');
     const script = said(server, 'EVAL "while true do end" 0').catch(() => undefined);
     await until('it says so', () => {
       server.server.look(server.life);

@@ -16,7 +16,7 @@ import type { Flavor } from '../io/server/flavor.ts';
 import { ServerProcess } from '../io/server/process.ts';
 import type { ClientUser } from '../io/server/users.ts';
 import type { EventualServer, EventualServerEvents, ServerStep } from './eventual/ports.ts';
-import type { FileSeen } from './eventual-record.ts';
+import { type FileSeen, hasData } from './eventual-record.ts';
 import { EmptiedWatch, fileSeenFrom, SEEN_SECTIONS, seenFrom } from './eventual-seen.ts';
 import type { Journal } from './journal.ts';
 import { monotonicMs } from './monotonic.ts';
@@ -25,6 +25,8 @@ import { WardenLink } from './warden-link.ts';
 
 /** It answers while it loads: a start is quick. */
 const START_MS_MAX = 15_000;
+/** To sync its file when it is to end; the stop of a pod has 30 s for all of it. */
+const END_MS_MAX = 10_000;
 /** One look every so often until the backlog is there: it is made within one turn of its loop. */
 const BACKLOG_LOOK_MS = 5;
 const BACKLOG_LOOKS_MAX = 100;
@@ -44,6 +46,8 @@ export interface EventualServerOptions {
   /** Of its configuration, asked for at the start of each life. */
   readonly settingLines: () => readonly string[];
   readonly limits: ConfLimits;
+  /** While its files are as the last life has left them. */
+  readonly beforeStarting: () => Promise<void>;
   /** Before it takes somebody else's data for its own. */
   readonly beforeFollowing: () => Promise<void>;
   readonly journal: Journal;
@@ -60,6 +64,8 @@ export class OwnEventualServer implements EventualServer {
   #emptied = new EmptiedWatch();
   #starting: AbortController | null = null;
   #ended: Promise<void> = Promise.resolve();
+  /** For good: it is not opened again. */
+  #isEnding = false;
   /** Its append-only file at the last look. */
   fileSeen: FileSeen | null = null;
   /** Why the last life ended, for people. */
@@ -96,12 +102,24 @@ export class OwnEventualServer implements EventualServer {
     this.#process?.kill().catch(() => undefined);
   }
 
-  /** Ends the server for good, and resolves when it is gone. */
+  /** Ends the server for good, all that it answered on disk, and resolves when it is gone. */
   async end(): Promise<void> {
     this.#events = null;
+    this.#isEnding = true;
     this.#starting?.abort();
     await this.#ended.catch(() => undefined);
-    await this.#process?.kill();
+    await this.#stopped();
+  }
+
+  /** What was answered may still wait for its file: a server that is asked to end writes it. */
+  async #stopped(): Promise<void> {
+    const admin = this.#admin;
+    if (admin !== null)
+      await this.#setOpen(admin, false).then(
+        () => this.#warden?.disarm(),
+        (error: unknown) => this.#o.journal.warn('server.notShut', { error }),
+      );
+    await this.#process?.stop(END_MS_MAX);
   }
 
   look(life: number): void {
@@ -170,8 +188,8 @@ export class OwnEventualServer implements EventualServer {
   /** The warden knows first, and has its time. */
   async #open(admin: Admin, untilMs: number): Promise<void> {
     const assertLease = (): void => {
-      if (monotonicMs() < untilMs) return;
-      throw new ServerError('SERVER_FAILED', 'the lease was over before it could be opened');
+      if (this.#isEnding || monotonicMs() >= untilMs)
+        throw new ServerError('SERVER_FAILED', 'it may not be open any more');
     };
     assertLease();
     await this.#warden?.extend(untilMs);
@@ -230,6 +248,8 @@ export class OwnEventualServer implements EventualServer {
     let server: ServerProcess | null = null;
     try {
       await mkdir(dataDir, { recursive: true, mode: 0o700 });
+      if (!(await hasData(dataDir))) await this.#tellEmpty(life, signal);
+      await this.#o.beforeStarting();
       server = await ServerProcess.start(
         {
           program,
@@ -275,6 +295,17 @@ export class OwnEventualServer implements EventualServer {
       await server?.kill();
       this.#gone(life, error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** Also resolves when it is not to start any more. */
+  #tellEmpty(life: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal.aborted || this.#events === null) resolve();
+      else {
+        signal.addEventListener('abort', () => resolve(), { once: true });
+        this.#events.empty(life, resolve);
+      }
+    });
   }
 
   #gone(life: number, why: string): void {

@@ -26,7 +26,7 @@ import {
   leaseAskedFrom,
   standingFrom,
 } from './eventual/words.ts';
-import { type Loss, Losses } from './eventual-losses.ts';
+import { type Loss, Losses, lossBy } from './eventual-losses.ts';
 import { FileRecord, type Grown } from './eventual-record.ts';
 import { OwnEventualServer } from './eventual-server.ts';
 import { type Journal, timeForPeopleMs } from './journal.ts';
@@ -72,7 +72,7 @@ export class EventualShard {
   /** Of what this node is about to give up, by the server's own count. */
   #counted: Loss | null = null;
   /** How far its data had come when it was started, until it follows or is open. */
-  #grown: Grown | null;
+  #grown: Grown | null = null;
   #ticks = 0;
   #withoutPrimarySinceMs: number | null = monotonicMs();
 
@@ -81,7 +81,6 @@ export class EventualShard {
     this.server = played?.server ?? null;
     this.losses = played?.losses ?? null;
     this.#primaryPort = this.#primaryPortOf();
-    this.#grown = played?.record.grown ?? null;
     this.keeper = played === null ? null : this.#keeperOf(played);
     if (this.keeper !== null) this.server?.listen(this.keeper);
   }
@@ -114,6 +113,9 @@ export class EventualShard {
       replicaPassword: () => replicaPassword(config.secret, parts.deployment()),
       settingLines: () => linesOf(settings.atStart()),
       limits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
+      beforeStarting: async () => {
+        shard.#grown = await record.grown();
+      },
       beforeFollowing: () => shard.#beforeFollowing(),
       journal,
     });
@@ -260,30 +262,15 @@ export class EventualShard {
     const { primary, keeper } = this;
     if (primary === null || keeper === null) return;
     const { isExact } = keeper.standing;
-    this.#counted = { decision: primary.decision, from, bytes, isExact };
+    this.#counted = { decision: primary.decision, from, bytes, isExact, isLeast: false };
   }
 
   async #beforeFollowing(): Promise<void> {
-    const loss = this.#lossNow();
+    const { primary } = this;
+    const loss = primary === null ? null : lossBy(primary, this.#counted, this.#grown);
     this.#counted = null;
     this.#grown = null;
     if (loss !== null) await this.losses?.keep(loss);
-  }
-
-  /** A server that was started again no longer counts: then its file does, about. */
-  #lossNow(): Loss | null {
-    const { primary } = this;
-    if (primary === null) return null;
-    const { decision, from, history } = primary;
-    const counted = this.#counted?.decision === decision ? this.#counted : null;
-    const grown = this.#grown;
-    if (counted?.isExact === true || grown?.wasPrimary !== true) return counted;
-    if (grown.history === from?.history) {
-      const bytes = Math.max(grown.offset - from.offset, counted?.bytes ?? 0);
-      return bytes > 0 ? { decision, from, bytes, isExact: false } : null;
-    }
-    if (grown.history === history) return null;
-    return { decision, from: null, bytes: null, isExact: false };
   }
 
   #ask(asked: LeaseAsked): void {

@@ -18,6 +18,7 @@ export class TrialServer {
   isUp = false;
   seenLast: ServerSeen | null = null;
   busyTimes = 0;
+  emptyStarts = 0;
   downs: string[] = [];
   beforeFollowing = 0;
 
@@ -44,12 +45,17 @@ export class TrialServer {
       replicaPassword: () => 'between servers',
       settingLines: () => [],
       limits: { ...CONF_LIMITS, backlogBytes: 1 << 20, clientsMax: 100 },
+      beforeStarting: async () => undefined,
       beforeFollowing: async () => {
         this.beforeFollowing += 1;
       },
       journal: createJournal({ name: 'trial', node: 'a', destination }),
     });
     this.server.listen({
+      empty: (_life, done) => {
+        this.emptyStarts += 1;
+        done();
+      },
       up: (life) => {
         this.isUp = life === this.life;
       },

@@ -90,6 +90,17 @@ test('a warden that is stopped keeps no server alive', async (t) => {
   ok(!isRunning(link.pid));
 });
 
+test('a warden that hears of no lease is killed with its server', async (t) => {
+  const link = await launched(t);
+  const warden = parentOf(link.pid);
+  process.kill(warden, 'SIGSTOP');
+  const beganMs = monotonicMs();
+  void link.extend(beganMs + 60_000);
+  await link.ended;
+  ok(monotonicMs() < beganMs + LATE_MS);
+  ok(!isRunning(link.pid) && !isRunning(warden));
+});
+
 test('when its agent is killed, or ends, the server does within the moment', async (t) => {
   for (const how of ['SIGKILL', 'SIGTERM'] as const) {
     const directory = await trialDir(t);

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ServerError } from '../io/server/errors.ts';
 import { commandOf, type Launched, type Launching, type ProcessEnd } from '../io/server/launch.ts';
+import { monotonicMs } from './monotonic.ts';
 import { newsFrom, type WardenNews, type WardenOrder } from './warden-words.ts';
 
 const ENTRY = fileURLToPath(new URL('./warden-entry.ts', import.meta.url));
@@ -18,6 +19,12 @@ const ENTRY = fileURLToPath(new URL('./warden-entry.ts', import.meta.url));
 const WARDEN_FLAGS = ['--max-old-space-size=16', '--max-semi-space-size=1'];
 /** A warden that is stopped tells nothing: the kernel ends the server with it. */
 const TELL_MS_MAX = 200;
+/** A warden that has not heard of a lease after so long is stopped, and would end nothing. */
+const ARMED_MS_MAX = 400;
+/** A timer that is later: this process did not run meanwhile, and could hear no answer. */
+const LATE_MS = 100;
+/** A lease is renewed every 200 ms: so many wait only where this process stalls again and again. */
+const ARMED_MAX = 16;
 /** Between two looks whether a process is gone whose parent cannot tell. */
 const GONE_LOOK_MS = 5;
 
@@ -63,13 +70,18 @@ export class WardenLink implements Launched {
     throw new ServerError('SERVER_FAILED', `cannot start ${launching.program}: ${why}`);
   }
 
-  /** Resolves when the warden knows, and never when it is gone. */
+  /**
+   * Resolves when the warden knows. When it does not within its bound, server and warden are
+   * killed, and this never resolves; nor when the warden is gone.
+   */
   extend(untilMs: number): Promise<void> {
     this.#serial += 1;
     const serial = this.#serial;
     return new Promise((resolve) => {
       this.#armed.set(serial, resolve);
       this.#tell({ kind: 'extend', untilMs, serial });
+      if (this.#armed.size > ARMED_MAX) this.signal('SIGKILL');
+      this.#expectArmed(serial);
     });
   }
 
@@ -107,6 +119,15 @@ export class WardenLink implements Launched {
   #isArmed(serial: number): void {
     this.#armed.get(serial)?.();
     this.#armed.delete(serial);
+  }
+
+  #expectArmed(serial: number): void {
+    const dueMs = monotonicMs() + ARMED_MS_MAX;
+    setTimeout(() => {
+      if (this.#isEnded || !this.#armed.has(serial)) return;
+      if (monotonicMs() > dueMs + LATE_MS) this.#expectArmed(serial);
+      else this.signal('SIGKILL');
+    }, ARMED_MS_MAX).unref();
   }
 
   /** Its warden is gone: the kernel has ended the server, or it is ended here. */

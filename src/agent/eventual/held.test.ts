@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Primary } from '../../core/control/state.ts';
 import { nodeId } from '../../core/scalars.ts';
 import { Held, type Told } from './held.ts';
-import { type DataRecord, NO_RECORD, type ServerSeen } from './ports.ts';
+import { type DataRecord, NO_HISTORY, NO_RECORD, type ServerSeen } from './ports.ts';
 
 const [H1, H2] = ['1'.repeat(40), '2'.repeat(40)];
 const OPEN: Primary = {
@@ -104,6 +104,26 @@ test('data that are replaced are nobody’s before they are', () => {
   equal(held.told.history, null);
 });
 
+test('a restarted server that was emptied for others’ data holds nothing', () => {
+  for (const emptied of [
+    { ...FOLLOWS, isLoading: true },
+    { ...FOLLOWS, history: NO_HISTORY, offset: 0, isLinkUp: false },
+  ]) {
+    const disk = new Disk();
+    disk.open().seen(FOLLOWS, OPEN);
+    disk.settle();
+    const held = disk.open();
+    const started = { ...FOLLOWS, history: H2, isLinkUp: false };
+    held.seen({ ...started, isLoading: true }, OPEN);
+    held.seen(started, OPEN);
+    deepEqual(toldBy(held), { history: H1, offset: 100, isExact: false });
+    held.seen(emptied, OPEN);
+    deepEqual(toldBy(held), { history: null, offset: 0, isExact: true });
+    held.serverGone();
+    equal(toldBy(held).history, H1, 'its file was not touched');
+  }
+});
+
 test('who goes on with the history that it has keeps its record', () => {
   const disk = new Disk();
   disk.open().seen(FOLLOWS, OPEN);
@@ -120,7 +140,7 @@ test('a history that was begun is known after a crash, whichever it came to be',
   const disk = new Disk();
   const held = disk.open();
   held.seen(FOLLOWS, OPEN);
-  held.begins({ history: H2, offset: 110, decision: 9 });
+  held.begins({ history: H2, offset: 110, decision: 9, isOnDisk: true });
   ok(!held.hasBegun(H2), 'not before it is on disk');
   disk.settle();
   ok(held.hasBegun(H2));
@@ -137,4 +157,40 @@ test('a history that was begun is known after a crash, whichever it came to be',
   later.agreed(unopened);
   equal(later.told.history, H1);
   ok(later.isOpenWhether(9) && !later.isOpenWhether(10));
+});
+
+test('a history that was begun before its data were on disk only guards against another', () => {
+  const disk = new Disk();
+  const held = disk.open();
+  held.seen({ ...FOLLOWS, isOnDisk: false }, OPEN);
+  const begun = { history: H2, offset: 110, decision: 9, isOnDisk: false };
+  held.begins(begun);
+  disk.settle();
+  deepEqual(disk.record, { point: null, begun });
+  const early = disk.open();
+  ok(early.isOpenWhether(9));
+  early.agreed({ ...OPEN, decision: 9, history: H2 });
+  equal(early.told.history, null);
+  held.begins({ ...begun, isOnDisk: true });
+  disk.settle();
+  const later = disk.open();
+  later.agreed({ ...OPEN, decision: 9, history: H2 });
+  deepEqual(later.told, { history: H2, offset: 110, isExact: false });
+});
+
+test('a server that finds no data starts when nothing claims any', () => {
+  const disk = new Disk();
+  const held = disk.open();
+  held.seen(FOLLOWS, OPEN);
+  disk.settle();
+  held.serverGone();
+  let mayStart = false;
+  held.empty(() => {
+    mayStart = true;
+  });
+  equal(held.told.history, null);
+  ok(!mayStart, 'it is not durable yet');
+  disk.settle();
+  ok(mayStart);
+  equal(disk.record, NO_RECORD);
 });

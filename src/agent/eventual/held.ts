@@ -13,6 +13,7 @@ import {
   type Begun,
   type DataRecord,
   type KeptRecord,
+  NO_HISTORY,
   NO_RECORD,
   type ServerSeen,
 } from './ports.ts';
@@ -32,6 +33,8 @@ export class Held {
   #point: HistoryPoint | null;
   #begun: Begun | null;
   #isExact = false;
+  /** The server that lives has been seen with the data of its file. */
+  #hasLoaded = false;
   #recorded: DataRecord;
   #recordedMs = Number.NEGATIVE_INFINITY;
   /** What is recorded, or is about to be, and who waits for that. */
@@ -62,19 +65,20 @@ export class Held {
   /** What is agreed on is another: a history that was begun here may be it. */
   agreed(primary: Primary | null): void {
     if (this.#begun === null || primary === null) return;
-    const { history, offset } = this.#begun;
+    const { history, offset, isOnDisk } = this.#begun;
     if (history !== primary.history && history !== primary.base) return;
-    this.#point = { history, offset };
+    // Else only the server that began it has its data, and counts them itself.
+    if (isOnDisk) this.#point = { history, offset };
     this.#begun = null;
   }
 
   seen(seen: ServerSeen, primary: Primary | null): void {
-    if (seen.isLoading) {
+    if (seen.isLoading || seen.history === NO_HISTORY) {
       // A load at its start is of what was recorded; a later one replaces what is held.
-      if (this.#isExact) this.#point = null;
-      this.#isExact = false;
+      if (this.#hasLoaded || !seen.isLoading) this.#dropped();
       return;
     }
+    this.#hasLoaded = true;
     const { history, offset } = seen;
     const isOfAgreed = history === primary?.history && (seen.role === 'primary' || seen.isLinkUp);
     const isSame = this.#isExact && history === this.#point?.history;
@@ -84,7 +88,7 @@ export class Held {
     this.#isExact = true;
     const isNew = history !== this.#wanted.point?.history;
     const isDue = isNew || this.#nowMs() >= this.#recordedMs + RECORD_EVERY_MS;
-    if (isDue && seen.isOnDisk) this.#record();
+    if (isDue && seen.isOnDisk) this.#record(true);
   }
 
   /** Whether a history begun by an earlier server may still be agreed on. */
@@ -94,15 +98,24 @@ export class Held {
 
   /** Its server was promoted, and has this history now, which nobody has agreed on yet. */
   begins(begun: Begun): void {
-    if (this.#begun?.history === begun.history) return;
+    const isSame = this.#begun?.history === begun.history;
+    if (isSame && (this.#begun?.isOnDisk === true || !begun.isOnDisk)) return;
     this.#begun = begun;
-    this.#record();
+    this.#record(begun.isOnDisk);
   }
 
   serverGone(): void {
     this.#point = this.#wanted.point;
     this.#begun = this.#wanted.begun;
     this.#isExact = false;
+    this.#hasLoaded = false;
+  }
+
+  /** The next server finds no data. `done`: it may make its own. */
+  empty(done: () => void): void {
+    this.#dropped();
+    if (this.#wanted === NO_RECORD && !this.#isSaving) done();
+    else this.#save(NO_RECORD, done);
   }
 
   /** The server is about to take the data of whoever has this history. `done`: it may. */
@@ -117,9 +130,18 @@ export class Held {
     this.#save(NO_RECORD, done);
   }
 
-  #record(): void {
+  /** By the server that lives; its file, and so the record, stays until others have come. */
+  #dropped(): void {
+    this.#point = null;
+    this.#begun = null;
+    this.#isExact = false;
+  }
+
+  /** Until the disk has what is held now, what is on it is what was recorded. */
+  #record(isOnDisk: boolean): void {
     this.#recordedMs = this.#nowMs();
-    this.#save({ point: this.#point, begun: this.#begun }, () => undefined);
+    const point = isOnDisk ? this.#point : this.#wanted.point;
+    this.#save({ point, begun: this.#begun }, () => undefined);
   }
 
   /** One at a time, and the newest next. */

@@ -4,6 +4,9 @@
  */
 import type { HistoryPoint } from '../../core/control/state.ts';
 
+/** As the `history` of a server that was emptied for data that have not come. */
+export const NO_HISTORY = '0'.repeat(40);
+
 /** How a server says that it stands. */
 export interface ServerSeen {
   readonly role: 'primary' | 'replica';
@@ -53,6 +56,8 @@ export interface EventualServer {
 }
 
 export interface EventualServerEvents {
+  /** It is about to start with no data. `done`: it may. */
+  empty(life: number, done: () => void): void;
   up(life: number): void;
   /** Its process is gone. */
   down(life: number, why: string): void;
@@ -72,6 +77,8 @@ export interface DataRecord {
 export interface Begun extends HistoryPoint {
   /** By which it was: as long as that is in force, the history may still be agreed on. */
   readonly decision: number;
+  /** Whether its data up to there were on disk by then: else a restart has older ones. */
+  readonly isOnDisk: boolean;
 }
 
 export const NO_RECORD: DataRecord = { point: null, begun: null };

@@ -110,6 +110,10 @@ export class RoleKeeper implements EventualServerEvents {
     this.#step();
   }
 
+  empty(life: number, done: () => void): void {
+    if (life === this.#life.life) this.#held.empty(done);
+  }
+
   up(life: number): void {
     this.#life.up(life);
   }
@@ -130,6 +134,7 @@ export class RoleKeeper implements EventualServerEvents {
         history: seen.history,
         offset: seen.offset,
         decision: primary.decision,
+        isOnDisk: seen.isOnDisk,
       });
     this.#step();
   }
@@ -231,8 +236,12 @@ export class RoleKeeper implements EventualServerEvents {
       this.#o.lost(from, told.offset - from.offset);
     }
     this.#life.occupy();
+    const { life } = this.#life;
     this.#held.leaving(history as string, () => {
       this.#life.free();
+      // What was to be done to another server, or by another decision, is decided anew.
+      const isSame = life === this.#life.life && this.#life.seen !== null;
+      if (!isSame || this.#o.state().primary?.decision !== decision) return;
       this.#take({ kind: 'follow', address }, () => undefined);
     });
   }

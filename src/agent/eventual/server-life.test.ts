@@ -16,6 +16,8 @@ const SEEN: ServerSeen = {
   replicas: [],
 };
 
+const OPEN: ServerSeen = { ...SEEN, role: 'primary', isShut: false };
+
 const TICK_MS = 25;
 
 class Bed {
@@ -79,14 +81,15 @@ test('what was seen before a step was done says nothing about it', () => {
   deepEqual(seenBy(bed.life), { ...SEEN, role: 'primary' });
 });
 
-test('a server that answers nothing is killed, one that runs a script not before its bound', () => {
+test('an open server that answers nothing is killed, with a script not before its bound', () => {
   const bed = new Bed();
-  bed.life.seenNow(1, SEEN);
+  bed.life.seenNow(1, OPEN);
   bed.after(1_000);
   deepEqual(bed.after(1), ['kill 1']);
   const busy = new Bed();
+  busy.life.seenNow(1, OPEN);
   for (let i = 0; i < 12; i++) {
-    deepEqual(busy.after(900), i === 0 ? [] : ['look'], `after ${i}`);
+    deepEqual(busy.after(900), ['look'], `after ${i}`);
     busy.life.busy(1);
   }
   deepEqual(busy.after(1_001), ['look', 'kill 1']);
@@ -94,7 +97,7 @@ test('a server that answers nothing is killed, one that runs a script not before
 
 test('a server is not killed for an answer that this process could not hear', () => {
   const bed = new Bed();
-  bed.life.seenNow(1, SEEN);
+  bed.life.seenNow(1, OPEN);
   bed.after(500);
   deepEqual(bed.stalled(8_000), []);
   deepEqual(bed.after(500), [], 'as long as is left of its bound');
@@ -126,4 +129,23 @@ test('what an earlier life says is not heard', () => {
   ok(!bed.life.seenNow(1, SEEN));
   ok(!bed.life.down(1, 'late'));
   ok(bed.life.seenNow(2, SEEN));
+});
+
+test('a shut server that answers nothing is not up, and has a minute', () => {
+  for (const seen of [SEEN, { ...OPEN, isShut: true }]) {
+    const bed = new Bed();
+    bed.life.seenNow(1, seen);
+    bed.after(1_025);
+    ok(!bed.life.isUp);
+    deepEqual(bed.after(58_975), []);
+    deepEqual(bed.after(TICK_MS), ['kill 1']);
+  }
+});
+
+test('a server that was told to open has no minute', () => {
+  const bed = new Bed();
+  bed.life.seenNow(1, { ...OPEN, isShut: true });
+  bed.life.take({ kind: 'open', untilMs: 1_200 }, () => undefined);
+  bed.after(1_000);
+  deepEqual(bed.after(TICK_MS), ['kill 1']);
 });

@@ -7,11 +7,16 @@ import type { EventualServer, ServerSeen, ServerStep } from './ports.ts';
 
 /** A look costs the server some tens of microseconds. */
 const LOOK_EVERY_MS = 100;
-/** A server that answers nothing for so long hangs: within the lease, and above any usual stall. */
+/** An open server that answers nothing for so long hangs: within the lease, above usual stalls. */
 const HUNG_MS = 1_000;
+/**
+ * One that takes no writes harms nobody, and may be at work: it frees, reads or takes its data. As
+ * long as a server's own `repl-timeout`.
+ */
+const SHUT_HUNG_MS = 60_000;
 /** A tick that is later: this process did not run meanwhile, and could hear no answer. */
 const LATE_TICK_MS = 100;
-/** A script may run so long: `busy-reply-threshold` is 5 s, and nobody can be served before. */
+/** A script may run so long beyond `busy-reply-threshold`: nobody can be served meanwhile. */
 const BUSY_MS = 10_000;
 /** Before it is started again: a program that exits at once must not spin. */
 const START_AGAIN_MS = 200;
@@ -31,6 +36,8 @@ export class ServerLife {
   /** Nothing was done to it since `seen`. */
   #isFresh = false;
   #look: 'none' | 'asked' | 'outdated' = 'none';
+  /** It was seen to take writes, or told to. */
+  #mayBeOpen = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #answeredMs = Number.NEGATIVE_INFINITY;
   #tickedMs = Number.POSITIVE_INFINITY;
@@ -63,7 +70,8 @@ export class ServerLife {
 
   /** It answers, and has its data. */
   get isUp(): boolean {
-    return this.#stage === 'up' && this.#seen !== null && !this.#seen.isLoading;
+    const isAnswering = this.#o.nowMs() <= this.#answeredMs + HUNG_MS;
+    return this.#stage === 'up' && isAnswering && this.#seen !== null && !this.#seen.isLoading;
   }
 
   /** No process is there: of an earlier life of this node neither, since one has had its port. */
@@ -80,7 +88,7 @@ export class ServerLife {
       this.#o.server.start(this.#life);
     }
     if (this.#stage !== 'up') return;
-    if (now > this.#answeredMs + HUNG_MS) {
+    if (now > this.#answeredMs + (this.#mayBeOpen ? HUNG_MS : SHUT_HUNG_MS)) {
       this.#stage = 'dying';
       this.#o.server.kill(this.#life, 'it does not answer');
     } else if (now >= this.#lookedMs + LOOK_EVERY_MS) this.#lookNow();
@@ -104,6 +112,7 @@ export class ServerLife {
     this.#isFresh = false;
     this.#look = 'none';
     this.#isStepping = false;
+    this.#mayBeOpen = false;
     this.#busySinceMs = null;
     return true;
   }
@@ -118,6 +127,7 @@ export class ServerLife {
     if (!isOutdated) {
       this.#seen = seen;
       this.#isFresh = true;
+      this.#mayBeOpen = seen.role === 'primary' && !seen.isShut;
     } else this.#lookNow();
     return !isOutdated;
   }
@@ -134,6 +144,7 @@ export class ServerLife {
     const life = this.#life;
     this.#isStepping = true;
     this.#isFresh = false;
+    if (step.kind === 'open') this.#mayBeOpen = true;
     if (this.#look === 'asked') this.#look = 'outdated';
     this.#o.note('info', 'server.step', { ...step });
     this.#o.server.take(life, step, (ok) => {

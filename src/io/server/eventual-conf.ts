@@ -48,6 +48,8 @@ export function renderEventualConf(options: EventualConf): string {
     'daemonize no',
     'supervised no',
     'logfile ""',
+    // What it says when it drops its data is looked for (`agent/eventual-seen.ts`).
+    'loglevel notice',
     `dir ${quote(options.dataDir)}`,
     'timeout 0',
     `maxclients ${limits.clientsMax}`,
@@ -59,6 +61,8 @@ export function renderEventualConf(options: EventualConf): string {
     'save ""',
     'shutdown-timeout 0',
     'crash-memcheck-enabled no',
+    // Below what an open server may be silent for (`agent/eventual/server-life.ts`).
+    'busy-reply-threshold 500',
     `min-replicas-to-write ${SHUT}`,
     `replicaof ${NOWHERE.host} ${NOWHERE.port}`,
     `masteruser ${REPLICA_USER}`,
@@ -67,6 +71,8 @@ export function renderEventualConf(options: EventualConf): string {
     `replica-announce-port ${announced.port}`,
     'replica-read-only yes',
     'replica-serve-stale-data yes',
+    // Millions of keys are freed for seconds, and nothing is answered meanwhile.
+    'replica-lazy-flush yes',
     // Until it has all of somebody else's data it keeps its own.
     'repl-diskless-load disabled',
     'repl-diskless-sync yes',

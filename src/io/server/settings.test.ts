@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { CLIENT_SETTINGS, checkSettings, ownedBecause } from './settings.ts';
 
@@ -39,6 +39,8 @@ test('checkSettings refuses what the agent owns, and says why, all problems at o
   match(checked.problems[0]?.reason ?? '', /is set by the agent: clients come through the agent/);
   equal(ownedBecause('maxmemory-policy'), null);
   equal(ownedBecause('appendfsync') === null, false);
+  for (const name of ['loglevel', 'busy-reply-threshold', 'lua-time-limit'])
+    notEqual(ownedBecause(name), null, name);
 });
 
 test('clients may change nothing that is ours or must be equal everywhere', () => {

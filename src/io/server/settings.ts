@@ -10,6 +10,7 @@ const PERSISTENCE = 'the agent’s log and snapshots keep the data; the server i
 const REPLICATION = 'the agent decides who replicates from whom, and how';
 const ACCESS = 'the agent owns users and passwords; set the clients’ password with --password-file';
 const PROCESS = 'the agent runs the server and reads what it says';
+const BUSY = 'by it the agent tells a server that runs a script from one that hangs';
 const CONNECTIONS = 'it would close the connections that the agent itself needs';
 
 /** Name, or a prefix followed by `*`, to the reason why it is ours. */
@@ -59,8 +60,11 @@ export const OWNED_SETTINGS: Readonly<Record<string, string>> = {
   daemonize: PROCESS,
   supervised: PROCESS,
   pidfile: PROCESS,
+  'busy-reply-threshold': BUSY,
+  'lua-time-limit': BUSY,
   'crash-memcheck-enabled': 'a server that dies must be gone at once',
   logfile: PROCESS,
+  loglevel: PROCESS,
   'syslog-*': PROCESS,
   'shutdown-*': PROCESS,
   'proc-title-template': PROCESS,

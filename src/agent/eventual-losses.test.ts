@@ -1,0 +1,58 @@
+import { deepEqual, equal, match } from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import type { Primary } from '../core/control/state.ts';
+import { nodeId } from '../core/scalars.ts';
+import { trialDir } from '../io/server/trial.ts';
+import { type Loss, Losses, lossBy } from './eventual-losses.ts';
+import { AOF_DIRECTORY, type Grown } from './eventual-record.ts';
+import { createJournal } from './journal.ts';
+
+const [H1, H2, H3] = ['1'.repeat(40), '2'.repeat(40), '3'.repeat(40)];
+const NEXT: Primary = {
+  decision: 9,
+  node: nodeId('b@00000002'),
+  isPlanned: false,
+  base: H1,
+  history: H2,
+  from: { history: H1, offset: 100 },
+  former: null,
+};
+const GROWN: Grown = { history: H1, offset: 140, wasPrimary: true, isCounted: true };
+const ABOUT: Loss = { decision: 9, from: NEXT.from, bytes: 40, isExact: false, isLeast: false };
+
+test('a former primary that was started again tells what it had more by its file', () => {
+  const least = { ...ABOUT, bytes: 0, isLeast: true };
+  const uncounted = { ...ABOUT, from: null, bytes: null };
+  for (const [grown, loss] of [
+    [GROWN, ABOUT],
+    [{ ...GROWN, offset: 100 }, null],
+    [
+      { ...GROWN, isCounted: false },
+      { ...ABOUT, isLeast: true },
+    ],
+    [{ ...GROWN, offset: 60, isCounted: false }, least],
+    [{ ...GROWN, history: H3 }, uncounted],
+    [{ ...GROWN, history: H2 }, null],
+    [{ ...GROWN, wasPrimary: false }, null],
+  ] as const)
+    deepEqual(lossBy(NEXT, null, grown), loss, JSON.stringify(grown));
+  const exact = { ...ABOUT, bytes: 7, isExact: true };
+  deepEqual(lossBy(NEXT, exact, GROWN), exact);
+  deepEqual(lossBy(NEXT, { ...exact, decision: 8 }, null), null, 'of an earlier decision');
+});
+
+test('what is kept of a loss is told until somebody removes it', async (t) => {
+  const dir = await trialDir(t);
+  await mkdir(`${dir}/data/${AOF_DIRECTORY}`, { recursive: true });
+  await writeFile(`${dir}/data/${AOF_DIRECTORY}/part`, 'as it was');
+  const journal = createJournal({ name: 't', node: 'a', destination: { write: () => undefined } });
+  const options = { dir, dataDir: `${dir}/data`, journal };
+  const losses = await Losses.open(options);
+  deepEqual(losses.problems, []);
+  await losses.keep({ ...ABOUT, isLeast: true });
+  for (const each of [losses, await Losses.open(options)])
+    match(each.problems[0]?.text ?? '', /^at least 40 bytes, perhaps more, of what this node took/);
+  const kept = await readFile(`${dir}/lost/9/${AOF_DIRECTORY}/part`, 'utf8');
+  equal(kept, 'as it was');
+});
