@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { ErrorReply } from '../../core/resp/reply-reader.ts';
 import { ReadBuffer } from '../read-buffer.ts';
 import { connectServer } from './admin.ts';
-import { CONF_LIMITS } from './conf.ts';
+import { CONF_LIMITS, type ConfOptions } from './conf.ts';
 import { versionText } from './flavor.ts';
 import { versionOf } from './info.ts';
 import { findSetpriv, ServerProcess } from './process.ts';
@@ -140,11 +140,12 @@ for (const located of await trialServers()) {
   test(`${name} does not outlive the agent that started it`, async (t) => {
     if ((await findSetpriv()) === null) return t.skip('no setpriv on this machine');
     const directory = await trialDir(t);
-    const conf = {
+    const conf: ConfOptions = {
       flavor: located.flavor,
       runDir: join(directory, 'run'),
       agentPassword: 'x',
       clientPassword: null,
+      users: [],
       localHost: null,
       feed: null,
       settingLines: [],
