@@ -83,7 +83,7 @@ export class Life {
       server,
       kept,
       ask: (asked) => this.#toLeader(JSON.parse(JSON.stringify(asked))),
-      lost: (from, bytes) => note?.(`has ${bytes} more than ${from.offset} of ${from.history}`),
+      lost: (from, bytes) => note?.(`has ${bytes} more than ${from?.offset} of ${from?.history}`),
       note: (_level, event, facts) => note?.(`${event} ${JSON.stringify(facts)}`),
     });
   }

@@ -258,10 +258,10 @@ export class EventualShard {
     });
   }
 
-  #lost(from: HistoryPoint, bytes: number): void {
+  #lost(from: HistoryPoint | null, bytes: number | null): void {
     const { primary, keeper } = this;
     if (primary === null || keeper === null) return;
-    const { isExact } = keeper.standing;
+    const isExact = bytes !== null && keeper.standing.isExact;
     this.#counted = { decision: primary.decision, from, bytes, isExact, isLeast: false };
   }
 

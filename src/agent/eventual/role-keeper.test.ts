@@ -39,7 +39,8 @@ class Bed {
   nowMs = 0;
   primary = OPEN;
   readonly steps: string[] = [];
-  recorded: () => void = () => undefined;
+  readonly losses: (number | null)[] = [];
+  #saving: (() => void) | undefined;
   readonly keeper: RoleKeeper;
 
   constructor() {
@@ -47,7 +48,10 @@ class Bed {
       start: () => undefined,
       kill: () => undefined,
       look: () => undefined,
-      take: (life, { kind }) => this.steps.push(`${kind} ${life}`),
+      take: (life, { kind }, done) => {
+        this.steps.push(`${kind} ${life}`);
+        done(true);
+      },
       extend: () => undefined,
       disarm: () => undefined,
     };
@@ -62,12 +66,14 @@ class Bed {
       kept: {
         record,
         save: (_record, done) => {
-          this.recorded = done;
+          this.#saving = done;
         },
       },
-      ask: ({ decision, run, serial }) =>
-        this.keeper.answered({ decision, run, serial, answer: 'inForce' }),
-      lost: () => undefined,
+      ask: ({ decision, run, serial }) => {
+        const answer = this.primary.node === OWN ? 'granted' : 'inForce';
+        this.keeper.answered({ decision, run, serial, answer });
+      },
+      lost: (_from, bytes) => this.losses.push(bytes),
       note: () => undefined,
     });
     this.starts(1);
@@ -77,6 +83,23 @@ class Bed {
     const facts = { clientAddress: 'b:6379' } as MemberFacts;
     const members = [{ node: OTHER, facts, leaving: null }];
     return { ...NOTHING_AGREED, members, primary: this.primary };
+  }
+
+  /** Whatever was to be recorded is durable. */
+  recorded(): void {
+    while (this.#saving !== undefined) {
+      const done = this.#saving;
+      this.#saving = undefined;
+      done();
+    }
+  }
+
+  sees(life: number, seen: ServerSeen): void {
+    this.nowMs += 300;
+    this.keeper.tick();
+    this.keeper.seen(life, seen);
+    this.keeper.tick();
+    this.keeper.seen(life, seen);
   }
 
   starts(life: number): void {
@@ -111,4 +134,27 @@ test('what was decided for an earlier server, or before, is not done', () => {
   other.primary = { ...OPEN, decision: 8, node: OWN };
   other.recorded();
   deepEqual(other.steps, []);
+});
+
+test('a former primary tells what it had more, and of later histories that it may have', () => {
+  for (const [from, losses] of [
+    [{ history: H1, offset: 60 }, [40]],
+    [{ history: H1, offset: 100 }, []],
+    [{ history: H2, offset: 60 }, [null]],
+    [null, [null]],
+  ] as const) {
+    const bed = new Bed();
+    bed.keeper.down(1, 'killed');
+    bed.recorded();
+    bed.primary = { ...OPEN, node: OWN, history: H1 };
+    bed.starts(2);
+    const serving: ServerSeen = { ...SEEN, role: 'primary', history: H1, offset: 100 };
+    bed.sees(2, serving);
+    bed.primary = { ...OPEN, decision: 9, history: '4'.repeat(40), from };
+    bed.sees(2, { ...serving, isShut: false });
+    bed.sees(2, { ...serving, role: 'replica' });
+    bed.recorded();
+    deepEqual([...new Set(bed.steps)], ['open 2', 'detach 2', 'follow 2']);
+    deepEqual(bed.losses, losses, JSON.stringify(from));
+  }
 });

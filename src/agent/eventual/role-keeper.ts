@@ -35,8 +35,11 @@ export interface RoleKeeperOptions {
   readonly kept: KeptRecord;
   /** To whoever leads the control group. */
   readonly ask: (asked: LeaseAsked) => void;
-  /** Bytes of a former history that this node has, and the new primary has not. */
-  readonly lost: (from: HistoryPoint, bytes: number) => void;
+  /**
+   * Bytes of a former history that this node has, and the new primary has not. Nulls: it was
+   * primary, and how much of that has come down to this one is not known any more.
+   */
+  readonly lost: (from: HistoryPoint | null, bytes: number | null) => void;
   readonly note: Note;
 }
 
@@ -53,6 +56,8 @@ export class RoleKeeper implements EventualServerEvents {
   #promoted: { readonly decision: number; readonly history: string | null } | null = null;
   /** Under whose lease it was opened; 0: it is shut. */
   #openBy = 0;
+  /** The history under which the server that lives was open last; null: it never was. */
+  #served: string | null = null;
   #isPaused = false;
   #askedMs = Number.NEGATIVE_INFINITY;
   #released = 0;
@@ -148,6 +153,7 @@ export class RoleKeeper implements EventualServerEvents {
     this.#held.serverGone();
     this.#promoted = null;
     this.#openBy = 0;
+    this.#served = null;
     this.#isPaused = false;
   }
 
@@ -206,8 +212,9 @@ export class RoleKeeper implements EventualServerEvents {
   }
 
   /** Counted as open before it is: what may be open has to be shut again. */
-  #open({ decision }: Primary, untilMs: number): void {
+  #open({ decision, history }: Primary, untilMs: number): void {
     this.#openBy = decision;
+    this.#served = history;
     this.#take({ kind: 'open', untilMs }, () => {
       this.#isPaused = false;
       this.#o.note('info', 'primary.open', { decision });
@@ -229,11 +236,9 @@ export class RoleKeeper implements EventualServerEvents {
 
   /** Durably nothing before it takes what is another's, unless it goes on with what it has. */
   #follow({ decision, history, from }: Primary, address: string): void {
-    const { told } = this.#held;
-    const isBeyond = from !== null && told.history === from.history && told.offset > from.offset;
-    if (isBeyond && this.#lossTold !== decision) {
+    if (this.#lossTold !== decision) {
       this.#lossTold = decision;
-      this.#o.lost(from, told.offset - from.offset);
+      this.#tellLoss(history, from);
     }
     this.#life.occupy();
     const { life } = this.#life;
@@ -244,6 +249,14 @@ export class RoleKeeper implements EventualServerEvents {
       if (!isSame || this.#o.state().primary?.decision !== decision) return;
       this.#take({ kind: 'follow', address }, () => undefined);
     });
+  }
+
+  #tellLoss(history: string | null, from: HistoryPoint | null): void {
+    const { told } = this.#held;
+    if (told.history === null || told.history === history) return;
+    if (told.history === from?.history) {
+      if (told.offset > from.offset) this.#o.lost(from, told.offset - from.offset);
+    } else if (told.history === this.#served) this.#o.lost(null, null);
   }
 
   #take(step: Parameters<EventualServer['take']>[1], done: () => void): void {
