@@ -46,6 +46,8 @@ export class Primacy {
   readonly #standings = new Map<NodeId, { readonly standing: Standing; readonly atMs: number }>();
   /** Of the appointment in force, since it was first seen here, or since this node leads. */
   #decision = 0;
+  /** The server of who was appointed lived then, as far as this leader knew. */
+  #wasExact = false;
   #heardMs = Number.NEGATIVE_INFINITY;
   #sinceMs = Number.NEGATIVE_INFINITY;
   #troubleSinceMs: number | null = null;
@@ -112,6 +114,7 @@ export class Primacy {
     const { primary } = this.#o.group.state;
     if (primary !== undefined && primary.decision !== this.#decision) {
       this.#decision = primary.decision;
+      this.#wasExact = this.#standings.get(primary.node)?.standing.isExact === true;
       this.#watchAnew();
     }
     this.#serve();
@@ -128,6 +131,7 @@ export class Primacy {
       silentMs: now - this.#heardMs,
       troubleMs: 0,
       unopenedMs: isOpen ? 0 : now - this.#sinceMs,
+      isSetBack: !isOpen && this.#isSetBack(primary.node),
       offset: this.#last?.history === primary?.history ? (this.#last?.offset ?? null) : null,
     };
     const isInTrouble = primaryTrouble(group.state, { ...seen, eventual }) !== null;
@@ -135,6 +139,10 @@ export class Primacy {
     const troubleMs = this.#troubleSinceMs === null ? 0 : now - this.#troubleSinceMs;
     this.#seen = { ...seen, eventual: { ...eventual, troubleMs } };
     return this.#seen;
+  }
+
+  #isSetBack(node: NodeId): boolean {
+    return this.#wasExact && this.#standings.get(node)?.standing.isExact === false;
   }
 
   #fresh(): ReadonlyMap<NodeId, Standing> {
@@ -200,8 +208,8 @@ export class Primacy {
     const eventual = this.#seen?.eventual ?? null;
     if (primary.base === null) return false;
     if (this.#seen === null || eventual === null || !this.#standings.has(primary.node)) return true;
-    const standings = this.#fresh();
-    return isOutdone(state, { ...this.#seen, eventual: { ...eventual, standings } }, primary);
+    const now = { standings: this.#fresh(), isSetBack: this.#isSetBack(primary.node) };
+    return isOutdone(state, { ...this.#seen, eventual: { ...eventual, ...now } }, primary);
   }
 
   /** It is agreed on before anything is written under it. */

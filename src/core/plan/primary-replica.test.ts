@@ -81,6 +81,7 @@ function seen({ up = [A, B, C], leaving = [], goneMs = 0, ...eventual }: Seen): 
       silentMs: 0,
       troubleMs: SETTLED_MS,
       unopenedMs: 0,
+      isSetBack: false,
       offset: null,
       ...eventual,
     },
@@ -278,6 +279,10 @@ test('who was started again before it has opened goes first only where nobody ho
   match(troubleOf([B, again], [C, holds(H1, 9)]) ?? '', /server of b was started again/);
   equal(troubleOf([B, again], [C, { ...holds(H1, 9), isExact: false }]), null);
   equal(troubleOf([B, holds(H1, 5)], [C, holds(H1, 9)]), null, 'its server lives');
+  const all = standings([A, { ...holds(H1, 9), isExact: false }], [B, again]);
+  const back = { standings: all, isSetBack: true, troubleMs: SETTLED_MS };
+  match(primaryTrouble(unopened, seen(back)) ?? '', /server of b was started again/);
+  equal(nextNode(unopened, seen(back)), 'a', 'the former one has more');
 });
 
 test('no data group is needed: decisions about copies settle, and who leaves is forgotten', () => {

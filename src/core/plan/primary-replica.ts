@@ -71,9 +71,10 @@ export function primaryTrouble(state: ControlState, seen: Observation): string |
   return null;
 }
 
-/** The server of who was appointed has been started again, and another that lives may go first. */
+/** The server of who was appointed has been started again, and another may well go first. */
 export function isOutdone(state: ControlState, seen: Observation, primary: Primary): boolean {
   const required = requiredOf(primary);
+  if (required !== null && seen.eventual?.isSetBack === true) return true;
   if (required === null || seen.eventual?.standings.get(primary.node)?.isExact === true)
     return false;
   const [best] = candidates(state, seen, required).filter(({ node }) => node !== primary.node);
