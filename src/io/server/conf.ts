@@ -3,12 +3,11 @@
  * H2, H3: it persists nothing, starts as a replica of the agent's feed, and shows nothing while it
  * is not connected. `min-replicas-*` are left to runtime: they belong to a reign.
  */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { clientRules, eventualRules, followerRules } from './acl.ts';
 import { ServerError } from './errors.ts';
 import { extraDirectives, type Flavor } from './flavor.ts';
-import { type ClientUser, userRules } from './users.ts';
+import { type ClientUser, sha256, userRules } from './users.ts';
 
 /** The agent's own user on its server. */
 export const AGENT_USER = 'althing';
@@ -161,10 +160,6 @@ export function clientUser(password: string | null, as: keyof typeof RULES): str
 
 function clientCredential(password: string | null): string {
   return password === null ? 'nopass' : `#${sha256(password)}`;
-}
-
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** As the server's own quoting: bytes that would end the word or the line are escaped. */

@@ -3,9 +3,9 @@
  * keeps its data in an append-only file, and it starts harmless (`docs/decisions/0012`): a replica
  * of nobody, and shut should it be a primary.
  */
-import { AGENT_USER, type ConfLimits, clientUser, quote, sha256, socketPathOf } from './conf.ts';
+import { AGENT_USER, type ConfLimits, clientUser, quote, socketPathOf } from './conf.ts';
 import { extraDirectives, type Flavor } from './flavor.ts';
-import { type ClientUser, userRules } from './users.ts';
+import { type ClientUser, sha256, userRules } from './users.ts';
 
 /** As `min-replicas-to-write`: more than can be, so that no client's write is taken. */
 export const SHUT = '2147483647';

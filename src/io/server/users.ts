@@ -136,6 +136,6 @@ function refused(text: string, todo: string): UsersResult {
   return { ok: false, text, todo };
 }
 
-function sha256(text: string): string {
+export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
