@@ -13,6 +13,7 @@ import { findServer } from '../src/doors/cli/up/server-binary.ts';
 import { CONF_LIMITS } from '../src/io/server/conf.ts';
 import { renderEventualConf } from '../src/io/server/eventual-conf.ts';
 import { inspectServer } from '../src/io/server/locate.ts';
+import { PROGRAM } from '../test/system/program.ts';
 import { runBenchmark } from './load/redis-benchmark.ts';
 import { Child } from './targets/child.ts';
 import { findBasePort } from './targets/ports.ts';
@@ -38,8 +39,7 @@ async function deployment(): Promise<Running> {
   const base = await findBasePort([0, 1_000, 2_000], NODES);
   const words = ['up', '--consistency', 'eventual', '--no-sentinel', '--fresh'];
   const where = ['--base-port', String(base), '--dir', join(directory, 'up'), '--server', server];
-  const main = join(import.meta.dirname, '..', 'src', 'main.ts');
-  const child = new Child(process.execPath, [main, ...words, ...where]);
+  const child = new Child(process.execPath, [PROGRAM, ...words, ...where]);
   let primary = -1;
   const isThere = async (): Promise<boolean> => {
     const all = await Promise.all(indices().map((i) => askStatus(base + 2_000 + i)));

@@ -9,8 +9,8 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { AgentAnswer } from '../src/doors/cli/up/agent-http.ts';
-import { ROOT } from '../test/system/deployment.ts';
 import { isAlive, signal, until } from '../test/system/processes.ts';
+import { PROGRAM } from '../test/system/program.ts';
 import { DoorLink, type PostAnswer } from './door-link.ts';
 import type { Part } from './plan.ts';
 
@@ -85,7 +85,7 @@ export class LiveNode {
     const log = openSync(logPath, 'a');
     const [program = '', ...args] = [
       ...['setpriv', '--pdeathsig', 'KILL', '--', ...on],
-      ...[process.execPath, join(ROOT, 'src', 'main.ts'), 'start'],
+      ...[process.execPath, PROGRAM, 'start'],
       ...['--node', this.name, '--dir', this.dir, ...flags],
     ];
     const plain = Object.entries(process.env).filter(

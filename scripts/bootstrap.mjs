@@ -22,13 +22,14 @@ const PARENT_LOOK_MS = 1000;
 
 export class SetupError extends Error {}
 
-/** `bin/althing`: bootstraps, then becomes `src/main.ts` with these arguments. */
+/** `bin/althing`: bootstraps, then becomes the program with these arguments. */
 export async function runAlthing(args) {
   await orExplain(async () => {
     await ensureDependencies();
     const node = findNode();
     if (wantsServer(args)) await (await import('./server.mjs')).ensureServer();
-    becomeProgram(node, join(ROOT, 'src', 'main.ts'), args);
+    const { programFile } = await import('./program.mjs');
+    becomeProgram(node, await programFile(), args);
   });
 }
 

@@ -36,6 +36,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   main: ['agent', 'doors/cli'],
   sim: ['core', 'core/*', 'agent/*', 'io/storage', 'io/peers'],
 };
+/** Of no room: all may import them. */
+const EVERYBODYS = ['src/assert.ts', 'src/own-program.ts'];
 /** Not part of the product: they may look at everything. */
 const FREE_ROOMS = ['test', 'bench', 'faults', 'sabotage'];
 
@@ -169,11 +171,11 @@ function runtimeImportsOf(text: string): string[] {
     .map((match) => match[1] ?? match[2] ?? '');
 }
 
-/** `core/raft` for src/core/raft/log.ts, `core` for src/core/scalars.ts, '' for src/assert.ts. */
+/** `core/raft` for src/core/raft/log.ts, `core` for src/core/scalars.ts, '' for everybody's. */
 function roomOf(path: string): string {
   const parts = path.split('/');
   if (parts[0] !== 'src') return parts[0] ?? '';
-  if (path === 'src/assert.ts') return '';
+  if (EVERYBODYS.includes(path)) return '';
   if (path === 'src/main.ts') return 'main';
   return parts.slice(1, parts.length === 3 ? 2 : 3).join('/');
 }

@@ -17,6 +17,7 @@ import type { ReadsMode } from '../core/reads-mode.ts';
 import type { Hello } from '../io/peers/hello.ts';
 import { RelayError } from '../io/relay/listener.ts';
 import { PortClaim } from '../io/relay/port-claim.ts';
+import { ownProgram } from '../own-program.ts';
 import type { ReignWatch } from './strong/ports.ts';
 import {
   COUNTER_NAMES,
@@ -262,7 +263,7 @@ class Thread {
     this.#bell = new Bell(ownBell);
     this.#bells = port1;
     const workerData: ThreadStart = { ...start, counters, wanted, ownBell, bells: port2 };
-    this.worker = new Worker(new URL('./relay-thread-entry.ts', import.meta.url), {
+    this.worker = new Worker(ownProgram('agent/relay-thread-entry'), {
       name: 'clients',
       workerData,
       transferList: [port2],

@@ -8,13 +8,12 @@ import { readFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { ServerError } from '../io/server/errors.ts';
 import { commandOf, type Launched, type Launching, type ProcessEnd } from '../io/server/launch.ts';
+import { ownProgram } from '../own-program.ts';
 import { monotonicMs } from './monotonic.ts';
 import { newsFrom, type WardenNews, type WardenOrder } from './warden-words.ts';
 
-const ENTRY = fileURLToPath(new URL('./warden-entry.ts', import.meta.url));
 /** It holds two numbers: the machine's memory is for the servers. */
 const WARDEN_FLAGS = ['--max-old-space-size=16', '--max-semi-space-size=1'];
 /** A warden that is stopped tells nothing: the kernel ends the server with it. */
@@ -47,7 +46,7 @@ export class WardenLink implements Launched {
   }
 
   static async launch(launching: Launching): Promise<WardenLink> {
-    const words = [...WARDEN_FLAGS, ENTRY, ...commandOf(launching)];
+    const words = [...WARDEN_FLAGS, ownProgram('agent/warden-entry'), ...commandOf(launching)];
     const child = spawn(process.execPath, words, {
       cwd: launching.directory,
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],

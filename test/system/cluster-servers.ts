@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ClaimedPorts, claimPorts } from './free-ports.ts';
 import { until } from './processes.ts';
+import { PROGRAM } from './program.ts';
 import { atEnd, type Scope } from './scope.ts';
 import { Wire } from './wire.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
 const STEP_MS = 90_000;
 /** The bus listens among the ports that were claimed as well. */
 const BUS_ABOVE = 1_000;
@@ -204,17 +204,17 @@ export class ClusterServers {
 
 /** `althing cluster …`, without a terminal. */
 export function tool(...words: readonly string[]): Promise<Ran> {
-  return ran(process.execPath, [join(ROOT, 'src', 'main.ts'), 'cluster', ...words]);
+  return ran(process.execPath, [PROGRAM, 'cluster', ...words]);
 }
 
 /** The same, killed after `killMs` unless it is done by then. */
 export function toolFor(killMs: number, ...words: readonly string[]): Promise<Ran> {
-  return ran(process.execPath, [join(ROOT, 'src', 'main.ts'), 'cluster', ...words], killMs);
+  return ran(process.execPath, [PROGRAM, 'cluster', ...words], killMs);
 }
 
 /** In another environment. */
 export function toolWith(env: NodeJS.ProcessEnv, ...words: readonly string[]): Promise<Ran> {
-  const all = [join(ROOT, 'src', 'main.ts'), 'cluster', ...words];
+  const all = [PROGRAM, 'cluster', ...words];
   return ran(process.execPath, all, STEP_MS, env);
 }
 

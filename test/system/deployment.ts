@@ -19,18 +19,18 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type AgentAnswer, askStatus } from '../../src/doors/cli/up/agent-http.ts';
 import type { Status } from '../../src/doors/view.ts';
 import { contentsOfAll, differences, digestOf, socketOf } from './digest.ts';
 import { type FileSizes, fileSizesUnder } from './file-sizes.ts';
 import { type ClaimedPorts, claimPorts } from './free-ports.ts';
 import { isAlive, pidsUnder, signal, until } from './processes.ts';
+import { PROGRAM } from './program.ts';
 import { atEnd, type Scope } from './scope.ts';
 
-export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const ROOT = join(import.meta.dirname, '..', '..');
 /** `test/system/threads-*.test.ts`: the same tests with threads that serve clients. */
 const { ALTHING_RELAY_THREADS } = process.env;
 const THREAD_FLAGS =
@@ -188,7 +188,7 @@ export class Deployment {
     const log = openSync(this.logPath(i), 'a');
     const [program = '', ...args] = [
       ...['setpriv', '--pdeathsig', 'KILL', '--', ...(wrap?.(i) ?? []), process.execPath],
-      ...[join(ROOT, 'src', 'main.ts'), 'start', ...this.#agentFlags(i), ...flags, ...extra],
+      ...[PROGRAM, 'start', ...this.#agentFlags(i), ...flags, ...extra],
     ];
     const environment = Object.entries(process.env).filter(([name]) => !/^ALTHING_/.test(name));
     // An agent whose standard input is a pipe ends with it.

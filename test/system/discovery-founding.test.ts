@@ -19,9 +19,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Status } from '../../src/doors/view.ts';
-import { ROOT } from './deployment.ts';
 import { OwnResolver, whyNoResolver } from './own-resolver.ts';
 import { until } from './processes.ts';
+import { PROGRAM } from './program.ts';
 
 /** A node begins within seconds; a loaded machine of two cores may well be slow. */
 const PATIENCE_MS = 60_000;
@@ -53,7 +53,7 @@ test('three nodes with one name of all found one deployment, and a fourth joins 
     mkdirSync(join(dir, `${i}`));
     const flags = ['--discover', 'orders.test', '--expect', '3', '--secret-file', secret];
     const own = ['--dir', join(dir, `${i}`), '--bind', hostOf(i), '--relay-threads', '0'];
-    const agent = [process.execPath, join(ROOT, 'src', 'main.ts'), 'start', ...flags, ...own];
+    const agent = [process.execPath, PROGRAM, 'start', ...flags, ...own];
     const named = ['unshare', '-u', 'sh', '-c', `hostname host${i}; exec "$@"`, 'sh', ...agent];
     const log = openSync(logOf(i), 'a');
     nodes.push(spawn('nsenter', [...resolver.entering, ...named], { stdio: ['pipe', log, log] }));

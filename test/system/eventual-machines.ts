@@ -17,8 +17,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Hosts } from '../../faults/hosts.ts';
-import { ROOT } from './deployment.ts';
 import { pidsUnder, signal, until } from './processes.ts';
+import { PROGRAM } from './program.ts';
 import { atEnd, type Scope } from './scope.ts';
 import { Wire } from './wire.ts';
 
@@ -62,7 +62,7 @@ export class EventualMachines {
     const peers = this.indices.map((each) => `${this.#hosts.addressOf(each)}:${PEER_PORT}`);
     const [program = '', ...words] = [
       ...this.#hosts.on(i),
-      ...[process.execPath, join(ROOT, 'src', 'main.ts'), 'start', '--consistency', 'eventual'],
+      ...[process.execPath, PROGRAM, 'start', '--consistency', 'eventual'],
       ...['--node', `node${i + 1}`, '--dir', this.nodeDir(i), '--peers', peers.join(',')],
       ...['--bind', this.#hosts.addressOf(i), '--sentinel-port', 'none'],
       ...['--secret-file', join(this.dir, 'secret')],

@@ -16,9 +16,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Status } from '../../src/doors/view.ts';
 import { ROLE_LABEL } from '../../src/io/discovery/pod-label.ts';
-import { ROOT } from './deployment.ts';
 import { claimPorts } from './free-ports.ts';
 import { KubernetesStandIn } from './kubernetes-stand-in.ts';
+import { PROGRAM } from './program.ts';
 import { atEnd, type Scope } from './scope.ts';
 
 const ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -107,7 +107,7 @@ export class KubernetesPods {
     const ports = ['--port', 0, '--peer-port', 1_000, '--http-port', 2_000, '--sentinel-port', 9];
     const [program = '', ...words] = [
       ...['setpriv', '--pdeathsig', 'KILL', '--', 'unshare', '-mu', 'sh', '-c', script, 'sh'],
-      ...[process.execPath, join(ROOT, 'src', 'main.ts'), 'start', '--dir', directory],
+      ...[process.execPath, PROGRAM, 'start', '--dir', directory],
       ...['--discover', `kubernetes:app=${app}`, '--bind', ip, '--relay-threads', '0'],
       ...['--secret-file', join(this.#dir, 'secret'), ...this.#flags, ...flags],
       ...ports.map((word) => (typeof word === 'number' ? String(this.#base + word) : word)),

@@ -19,8 +19,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Hosts } from '../../faults/hosts.ts';
 import type { Status } from '../../src/doors/view.ts';
-import { ROOT } from './deployment.ts';
 import { signal, until } from './processes.ts';
+import { PROGRAM } from './program.ts';
 import { atEnd, type Scope } from './scope.ts';
 
 const NAME = 'orders.test';
@@ -82,7 +82,7 @@ export class NamedMachines {
     ].join('\n');
     const [program = '', ...words] = [
       ...[...this.#hosts.on(i), 'unshare', '-mu', 'sh', '-c', script, 'sh'],
-      ...[process.execPath, join(ROOT, 'src', 'main.ts'), 'start', '--discover', NAME],
+      ...[process.execPath, PROGRAM, 'start', '--discover', NAME],
       ...['--dir', directory, '--bind', this.#hosts.addressOf(i), '--relay-threads', '0'],
       ...['--secret-file', join(this.dir, 'secret')],
       ...['--password-file', join(this.dir, 'password'), ...options.flags],

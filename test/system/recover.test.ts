@@ -5,8 +5,9 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AssemblyView, Status } from '../../src/doors/view.ts';
-import { Deployment, ROOT } from './deployment.ts';
+import { Deployment } from './deployment.ts';
 import { until } from './processes.ts';
+import { PROGRAM } from './program.ts';
 import { missingAt, Writer } from './writer.ts';
 
 const STEP_MS = 60_000;
@@ -14,7 +15,7 @@ const STEP_MS = 60_000;
 /** Without a terminal: nobody can be asked. */
 function recover(...args: readonly string[]): Promise<{ code: number; out: string }> {
   return new Promise((resolve) => {
-    const words = [join(ROOT, 'src', 'main.ts'), 'recover', ...args];
+    const words = [PROGRAM, 'recover', ...args];
     execFile(process.execPath, words, { timeout: STEP_MS }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), out: `${stdout}${stderr}` }),
     ).stdin?.end();

@@ -1,18 +1,17 @@
 /** What `up` runs for a node: this Node, this program, and none of this shell's settings. */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ownProgram } from '../../../own-program.ts';
 import { isExecutable } from './server-binary.ts';
 
 /** The kernel kills the agent when its `up` is gone, however that went. */
 const DIES_WITH_PARENT = ['--pdeathsig', 'KILL'];
 
 export function agentProgram(environment: NodeJS.ProcessEnv): string[] {
-  const main = fileURLToPath(new URL('../../../main.ts', import.meta.url));
   const setpriv = (environment['PATH'] ?? '')
     .split(':')
     .map((directory) => join(directory, 'setpriv'))
     .find(isExecutable);
-  const program = [process.execPath, '--disable-warning=ExperimentalWarning', main];
+  const program = [process.execPath, '--disable-warning=ExperimentalWarning', ownProgram('main')];
   return setpriv ? [setpriv, ...DIES_WITH_PARENT, ...program] : program;
 }
 
