@@ -8,5 +8,5 @@ const HERE = import.meta.filename;
 /** A source, or what `scripts/program.mjs` made of it: the bundles lie side by side. */
 export function ownProgram(entry: Entry): string {
   if (HERE.endsWith('.ts')) return join(dirname(HERE), `${entry}.ts`);
-  return join(dirname(HERE), `${basename(entry)}.js`);
+  return join(dirname(HERE), `${basename(entry)}.cjs`);
 }

@@ -16,4 +16,4 @@ port.on('message', (told: NumberedOrder | PointReached) => {
     if (told.order.kind === 'stop') port.close();
   }
 });
-await thread.listen();
+void thread.listen();
