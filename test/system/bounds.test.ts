@@ -18,7 +18,7 @@ const SERVER_MIB_MAX = 1_536;
 const SERVED_MS_MAX = 5_000;
 const IDLE = IS_FULL ? 5_000 : 500;
 const POURED_MIB = IS_FULL ? 1_024 : 150;
-const NEVER_READ_MIB = IS_FULL ? 4_096 : 3_072;
+const NEVER_READ_MIB = IS_FULL ? 4_096 : 2_048;
 
 let deployment: Deployment;
 const scope = fileScope();

@@ -2,7 +2,10 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const LOOK_MS = 20;
+/** Soon at first, then rarer: every look costs those who are waited for some of the machine. */
+const LOOK_MS_MIN = 20;
+const LOOK_MS_MAX = 160;
+const RARER = 1.3;
 
 /** Every process whose command line or working directory lies under `dir`. */
 export function pidsUnder(dir: string): number[] {
@@ -61,10 +64,10 @@ export async function until<T>(
   look: () => Promise<T | null | false> | T | null | false,
 ): Promise<T> {
   const deadline = performance.now() + patienceMs;
-  for (;;) {
+  for (let lookMs = LOOK_MS_MIN; ; lookMs = Math.min(lookMs * RARER, LOOK_MS_MAX)) {
     const found = await look();
     if (found !== null && found !== false) return found;
     if (performance.now() > deadline) throw new Error(`not within ${patienceMs} ms: ${what}`);
-    await sleep(LOOK_MS);
+    await sleep(lookMs);
   }
 }

@@ -3,12 +3,13 @@
  * own, and its reply must be that token, in its turn, wherever the connection went meanwhile.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { IS_FULL } from './figures.ts';
 import { atEnd, type Scope } from './scope.ts';
 import { Failure, type Value, Wire } from './wire.ts';
 
 const CALL_MS = 8_000;
-const RETRY_MS = 15;
-const PAUSE_MS = 2;
+const RETRY_MS = IS_FULL ? 15 : 30;
+const PAUSE_MS = IS_FULL ? 2 : 8;
 /** Commands sent together. */
 const BATCH = 8;
 
