@@ -15,7 +15,7 @@ const AGENT_MIB_MAX = 600;
 /** `maxmemory-clients`, what one pipeline makes before that is looked at, dataset and backlog. */
 const SERVER_MIB_MAX = 1_536;
 /** For an ordinary command of an ordinary client, on a loaded machine. */
-const SERVED_MS_MAX = 5_000;
+const SERVED_MS_MAX = IS_FULL ? 5_000 : 10_000;
 const IDLE = IS_FULL ? 5_000 : 500;
 const POURED_MIB = IS_FULL ? 1_024 : 150;
 const NEVER_READ_MIB = IS_FULL ? 4_096 : 2_048;
