@@ -141,6 +141,7 @@ export const SHAPES = {
   ),
   'max-lost-bytes': shape(bytesOrAny, 'not a size', 'give a size, for example 1mb, or any'),
   'primary-port': shape(port, 'not a port', PORT),
+  'import-data': shape(path, 'not a path', 'give the directory or the file that has the data'),
   priority: shape(priority, 'not a priority', `give 0 to ${PRIORITY_MAX}`),
   node: shape(name, 'not a name', NAME),
   dir: shape(path, 'not a path', 'give a directory'),

@@ -106,6 +106,24 @@ test('a strong deployment appoints nobody, and refuses to', () => {
   equal(apply(strong, 9, change).answer.ok, false);
 });
 
+test('whose data are to be the first is the first primary, and nobody else before', () => {
+  const importing = played({ ...FOUND, importer: B });
+  const all = standings([A, { ...EMPTY, priority: 101 }], [B, EMPTY], [C, EMPTY]);
+  equal(nextNode(importing, seen({ standings: all })), 'b');
+  equal(nextNode(importing, seen({ standings: all, up: [A, C], goneMs: 600_000 })), null);
+  const isDown = standings([A, EMPTY], [B, { ...EMPTY, isUp: false }]);
+  equal(nextNode(importing, seen({ standings: isDown })), null);
+  const other = apply(importing, 9, { ...APPOINT_A, atMs: 1 });
+  deepEqual([other.answer.ok, other.state], [false, importing]);
+
+  const appointed = played({ ...FOUND, importer: B }, { ...APPOINT_A, node: B });
+  const gone = { standings: all, up: [A, C], goneMs: 600_000, troubleMs: RETURN_MS };
+  equal(nextNode(appointed, seen(gone)), null, 'nor when it is gone before it has opened');
+  const open = apply(appointed, 3, { ...OPENED_A, atMs: 1 }).state;
+  equal(open.importer, undefined);
+  equal(nextNode(open, seen({ ...gone, standings: standings([A, holds(H1, 1)]) })), 'a');
+});
+
 test('the first primary: of all who are expected, by priority, never one of priority 0', () => {
   const state = played(FOUND);
   const all = standings(

@@ -10,6 +10,7 @@ export type SettingKey =
   | 'max-lost-bytes'
   | 'priority'
   | 'primary-port'
+  | 'import-data'
   | 'node'
   | 'dir'
   | 'peers'
@@ -128,6 +129,11 @@ export const START_SETTINGS: readonly StartSetting[] = [
     'primary-port',
     'PORT',
     'eventual: port that always lands on the primary (default: none)',
+  ),
+  setting(
+    'import-data',
+    'PATH',
+    'eventual: begin with the data of a server (its directory, AOF or RDB), once; on one node',
   ),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),
