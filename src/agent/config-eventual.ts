@@ -20,6 +20,7 @@ const OF_STRONG: readonly SettingKey[] = [
 ];
 const OF_EVENTUAL: readonly SettingKey[] = [
   'max-lost-bytes',
+  'min-replicas-to-write',
   'priority',
   'primary-port',
   'import-data',
@@ -28,7 +29,10 @@ const OF_EVENTUAL: readonly SettingKey[] = [
 /** Null: the deployment is strong. */
 export function eventualOf(values: SettingValues): EventualSpec | null {
   if (values.consistency !== 'eventual') return null;
-  return { maxLostBytes: values['max-lost-bytes'] ?? null };
+  return {
+    maxLostBytes: values['max-lost-bytes'] ?? null,
+    minReplicasToWrite: values['min-replicas-to-write'] ?? 0,
+  };
 }
 
 /** Who brings the first data in begins the deployment, as its first primary. */

@@ -45,7 +45,12 @@ export function isEventualHealthy({ keeper, isOpen }: EventualShard): boolean {
 
 export function eventualProblems(agent: Agent, shard: EventualShard): Problem[] {
   const lost = shard.losses?.problems ?? [];
-  return [...withoutPrimary(agent, shard), ...serverDown(shard), ...lost];
+  return [
+    ...withoutPrimary(agent, shard),
+    ...withoutReplicas(agent, shard),
+    ...serverDown(shard),
+    ...lost,
+  ];
 }
 
 const TODO =
@@ -71,6 +76,20 @@ function withoutPrimary({ assembly }: Agent, shard: EventualShard): Problem[] {
       code: 'NO_PRIMARY',
       text: `there is no primary since ${seconds} s: ${who}`,
       todo: importer === undefined ? TODO : todoForImport(nameOf(importer)),
+    },
+  ];
+}
+
+/** Of a primary that is open, and takes no writes. */
+function withoutReplicas({ assembly }: Agent, { keeper, isOpen }: EventualShard): Problem[] {
+  const wanted = assembly.state.spec?.eventual?.minReplicasToWrite ?? 0;
+  const count = keeper?.seenLast?.replicas.length ?? wanted;
+  if (!isOpen || count >= wanted) return [];
+  return [
+    {
+      code: 'TOO_FEW_REPLICAS',
+      text: `writes are refused: ${count} replicas follow, and they need ${wanted}`,
+      todo: 'start those that are away, or lower minReplicasToWrite in the spec',
     },
   ];
 }

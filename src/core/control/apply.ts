@@ -7,7 +7,7 @@ import { unreachable } from '../../assert.ts';
 import { type NodeId, sorted } from '../scalars.ts';
 import type { Command } from './command.ts';
 import { shortened } from './shapes.ts';
-import { isEventual, SETTINGS_MAX, type Spec, specChanged } from './spec.ts';
+import { isEventual, isOfEventual, SETTINGS_MAX, type Spec, specChanged } from './spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -123,11 +123,18 @@ function changeSpec(
       'OTHER_VERSION',
       `the spec is at version ${specVersion}, not at ${ifVersion}: read it again`,
     );
-  if (change.maxLostBytes !== undefined && !isEventual(spec))
-    return refuse(state, 'STRONG', 'a strong deployment loses nothing: it has no maxLostBytes');
+  if (isOfEventual(change) && !isEventual(spec))
+    return refuse(state, 'STRONG', 'a strong deployment loses nothing: its spec has no word on it');
   const next = specChanged(spec, change);
   if (Object.keys(next.server).length > SETTINGS_MAX)
     return refuse(state, 'TOO_MANY_SETTINGS', `the spec has at most ${SETTINGS_MAX} settings`);
+  const { minReplicasToWrite = 0 } = next.eventual ?? {};
+  if (minReplicasToWrite > next.replicas)
+    return refuse(
+      state,
+      'TOO_FEW_REPLICAS',
+      `writes would wait for ${minReplicasToWrite} replicas, and the spec wants ${next.replicas}`,
+    );
   const words = differences(spec, next);
   if (words.length === 0) return agreed(state, 'the spec says so already');
   const text = shortened(words.join(', '));
@@ -145,6 +152,8 @@ function differences(from: Spec, to: Spec): string[] {
     words.push(`forget after ${timeOf(from.forgetAfterMs)} -> ${timeOf(to.forgetAfterMs)}`);
   const [lostBefore, lost] = [from.eventual?.maxLostBytes, to.eventual?.maxLostBytes];
   if (lost !== lostBefore) words.push(`bytes that may be lost ${lostBefore} -> ${lost ?? 'any'}`);
+  const [minBefore, min] = [from, to].map(({ eventual }) => eventual?.minReplicasToWrite);
+  if (min !== minBefore) words.push(`replicas that writes need ${minBefore} -> ${min}`);
   if (to.reads !== from.reads) words.push(`reads ${from.reads} -> ${to.reads}`);
   const names = new Set([...Object.keys(from.server), ...Object.keys(to.server)]);
   for (const name of [...names].toSorted()) {

@@ -118,9 +118,10 @@ function replacement(state: ControlState, seen: Observation, primary: Primary): 
   const able = candidates(state, seen, required).filter((each) => !isMute(each));
   const [best] = able;
   if (best === undefined || required === null) return best?.node ?? null;
-  if (best.standing.isExact) return isLossAllowed(state, seen, best) ? best.node : null;
+  const mayBe = isLossAllowed(state, seen, best);
+  if (best.standing.isExact) return mayBe ? best.node : null;
   if (able.some(({ node }) => node === owner)) return owner;
-  return (eventual?.troubleMs ?? 0) < RETURN_MS ? null : best.node;
+  return mayBe && (eventual?.troubleMs ?? 0) >= RETURN_MS ? best.node : null;
 }
 
 /** A primary that works is to be none any more: it hands over to whoever is all but level. */

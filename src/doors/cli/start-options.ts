@@ -8,6 +8,7 @@ export type SettingKey =
   | 'name'
   | 'consistency'
   | 'max-lost-bytes'
+  | 'min-replicas-to-write'
   | 'priority'
   | 'primary-port'
   | 'import-data'
@@ -123,6 +124,11 @@ export const START_SETTINGS: readonly StartSetting[] = [
     'max-lost-bytes',
     'BYTES',
     'eventual: a failover that would lose more waits for somebody; any (default: any)',
+  ),
+  setting(
+    'min-replicas-to-write',
+    'N',
+    'eventual: the primary takes writes while so many follow it (default: 0)',
   ),
   setting('priority', 'N', 'eventual: higher is chosen first among equals, 0 never (default: 100)'),
   setting(
