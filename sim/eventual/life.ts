@@ -200,7 +200,12 @@ export class Life {
     this.control = group;
     this.#loop = new ControlLoop({
       group,
-      founding: { founders, witnesses: [], forgetAfterMs: null, eventual: { maxLostBytes: null } },
+      founding: {
+        founders,
+        witnesses: [],
+        forgetAfterMs: null,
+        eventual: { maxLostBytes: null, minReplicasToWrite: 0 },
+      },
       observe: () => this.observe(),
       note: (_level, event, facts) => note?.(`${event} ${JSON.stringify(facts)}`),
     });

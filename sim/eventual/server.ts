@@ -70,6 +70,7 @@ export class ModelServer {
   #isLoading = false;
   #isRewriting = false;
   isShut = true;
+  #minReplicas = 0;
   #pausedUntilUs = 0;
   readonly #replicas = new Map<string, { readonly offset: number; readonly atUs: number }>();
 
@@ -178,6 +179,7 @@ export class ModelServer {
       case 'open':
         this.hasLetGo = false;
         this.isShut = false;
+        this.#minReplicas = step.minReplicas;
         this.#pausedUntilUs = 0;
         return;
       case 'pause':
@@ -271,6 +273,7 @@ export class ModelServer {
       isLoading: this.#isLoading,
       isOnDisk: !this.#isRewriting,
       isShut: this.isShut,
+      minReplicas: this.#minReplicas,
       replicas: fresh.map(([host, { offset }]) => ({ address: `${host}:6379`, offset })),
     };
   }

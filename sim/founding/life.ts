@@ -171,6 +171,7 @@ export class Life {
   #buildMembership(): Membership {
     const { identity, deploymentName: name, address, isEphemeral, power, law, fatal } = this.#o;
     return new Membership({
+      imports: false,
       identity,
       sha256Hex: (text) => createHash('sha256').update(text).digest('hex'),
       introduction: () => ({

@@ -20,7 +20,7 @@ import { Assembly } from './assembly.ts';
 import { buildAgreedSettings } from './build-agreed-settings.ts';
 import { buildClientDoors } from './build-client-doors.ts';
 import { buildDataGroup, buildWitness } from './build-data-group.ts';
-import { openEventualShard } from './build-eventual-shard.ts';
+import { importOwnData, openEventualShard } from './build-eventual-shard.ts';
 import { type BuiltServer, buildOwnServer } from './build-own-server.ts';
 import type { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
@@ -74,6 +74,8 @@ export class Agent {
   readonly disk = new RealDisk();
   #isStopping = false;
   #isRemoved = false;
+  /** It has data that are to be a deployment's first. */
+  #isImporting = false;
 
   constructor(config: NodeConfig, journal: Journal) {
     this.config = config;
@@ -168,6 +170,7 @@ export class Agent {
     this.#identity = await OwnIdentity.open(this.disk, path, config.name, config.node);
     const { now } = this.#identity;
     await this.discovery.start();
+    this.#isImporting = await importOwnData(this, this.#located);
     this.#membership = this.#buildMembership(this.#identity);
     await this.#prepareData();
     this.#mesh = this.#buildMesh();
@@ -241,6 +244,7 @@ export class Agent {
       sha256Hex: (text) => createHash('sha256').update(text).digest('hex'),
       note: (level, event, facts) => journal[level](event, facts),
       introduction: () => introductionOf(config, this.serverVersion, this.discovery.ownAddress),
+      imports: this.#isImporting,
       nodesExpected: this.discovery.nodesExpected,
       announce: () => this.announce(),
       claim: (deployment, done) => this.discovery.claim(deployment, done),

@@ -187,6 +187,7 @@ export class Assembly {
       founding: {
         founders,
         witnesses: membership.foundingWitnesses,
+        ...(membership.importer === null ? {} : { importer: membership.importer }),
         forgetAfterMs: config.forgetAfterMs,
         reads: config.reads,
         server: config.server,

@@ -3,12 +3,28 @@ import type { LocatedServer } from '../io/server/locate.ts';
 import type { Agent } from './agent.ts';
 import type { AgreedSettings } from './agreed-settings.ts';
 import { EventualShard } from './eventual-shard.ts';
+import { importData } from './import-data.ts';
 import { addressOf } from './view-members.ts';
 
 export interface OwnProgram {
   /** Null for a witness. */
   readonly located: LocatedServer | null;
   readonly settings: AgreedSettings | null;
+}
+
+/** Whether the data of its server were brought in; of a strong node they never are. */
+export async function importOwnData(
+  { config, identity, journal }: Agent,
+  located: LocatedServer | null,
+): Promise<boolean> {
+  if (config.eventual === null) return false;
+  return importData({
+    from: config.importData,
+    dataDir: `${config.dir}/data`,
+    flavor: located?.flavor ?? null,
+    phase: identity.now.phase,
+    journal,
+  });
 }
 
 export function openEventualShard(agent: Agent, program: OwnProgram): Promise<EventualShard> {
@@ -21,6 +37,7 @@ export function openEventualShard(agent: Agent, program: OwnProgram): Promise<Ev
     disk,
     journal,
     self: () => agent.membership.id,
+    imports: () => agent.membership.hello.imports === true,
     deployment: () => agent.identity.now.deployment,
     clientAddress: () => agent.clientAddress,
     peers: () => agent.membership.peersIn.keys(),

@@ -20,15 +20,19 @@ function issuesOf(flags: Record<string, unknown>): string {
 }
 
 test('loadConfig: an eventual deployment, its loss bound and the priority of a node', () => {
-  const given = { consistency: 'eventual', maxLostBytes: '1mb', priority: '7' };
+  const given = {
+    ...{ consistency: 'eventual', maxLostBytes: '1mb', priority: '7' },
+    minReplicasToWrite: '1',
+  };
   const result = load(given);
   if (!result.ok) throw new Error('it was not taken');
-  deepEqual(result.config.eventual, { maxLostBytes: 1_048_576 });
+  deepEqual(result.config.eventual, { maxLostBytes: 1_048_576, minReplicasToWrite: 1 });
   equal(result.config.priority, 7);
   equal(result.config.relayThreads, 0);
   const any = load({ consistency: 'eventual', maxLostBytes: 'any' });
-  deepEqual(any.ok && any.config.eventual, { maxLostBytes: null });
+  deepEqual(any.ok && any.config.eventual, { maxLostBytes: null, minReplicasToWrite: 0 });
   match(issuesOf({ consistency: 'weak' }), /--consistency .*give strong or eventual/);
+  match(issuesOf({ ...given, minReplicasToWrite: '64' }), /--min-replicas.*give 0 to 63/);
   match(issuesOf({ ...given, priority: '2000' }), /--priority .*give 0 to 1000/);
 });
 

@@ -18,12 +18,38 @@ const OF_STRONG: readonly SettingKey[] = [
   'log-limit',
   'relay-threads',
 ];
-const OF_EVENTUAL: readonly SettingKey[] = ['max-lost-bytes', 'priority', 'primary-port'];
+const OF_EVENTUAL: readonly SettingKey[] = [
+  'max-lost-bytes',
+  'min-replicas-to-write',
+  'priority',
+  'primary-port',
+  'import-data',
+];
 
 /** Null: the deployment is strong. */
 export function eventualOf(values: SettingValues): EventualSpec | null {
   if (values.consistency !== 'eventual') return null;
-  return { maxLostBytes: values['max-lost-bytes'] ?? null };
+  return {
+    maxLostBytes: values['max-lost-bytes'] ?? null,
+    minReplicasToWrite: values['min-replicas-to-write'] ?? 0,
+  };
+}
+
+/** Who brings the first data in begins the deployment, as its first primary. */
+export function refusedImport({ values, places }: Gathered): ConfigIssue[] {
+  const place = places.get('import-data');
+  if (place === undefined) return [];
+  const { witness, join, priority } = values;
+  const against = [
+    ...(witness === true ? ['--witness: it has no server'] : []),
+    ...(join === true ? ['--join: who joins takes the data that are there'] : []),
+    ...(priority === 0 ? ['--priority 0: it would not become the first primary'] : []),
+  ];
+  return against.map((why) => ({
+    ...place,
+    text: `does not go with ${why}`,
+    todo: 'remove one of the two',
+  }));
 }
 
 /** `clientHost`: where the server would listen. */

@@ -1,7 +1,7 @@
 /** The shape of each setting: text from a flag, a variable or a file to a checked value. */
 import { z } from 'zod';
 import { CHARTER_MEMBERS_MAX } from '../core/charter/charter.ts';
-import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN } from '../core/control/spec.ts';
+import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN, REPLICAS_MAX } from '../core/control/spec.ts';
 import { READS_MODES } from '../core/reads-mode.ts';
 import { parseBytes } from '../doors/bytes.ts';
 import { parseDuration } from '../doors/durations.ts';
@@ -99,6 +99,11 @@ const bytesOrAny = text.transform((s, context) => {
   return z.NEVER;
 });
 
+const replicas = text
+  .refine((s) => /^\d{1,2}$/.test(s))
+  .transform(Number)
+  .refine((n) => n <= REPLICAS_MAX);
+
 const PRIORITY_MAX = 1_000;
 
 const priority = text
@@ -140,7 +145,9 @@ export const SHAPES = {
     'give strong or eventual, the same on all nodes',
   ),
   'max-lost-bytes': shape(bytesOrAny, 'not a size', 'give a size, for example 1mb, or any'),
+  'min-replicas-to-write': shape(replicas, 'not a number', `give 0 to ${REPLICAS_MAX}`),
   'primary-port': shape(port, 'not a port', PORT),
+  'import-data': shape(path, 'not a path', 'give the directory or the file that has the data'),
   priority: shape(priority, 'not a priority', `give 0 to ${PRIORITY_MAX}`),
   node: shape(name, 'not a name', NAME),
   dir: shape(path, 'not a path', 'give a directory'),

@@ -50,6 +50,7 @@ const PATH_KEYS: ReadonlySet<SettingKey> = new Set([
   'secret-file',
   'password-file',
   'users-file',
+  'import-data',
 ]);
 
 export function gatherSettings(input: ConfigInput): Gathered {

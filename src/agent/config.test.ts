@@ -70,6 +70,14 @@ test('loadConfig: a witness is told of others, and has no use for settings of a 
   match(issuesOf({ witness: true, peers: undefined }).join(), /--witness .*told of no others/);
 });
 
+test('loadConfig: data from elsewhere are for who may begin an eventual deployment with them', () => {
+  const given = { consistency: 'eventual', importData: '/other' };
+  equal(loaded(given).importData, '/other');
+  match(issuesOf({ importData: '/other' }).join(), /--import-data .*--consistency eventual/);
+  for (const other of [{ join: true }, { witness: true }, { priority: '0' }])
+    match(issuesOf({ ...given, ...other }).join(), /--import-data .* does not go with --/);
+});
+
 test('loadConfig: with a directory and peers alone, everything else has a default', () => {
   const { provenance, ...config } = loaded({});
   deepEqual(config, {
@@ -92,6 +100,7 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     joinsOnly: false,
     ephemeral: false,
     eventual: null,
+    importData: null,
     witness: false,
     zone: '',
     forgetAfterMs: 600_000,

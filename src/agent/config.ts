@@ -12,7 +12,12 @@ import { addressText } from '../io/discovery/address.ts';
 import type { SourceSpec } from '../io/discovery/specification.ts';
 import type { ClientUser } from '../io/server/users.ts';
 import { farSource, refusedSources, sourcesOf } from './config-discovery.ts';
-import { eventualOf, PRIORITY_DEFAULT, refusedConsistency } from './config-eventual.ts';
+import {
+  eventualOf,
+  PRIORITY_DEFAULT,
+  refusedConsistency,
+  refusedImport,
+} from './config-eventual.ts';
 import type { ConfigIssue } from './config-issue.ts';
 import { parseAddress, type SettingValues } from './config-schema.ts';
 import { readPassword, readSecret, readUsers, type SecretResult } from './config-secret.ts';
@@ -28,6 +33,8 @@ export interface NodeConfig {
   readonly priority: number;
   /** In an eventual one: where clients always land on the primary; null: nowhere. */
   readonly primaryPort: number | null;
+  /** In an eventual one: where its first data are, absolute; null: this node brings none in. */
+  readonly importData: string | null;
   /** Absolute. */
   readonly dir: string;
   /** Addresses to listen on, without brackets. */
@@ -114,6 +121,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...refusedWitness(gathered),
     ...refusedUsers(gathered),
     ...refusedConsistency(gathered, discover, bind.client),
+    ...refusedImport(gathered),
   ];
   if (issues.length > 0) return { ok: false, issues };
   const config = configOf(input, gathered, { bind, ports, discover, credentials });
@@ -133,6 +141,7 @@ function configOf(input: ConfigInput, { values, places, server }: Gathered, deri
     eventual: eventualOf(values),
     priority: values.priority ?? PRIORITY_DEFAULT,
     primaryPort: values['primary-port'] ?? null,
+    importData: values['import-data'] ?? null,
     node: values.node ?? defaultNodeName(input.hostname, ports.peers),
     dir: values.dir ?? '',
     bind,

@@ -1,6 +1,6 @@
 /** How an eventual deployment's server stands, from what it says of itself. */
 
-import { NOWHERE } from '../io/server/eventual-conf.ts';
+import { NOWHERE, SHUT } from '../io/server/eventual-conf.ts';
 import { parseInfo, type ServerInfo } from '../io/server/info.ts';
 import { NO_HISTORY, type ServerSeen } from './eventual/ports.ts';
 import type { FileSeen } from './eventual-record.ts';
@@ -70,7 +70,8 @@ export function seenFrom(text: string, minReplicas: number): ServerSeen | null {
       fields.get('aof_rewrite_in_progress') === '0' &&
       fields.get('aof_rewrite_scheduled') === '0' &&
       fields.get('aof_last_bgrewrite_status') === 'ok',
-    isShut: minReplicas > 0,
+    isShut: minReplicas === Number(SHUT),
+    minReplicas,
     replicas: [...fields].flatMap(([name, value]) => replicaFrom(name, value)),
   };
 }

@@ -27,7 +27,7 @@ function said(server: TrialServer, line: string): Promise<string> {
 async function opened(t: TestContext, server: TrialServer): Promise<string> {
   ok(await server.take({ kind: 'promote' }));
   const { history } = await server.seen();
-  ok(await server.take({ kind: 'open', untilMs: monotonicMs() + LEASE_MS }));
+  ok(await server.take({ kind: 'open', untilMs: monotonicMs() + LEASE_MS, minReplicas: 0 }));
   t.after(() => server.server.disarm(server.life));
   return history;
 }
@@ -51,10 +51,17 @@ for (const located of await trialServers()) {
     ok(await server.take({ kind: 'promote' }));
     equal((await server.seen()).role, 'primary');
     match(await said(server, 'SET k 1'), /^-NOREPLICAS/);
-    ok(await server.take({ kind: 'open', untilMs: monotonicMs() + LEASE_MS }));
+    ok(await server.take({ kind: 'open', untilMs: monotonicMs() + LEASE_MS, minReplicas: 0 }));
     equal(await said(server, 'SET k 1'), '+OK');
     ok(await server.take({ kind: 'shut' }));
     match(await said(server, 'SET k 2'), /^-NOREPLICAS/);
+    const untilMs = monotonicMs() + LEASE_MS;
+    ok(await server.take({ kind: 'open', untilMs, minReplicas: 1 }));
+    match(await said(server, 'SET k 2'), /^-NOREPLICAS/, 'nobody follows');
+    const { minReplicas, ...open } = await server.seen();
+    deepEqual([minReplicas, open.isShut], [1, false]);
+    ok(await server.take({ kind: 'shut' }));
+    ok((await server.seen()).isShut);
     match(await said(server, "EVAL \"return redis.call('SET','k','2')\" 0"), /NOREPLICAS/);
     equal(await server.call('GET', 'k'), '1');
   });
@@ -126,7 +133,7 @@ for (const located of await trialServers()) {
   test(`${name} ends by itself when it is told to, its file synced`, async (t) => {
     const server = await TrialServer.make(t, located);
     ok(await server.take({ kind: 'promote' }));
-    ok(await server.take({ kind: 'open', untilMs: monotonicMs() + LEASE_MS }));
+    ok(await server.take({ kind: 'open', untilMs: monotonicMs() + LEASE_MS, minReplicas: 0 }));
     equal(await said(server, 'SET k 1'), '+OK');
     await server.server.end();
     match(server.server.lastDown ?? '', /exited with 0/);
@@ -136,7 +143,7 @@ for (const located of await trialServers()) {
   test(`${name} is killed by its warden when nobody renews its lease`, async (t) => {
     const server = await TrialServer.make(t, located);
     ok(await server.take({ kind: 'promote' }));
-    ok(await server.take({ kind: 'open', untilMs: monotonicMs() + 300 }));
+    ok(await server.take({ kind: 'open', untilMs: monotonicMs() + 300, minReplicas: 0 }));
     server.server.extend(server.life, monotonicMs() + 600);
     await until('it is gone', () => !server.isUp);
     match(server.downs[0] ?? '', /SIGKILL/);
@@ -153,7 +160,7 @@ for (const located of await trialServers()) {
     await script;
     await server.seen();
     ok(await server.take({ kind: 'promote' }));
-    equal(await server.take({ kind: 'open', untilMs: monotonicMs() - 1 }), false);
+    equal(await server.take({ kind: 'open', untilMs: monotonicMs() - 1, minReplicas: 0 }), false);
     ok((await server.seen()).isShut);
   });
 

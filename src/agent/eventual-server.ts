@@ -31,6 +31,8 @@ const END_MS_MAX = 10_000;
 const BACKLOG_LOOK_MS = 5;
 const BACKLOG_LOOKS_MAX = 100;
 
+type OpenStep = Extract<ServerStep, { kind: 'open' }>;
+
 export interface EventualServerOptions {
   readonly program: string;
   readonly flavor: Flavor;
@@ -115,7 +117,7 @@ export class OwnEventualServer implements EventualServer {
   async #stopped(): Promise<void> {
     const admin = this.#admin;
     if (admin !== null)
-      await this.#setOpen(admin, false).then(
+      await shut(admin).then(
         () => this.#warden?.disarm(),
         (error: unknown) => this.#o.journal.warn('server.notShut', { error }),
       );
@@ -165,10 +167,10 @@ export class OwnEventualServer implements EventualServer {
   async #take(admin: Admin, step: ServerStep): Promise<void> {
     switch (step.kind) {
       case 'shut':
-        await this.#setOpen(admin, false);
+        await shut(admin);
         return;
       case 'open':
-        await this.#open(admin, step.untilMs);
+        await this.#open(admin, step);
         return;
       case 'pause':
         await admin.must(['CLIENT', 'PAUSE', String(step.forMs), 'WRITE']);
@@ -186,7 +188,7 @@ export class OwnEventualServer implements EventualServer {
   }
 
   /** The warden knows first, and has its time. */
-  async #open(admin: Admin, untilMs: number): Promise<void> {
+  async #open(admin: Admin, { untilMs, minReplicas }: OpenStep): Promise<void> {
     const assertLease = (): void => {
       if (this.#isEnding || monotonicMs() >= untilMs)
         throw new ServerError('SERVER_FAILED', 'it may not be open any more');
@@ -194,17 +196,13 @@ export class OwnEventualServer implements EventualServer {
     assertLease();
     await this.#warden?.extend(untilMs);
     assertLease();
-    await this.#setOpen(admin, true);
+    await setMinReplicas(admin, String(minReplicas));
     await admin.must(['CLIENT', 'UNPAUSE']);
-  }
-
-  async #setOpen(admin: Admin, isOpen: boolean): Promise<void> {
-    await admin.must(['CONFIG', 'SET', 'min-replicas-to-write', isOpen ? '0' : SHUT]);
   }
 
   /** Clients look for the primary when their connection ends; what waits is not executed. */
   async #detach(admin: Admin): Promise<void> {
-    await this.#setOpen(admin, false);
+    await shut(admin);
     await admin.must(['REPLICAOF', NOWHERE.host, String(NOWHERE.port)]);
     await admin.must(['CLIENT', 'KILL', 'USER', 'default']);
     await admin.must(['CLIENT', 'UNPAUSE']);
@@ -223,7 +221,7 @@ export class OwnEventualServer implements EventualServer {
 
   /** Its id is to last: without a backlog the first replica that comes would make another. */
   async #promote(admin: Admin): Promise<void> {
-    await this.#setOpen(admin, false);
+    await shut(admin);
     await admin.must(['REPLICAOF', 'NO', 'ONE']);
     if (await hasBacklog(admin)) return;
     const replica = await this.#process?.admin();
@@ -331,6 +329,14 @@ export class OwnEventualServer implements EventualServer {
       this.#o.journal.debug('server.notAsked', { error });
     });
   }
+}
+
+function shut(admin: Admin): Promise<void> {
+  return setMinReplicas(admin, SHUT);
+}
+
+async function setMinReplicas(admin: Admin, value: string): Promise<void> {
+  await admin.must(['CONFIG', 'SET', 'min-replicas-to-write', value]);
 }
 
 async function hasBacklog(admin: Admin): Promise<boolean> {

@@ -46,6 +46,8 @@ export interface EventualShardParts {
   readonly located: LocatedServer | null;
   readonly settings: AgreedSettings | null;
   readonly self: () => NodeId;
+  /** Data from elsewhere are here, as this node says to the others. */
+  readonly imports: () => boolean;
   /** Of the deployment. */
   readonly deployment: () => string;
   readonly clientAddress: () => string;
@@ -171,6 +173,13 @@ export class EventualShard {
 
   /** More of what is agreed on is known here. */
   changed(): void {
+    if (this.#group?.state.importer === this.#o.self() && !this.#o.imports())
+      this.#o.fatal(
+        new Error(
+          'IMPORT_LOST: the deployment waits for the data that this node had brought in, and ' +
+            'they are gone: to begin anew, stop all nodes and empty their directories',
+        ),
+      );
     this.#primacy?.changed();
     this.keeper?.changed();
   }

@@ -45,11 +45,28 @@ export function isEventualHealthy({ keeper, isOpen }: EventualShard): boolean {
 
 export function eventualProblems(agent: Agent, shard: EventualShard): Problem[] {
   const lost = shard.losses?.problems ?? [];
-  return [...withoutPrimary(agent, shard), ...serverDown(shard), ...lost];
+  return [
+    ...withoutPrimary(agent, shard),
+    ...withoutReplicas(agent, shard),
+    ...serverDown(shard),
+    ...lost,
+  ];
+}
+
+const TODO =
+  'only a node that holds the newest data is chosen: start those that are away, ' +
+  'and look at their servers';
+
+function todoForImport(importer: string): string {
+  return (
+    `it begins with the data that ${importer} brings in: see that its server can load them; ` +
+    'to begin otherwise, stop all nodes and empty their directories'
+  );
 }
 
 function withoutPrimary({ assembly }: Agent, shard: EventualShard): Problem[] {
   const { primary, withoutPrimaryMs } = shard;
+  const { importer } = assembly.state;
   if (assembly.group === null || withoutPrimaryMs < WITHOUT_PRIMARY_MS_MAX) return [];
   const seconds = Math.round(withoutPrimaryMs / 1000);
   const who =
@@ -58,9 +75,21 @@ function withoutPrimary({ assembly }: Agent, shard: EventualShard): Problem[] {
     {
       code: 'NO_PRIMARY',
       text: `there is no primary since ${seconds} s: ${who}`,
-      todo:
-        'only a node that holds the newest data is chosen: start those that are away, ' +
-        'and look at their servers',
+      todo: importer === undefined ? TODO : todoForImport(nameOf(importer)),
+    },
+  ];
+}
+
+/** Of a primary that is open, and takes no writes. */
+function withoutReplicas({ assembly }: Agent, { keeper, isOpen }: EventualShard): Problem[] {
+  const wanted = assembly.state.spec?.eventual?.minReplicasToWrite ?? 0;
+  const count = keeper?.seenLast?.replicas.length ?? wanted;
+  if (!isOpen || count >= wanted) return [];
+  return [
+    {
+      code: 'TOO_FEW_REPLICAS',
+      text: `writes are refused: ${count} replicas follow, and they need ${wanted}`,
+      todo: 'start those that are away, or lower minReplicasToWrite in the spec',
     },
   ];
 }

@@ -1,6 +1,7 @@
 /** Runs a node until a signal or a failure ends it. */
 import { setFlagsFromString } from 'node:v8';
 import { ServerError } from '../io/server/errors.ts';
+import { ExistingDataError } from '../io/server/existing-data.ts';
 import { RealDisk } from '../io/storage/disk.ts';
 import { Agent } from './agent.ts';
 import type { NodeConfig } from './config.ts';
@@ -9,7 +10,7 @@ import { namedByDirectory } from './node-name.ts';
 
 const EXIT_DONE = 0;
 const EXIT_FAILED = 1;
-/** The settings name a server, or settings of it, that cannot be: again would be the same. */
+/** The settings name a server, or settings or data of it, that cannot be: again is the same. */
 const EXIT_USAGE = 2;
 
 /**
@@ -46,7 +47,7 @@ export async function runAgent(given: NodeConfig, doubts: readonly string[]): Pr
     await agent.start();
     await ended;
   } catch (error) {
-    code = isUnusableServer(error) ? EXIT_USAGE : EXIT_FAILED;
+    code = isUnusable(error) ? EXIT_USAGE : EXIT_FAILED;
     journal.error('agent.failed', { error });
   }
   await agent.stop(code === EXIT_DONE);
@@ -60,6 +61,7 @@ const UNUSABLE: ReadonlySet<string> = new Set([
   'SETTING_REFUSED',
 ]);
 
-function isUnusableServer(error: unknown): boolean {
+function isUnusable(error: unknown): boolean {
+  if (error instanceof ExistingDataError) return true;
   return error instanceof ServerError && UNUSABLE.has(error.code);
 }

@@ -123,6 +123,8 @@ export interface SpecView {
   readonly server: Readonly<Record<string, string>>;
   /** In an eventual deployment: a failover that loses more bytes waits; null: none does. */
   readonly maxLostBytes?: number | null;
+  /** In an eventual deployment: its primary takes writes while so many follow it. */
+  readonly minReplicasToWrite?: number;
 }
 
 /** A setting of the own server that is wanted, or was. */

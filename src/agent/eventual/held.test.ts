@@ -25,6 +25,7 @@ const FOLLOWS: ServerSeen = {
   isLoading: false,
   isOnDisk: true,
   isShut: true,
+  minReplicas: 0,
   replicas: [],
 };
 

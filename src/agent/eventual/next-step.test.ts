@@ -18,6 +18,7 @@ const REPLICA: ServerSeen = {
   isLoading: false,
   isOnDisk: true,
   isShut: true,
+  minReplicas: 0,
   replicas: [],
 };
 const PRIMARY: ServerSeen = { ...REPLICA, role: 'primary', isShut: false };
@@ -42,6 +43,7 @@ function step(primary: Primary | null, seen: ServerSeen, others: Partial<StepInp
     seen,
     mayBeOpen: false,
     untilMs: 5_000,
+    minReplicas: 0,
     isInForce: true,
     isCleared: false,
     isPromoted: false,
@@ -76,6 +78,7 @@ test('a promoted server stays shut until its history is agreed on and a lease is
     seen: promoted,
     mayBeOpen: true,
     untilMs: 4_321,
+    minReplicas: 1,
     isInForce: true,
     isCleared: true,
     isPromoted: true,
@@ -83,7 +86,7 @@ test('a promoted server stays shut until its history is agreed on and a lease is
     isPaused: false,
     holdsHistory: OWN,
   });
-  deepEqual(open, { kind: 'open', untilMs: 4_321 });
+  deepEqual(open, { kind: 'open', untilMs: 4_321, minReplicas: 1 });
 });
 
 test('an open server without a lease is shut, and keeps its role', () => {
@@ -126,4 +129,13 @@ test('a replica follows whoever has opened, and no decision that may be an old o
   equal(step(openB, REPLICA), 'follow');
   equal(step(openB, { ...REPLICA, upstream: 'b:6379' }), null);
   equal(step(openB, REPLICA, { addressOf: () => '' }), null);
+});
+
+test('replicas that writes need are given to an open primary, and make no shut one open', () => {
+  const open = { ...PRIMARY, history: H2, minReplicas: 1 };
+  equal(step(OPEN_A, open, { mayBeOpen: true, minReplicas: 1 }), null);
+  equal(step(OPEN_A, open, { mayBeOpen: true, minReplicas: 2 }), 'open');
+  equal(step(OPEN_A, open, { mayBeOpen: true }), 'open');
+  equal(step(OPEN_A, open, { minReplicas: 1 }), 'shut', 'a number of theirs is none of ours');
+  equal(step(OPEN_A, { ...open, isShut: true }, { minReplicas: 1 }), null);
 });

@@ -16,6 +16,8 @@ export interface StepInput {
   readonly mayBeOpen: boolean;
   /** Until when that one lasts. */
   readonly untilMs: number;
+  /** As the spec has it, of a primary that is open. */
+  readonly minReplicas: number;
   /** The decision is known to be in force, and not one that is read again after a start. */
   readonly isInForce: boolean;
   /** No older lease is alive. */
@@ -42,7 +44,7 @@ export function nextStep(input: StepInput): NextStep | null {
 }
 
 function asPrimary(input: StepInput, { history, base }: Primary): NextStep | null {
-  const { seen, mayBeOpen, untilMs, isCleared, isPromoted, holdsHistory } = input;
+  const { seen, mayBeOpen, untilMs, minReplicas, isCleared, isPromoted, holdsHistory } = input;
   if (seen.role === 'replica') {
     if (history !== null) return null;
     return isCleared ? { kind: 'promote' } : null;
@@ -51,7 +53,10 @@ function asPrimary(input: StepInput, { history, base }: Primary): NextStep | nul
   const isIt = history === null ? isPromoted || isGoingOn : seen.history === history;
   // A server that is a primary for any other reason has nothing that was agreed on.
   if (!isIt) return { kind: 'detach' };
-  if (mayBeOpen && history !== null) return seen.isShut ? { kind: 'open', untilMs } : null;
+  if (mayBeOpen && history !== null) {
+    const isRight = !seen.isShut && seen.minReplicas === minReplicas;
+    return isRight ? null : { kind: 'open', untilMs, minReplicas };
+  }
   return seen.isShut ? null : { kind: 'shut' };
 }
 

@@ -24,6 +24,8 @@ export interface ServerSeen {
   readonly isOnDisk: boolean;
   /** It takes no writes of clients, though it be a primary. */
   readonly isShut: boolean;
+  /** So many replicas an open one needs to take them; of one that is shut it says nothing. */
+  readonly minReplicas: number;
   /** Those that follow it: where clients find them, `host:port`, and what they have. */
   readonly replicas: readonly { readonly address: string; readonly offset: number }[];
 }
@@ -31,8 +33,8 @@ export interface ServerSeen {
 export type ServerStep =
   /** To take no more writes of clients. */
   | { readonly kind: 'shut' }
-  /** To take them, once the warden knows until when it may. */
-  | { readonly kind: 'open'; readonly untilMs: number }
+  /** To take them while so many replicas follow it, once the warden knows until when it may. */
+  | { readonly kind: 'open'; readonly untilMs: number; readonly minReplicas: number }
   /** To keep clients' writes waiting for so long, in ms, and expiry with them. */
   | { readonly kind: 'pause'; readonly forMs: number }
   /** To be a replica of nobody. It is seen to be one before this is done. */

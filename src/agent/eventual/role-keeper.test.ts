@@ -31,6 +31,7 @@ const SEEN: ServerSeen = {
   isLoading: false,
   isOnDisk: true,
   isShut: true,
+  minReplicas: 0,
   replicas: [],
 };
 

@@ -18,7 +18,7 @@ import { HAND_OVER_MS } from '../../core/plan/primary-replica.ts';
 import type { NodeId } from '../../core/scalars.ts';
 import type { Note } from '../shard/ports.ts';
 import { Held } from './held.ts';
-import { addressToFollow, nextStep } from './next-step.ts';
+import { addressToFollow, type NextStep, nextStep } from './next-step.ts';
 import type { EventualServer, EventualServerEvents, KeptRecord, ServerSeen } from './ports.ts';
 import { ServerLife } from './server-life.ts';
 import type { LeaseAnswered, LeaseAsked } from './words.ts';
@@ -171,7 +171,7 @@ export class RoleKeeper implements EventualServerEvents {
     const { seen, isBusy } = this.#life;
     if (seen === null || isBusy) return;
     const { id, nowMs, state } = this.#o;
-    const { primary } = state();
+    const { primary, spec } = state();
     const step = nextStep({
       id,
       primary: primary ?? null,
@@ -179,6 +179,7 @@ export class RoleKeeper implements EventualServerEvents {
       seen,
       mayBeOpen: this.#holder.mayBeOpen(primary?.decision ?? 0, nowMs()),
       untilMs: this.#holder.untilMs,
+      minReplicas: spec?.eventual?.minReplicasToWrite ?? 0,
       isInForce: primary?.decision === this.#inForce,
       isCleared: primary?.decision === this.#clearedBy && !this.#isOpenWhether(primary),
       isPromoted: primary !== undefined && primary.decision === this.#promoted?.decision,
@@ -189,7 +190,7 @@ export class RoleKeeper implements EventualServerEvents {
     if (step === null) return;
     switch (step.kind) {
       case 'open':
-        this.#open(primary as Primary, step.untilMs);
+        this.#open(primary as Primary, step);
         return;
       case 'shut':
         this.#take({ kind: 'shut' }, () => this.#isShutNow());
@@ -212,12 +213,12 @@ export class RoleKeeper implements EventualServerEvents {
   }
 
   /** Counted as open before it is: what may be open has to be shut again. */
-  #open({ decision, history }: Primary, untilMs: number): void {
+  #open({ decision, history }: Primary, step: Extract<NextStep, { kind: 'open' }>): void {
     this.#openBy = decision;
     this.#served = history;
-    this.#take({ kind: 'open', untilMs }, () => {
+    this.#take(step, () => {
       this.#isPaused = false;
-      this.#o.note('info', 'primary.open', { decision });
+      this.#o.note('info', 'primary.open', { decision, minReplicas: step.minReplicas });
     });
   }
 

@@ -13,6 +13,7 @@ const SEEN: ServerSeen = {
   isLoading: false,
   isOnDisk: true,
   isShut: true,
+  minReplicas: 0,
   replicas: [],
 };
 
@@ -145,7 +146,7 @@ test('a shut server that answers nothing is not up, and has a minute', () => {
 test('a server that was told to open has no minute', () => {
   const bed = new Bed();
   bed.life.seenNow(1, { ...OPEN, isShut: true });
-  bed.life.take({ kind: 'open', untilMs: 1_200 }, () => undefined);
+  bed.life.take({ kind: 'open', untilMs: 1_200, minReplicas: 0 }, () => undefined);
   bed.after(1_000);
   deepEqual(bed.after(TICK_MS), ['kill 1']);
 });

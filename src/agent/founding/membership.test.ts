@@ -47,6 +47,7 @@ async function open(t: TestContext) {
       zone: '',
       ephemeral: false,
     }),
+    imports: false,
     nodesExpected: null,
     claim: (deployment, done) => claims.push({ deployment, done }),
     sha256Hex: (text) => createHash('sha256').update(text).digest('hex'),

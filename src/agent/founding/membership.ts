@@ -5,6 +5,7 @@
  */
 import {
   deploymentIdOf,
+  importerOf,
   memberNamed,
   nodeIdOf,
   votersOf,
@@ -38,6 +39,8 @@ export interface MembershipOptions {
   readonly identity: KeptIdentity;
   /** As it is now: where this node is reached may be found out late. */
   readonly introduction: () => Introduction;
+  /** It has data that are to be the first of a deployment. */
+  readonly imports: boolean;
   /** Null: it only joins, until `expects` says something else. */
   readonly nodesExpected: number | null;
   /**
@@ -65,12 +68,12 @@ export class Membership {
 
   /** Throws when the directory belongs to another node or deployment. */
   constructor(options: MembershipOptions) {
-    const { identity, introduction, nodesExpected } = options;
+    const { identity, introduction, imports, nodesExpected } = options;
     const { node, directory } = identity.now;
     const { name, witness = false } = introduction();
     const founding = {
       name,
-      self: { node, directory, witness },
+      self: { node, directory, witness, ...(imports ? { imports } : {}) },
       nodesExpected,
       saved: savedOf(identity.now),
     };
@@ -94,6 +97,12 @@ export class Membership {
   get foundingWitnesses(): readonly NodeId[] {
     const { charter } = this.#o.identity.now;
     return charter === null ? [] : witnessesOf(charter);
+  }
+
+  /** Whose data are to be the first of the deployment; null: nobody's. */
+  get importer(): NodeId | null {
+    const { charter } = this.#o.identity.now;
+    return charter === null ? null : importerOf(charter);
   }
 
   /** Nodes of this deployment that are connected: they have it on their disks. */

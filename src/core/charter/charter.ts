@@ -11,9 +11,14 @@ export interface CharterMember {
   readonly directory: string;
   /** It signed as a witness: it is none of the copies that are wanted. */
   readonly witness?: boolean;
+  /** It signed with data from elsewhere, which are to be the first of the deployment. */
+  readonly imports?: boolean;
 }
 
-/** Invariant: members are sorted by node, no node and no directory stands there twice. */
+/**
+ * Invariant: members are sorted by node, no node and no directory stands there twice, and at most
+ * one brings data in, which is no witness.
+ */
 export interface Charter {
   readonly name: string;
   /** 1 to CHARTER_ROUNDS_MAX. A later one is a later attempt, by the same nodes or by others. */
@@ -47,12 +52,14 @@ export function charterOf(name: string, members: readonly CharterMember[], round
 
 /**
  * The bytes that are hashed and compared: one line each for the name and for every member. Round 1
- * and who is no witness are not written: earlier deployments keep their ids.
+ * is not written, nor who is no witness, nor who brings nothing in: earlier deployments keep their
+ * ids.
  */
 export function canonicalText({ name, round, members }: Charter): string {
-  const lines = members.map(
-    ({ node, directory, witness }) => `${node} ${directory}${witness === true ? ' witness' : ''}\n`,
-  );
+  const lines = members.map(({ node, directory, witness, imports }) => {
+    const as = `${witness === true ? ' witness' : ''}${imports === true ? ' imports' : ''}`;
+    return `${node} ${directory}${as}\n`;
+  });
   const attempt = round === 1 ? '' : ` round ${round}`;
   return `althing charter 1${attempt}\n${name}\n${lines.join('')}`;
 }
@@ -78,6 +85,12 @@ export function witnessesOf({ members }: Charter): NodeId[] {
   return members.filter(({ witness }) => witness === true).map(nodeIdOf);
 }
 
+/** Whose data are to be the first; null: it begins with none. */
+export function importerOf({ members }: Charter): NodeId | null {
+  const [importer] = members.filter(({ imports }) => imports === true);
+  return importer === undefined ? null : nodeIdOf(importer);
+}
+
 export function memberNamed(charter: Charter, node: string): CharterMember | undefined {
   return charter.members.find((member) => member.node === node);
 }
@@ -91,17 +104,24 @@ export function parseCharter(value: unknown): Charter | null {
   const parsed: CharterMember[] = [];
   for (const member of members as unknown[]) {
     if (typeof member !== 'object' || member === null) return null;
-    const { node, directory, witness = false } = member as Readonly<Record<string, unknown>>;
-    if (!isName(node) || !isDirectoryId(directory) || typeof witness !== 'boolean') return null;
-    parsed.push(plain({ node, directory, witness }));
+    const fields = member as Readonly<Record<string, unknown>>;
+    const { node, directory, witness = false, imports = false } = fields;
+    if (!isName(node) || !isDirectoryId(directory)) return null;
+    if (typeof witness !== 'boolean' || typeof imports !== 'boolean') return null;
+    parsed.push(plain({ node, directory, witness, imports }));
   }
   const charter = { name, round, members: parsed };
   return isSound(charter) ? charter : null;
 }
 
 /** Without what else a card has; who is no witness has no word of it, as ever. */
-function plain({ node, directory, witness }: CharterMember): CharterMember {
-  return witness === true ? { node, directory, witness } : { node, directory };
+function plain({ node, directory, witness, imports }: CharterMember): CharterMember {
+  return {
+    node,
+    directory,
+    ...(witness === true ? { witness } : {}),
+    ...(imports === true ? { imports } : {}),
+  };
 }
 
 function isSound({ name, round, members }: Charter): boolean {
@@ -110,6 +130,8 @@ function isSound({ name, round, members }: Charter): boolean {
   const directories = new Set(members.map((member) => member.directory));
   const ids = new Set(members.map((member) => `${member.node}@${member.directory.slice(0, 8)}`));
   if (directories.size !== members.length || ids.size !== members.length) return false;
+  const importers = members.filter(({ imports }) => imports === true);
+  if (importers.length > 1 || importers[0]?.witness === true) return false;
   return members.every(({ node, directory }, i) => {
     const before = members[i - 1];
     return isName(node) && isDirectoryId(directory) && (before === undefined || before.node < node);

@@ -7,6 +7,7 @@ import {
   type Charter,
   charterOf,
   deploymentIdOf,
+  importerOf,
   nodeIdOf,
   parseCharter,
   witnessesOf,
@@ -94,6 +95,44 @@ test('a charter says who signed as a witness, and nothing of others', () => {
   const { founding } = begin('a', 2);
   const [save] = see(founding, { ...founder('b', 'ab'), witness: true });
   deepEqual(save, { kind: 'save', phase: 'signed', charter: mixed });
+});
+
+test('a charter says whose data are the first, of one node at most, and no witness', () => {
+  const plain = charter('a', 'b');
+  const importing = charterOf(NAME, [own('a'), { ...own('b'), imports: true }]);
+  deepEqual(parseCharter(JSON.parse(JSON.stringify(importing))), importing);
+  deepEqual([importerOf(plain), importerOf(importing)], [null, nodeIdOf(own('b'))]);
+  notEqual(deploymentIdOf(importing, sha), deploymentIdOf(plain, sha));
+  const both = importing.members.map((member) => ({ ...member, imports: true }));
+  equal(parseCharter({ ...importing, members: both }), null);
+  const witness = importing.members.map((member) => ({ ...member, witness: true }));
+  equal(parseCharter({ ...importing, members: witness }), null);
+  const { founding } = begin('a', 2);
+  const [save] = see(founding, { ...founder('b', 'ab'), imports: true });
+  deepEqual(save, { kind: 'save', phase: 'signed', charter: importing });
+});
+
+test('Founding: nothing is signed while two nodes bring data in', () => {
+  const { founding } = begin('a', 2);
+  const c = { ...founder('c', 'c'), imports: true };
+  see(founding, { ...founder('b', 'b'), imports: true });
+  deepEqual(kinds(see(founding, c)), ['announce', 'problems']);
+  deepEqual(codes(founding), ['SEVERAL_IMPORTS']);
+  founding.step({ kind: 'peerGone', directory: c.directory });
+  deepEqual(codes(founding), []);
+  deepEqual(kinds(see(founding, { ...founder('b', 'ab'), imports: true })), ['save']);
+});
+
+test('Founding: who brings data in joins no deployment, and says so', () => {
+  const self = { ...own('c'), imports: true };
+  const founding = new Founding({ name: NAME, self, nodesExpected: 1, saved: null });
+  see(founding, card('a', 'member', charter('a', 'b')));
+  deepEqual(codes(founding), ['IMPORT_TOO_LATE']);
+  deepEqual(kinds(see(founding, card('b', 'member', charter('a', 'b')))), []);
+  const saved = { phase: 'signed', charter: charterOf(NAME, [self]) } as const;
+  const options = { name: NAME, self: own('c'), nodesExpected: 1, saved };
+  equal(mismatchOf(options)?.code, 'IMPORT_CHANGED');
+  equal(mismatchOf({ ...options, self }), null);
 });
 
 test('Founding: a single node signs alone and becomes a member once that is durable', () => {

@@ -32,6 +32,10 @@
  * charter, which gives it no vote. So does a wiped directory, which comes back under another id: it
  * has forgotten what the old one promised, and may not vote in its place.
  *
+ * Where a node brings data in (`--import-data`), the charter says so: those are the first of the
+ * deployment, so that no empty node begins in its place. Nothing is signed with two such nodes, and
+ * such a node joins no deployment that is there: its data would be replaced by others.
+ *
  * What a charter says of a node it signs only as that. So a charter that names it wrongly (it was
  * started as a witness after others had seen it as none) stays without its signature, as one stays
  * whose node now only joins, or expects more. `waiting.ts` puts in words who is waited for.
@@ -50,7 +54,7 @@ import {
   isSameCharter,
   memberNamed,
 } from './charter.ts';
-import { type FoundingProblem, problemsOf } from './problems.ts';
+import { BEGIN_ANEW, type FoundingProblem, problemsOf } from './problems.ts';
 import { waitOf } from './waiting.ts';
 
 /** Of 25 ms: five seconds. Nodes that start one after the other found within that. */
@@ -96,7 +100,7 @@ export function mismatchOf(options: FoundingOptions): FoundingProblem | null {
   const { name, self, saved } = options;
   if (saved === null || saved.phase === 'empty') return null;
   const { charter } = saved;
-  if (saved.phase === 'signed' && isOtherwiseNamed(charter, self)) return witnessChanged(self);
+  if (saved.phase === 'signed' && isOtherwiseNamed(charter, self)) return changed(charter, self);
   const fits =
     charter.name === name &&
     (memberNamed(charter, self.node)?.directory === self.directory) === (saved.phase !== 'joined');
@@ -112,7 +116,13 @@ export function mismatchOf(options: FoundingOptions): FoundingProblem | null {
 }
 
 /** The others may count on what it signed; once that is founded, it may be the one or the other. */
-function witnessChanged({ node, witness }: CharterMember): FoundingProblem {
+function changed(charter: Charter, { node, witness, imports }: CharterMember): FoundingProblem {
+  if ((memberNamed(charter, node)?.imports ?? false) !== (imports ?? false))
+    return {
+      code: 'IMPORT_CHANGED',
+      text: `${node} has signed a charter ${imports ? 'without' : 'with'} data that it brings in`,
+      todo: BEGIN_ANEW,
+    };
   const [was, is] = witness === true ? ['no witness', 'one'] : ['a witness', 'none'];
   return {
     code: 'WITNESS_CHANGED',
@@ -241,6 +251,7 @@ export class Founding {
     const found = [...this.#visible.values()].filter(({ sees }) => sees !== undefined);
     const all = [this.#self, ...found];
     const isSet = new Set(all.map(({ node }) => node)).size === all.length;
+    if (all.filter(({ imports }) => imports === true).length > 1) return [this.#self];
     const fits = all.length >= (this.#nodesExpected ?? 1) && all.length <= CHARTER_MEMBERS_MAX;
     return isSet && fits ? all : [this.#self];
   }
@@ -267,7 +278,8 @@ export class Founding {
     const first = found[0]?.charter ?? null;
     if (first !== null) {
       const isOne = found.every((c) => c.charter !== null && isSameCharter(c.charter, first));
-      return isOne && !this.#isNamedIn(first) ? { phase: 'joined', charter: first } : null;
+      const mayJoin = this.#self.imports !== true && !this.#isNamedIn(first);
+      return isOne && mayJoin ? { phase: 'joined', charter: first } : null;
     }
     const toSign = this.#charterToSign(cards);
     return toSign === null ? null : { phase: 'signed', charter: toSign };
@@ -352,11 +364,16 @@ function checked(nodesExpected: number | null): number | null {
   return nodesExpected;
 }
 
-/** The charter says of it that it is a witness, and it is none, or the other way round. */
+/**
+ * The charter says of it that it is a witness, and it is none, or the other way round; or likewise
+ * that it brings data in.
+ */
 function isOtherwiseNamed(charter: Charter, self: CharterMember): boolean {
   const named = memberNamed(charter, self.node);
+  if (named?.directory !== self.directory) return false;
   return (
-    named?.directory === self.directory && (named.witness ?? false) !== (self.witness ?? false)
+    (named.witness ?? false) !== (self.witness ?? false) ||
+    (named.imports ?? false) !== (self.imports ?? false)
   );
 }
 

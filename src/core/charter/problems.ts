@@ -10,7 +10,15 @@ export type FoundingProblemCode =
   | 'DIRECTORY_ROLLED_BACK'
   | 'CHARTER_STUCK'
   | 'FOUNDING_WAITS'
-  | 'WITNESS_CHANGED';
+  | 'WITNESS_CHANGED'
+  | 'IMPORT_CHANGED'
+  | 'IMPORT_TOO_LATE'
+  | 'SEVERAL_IMPORTS';
+
+/** Data come in at the beginning or not at all. */
+export const BEGIN_ANEW =
+  'to begin with data from elsewhere, stop all nodes, empty their directories, and start one of ' +
+  'them with --import-data';
 
 export interface FoundingProblem {
   readonly code: FoundingProblemCode;
@@ -64,6 +72,18 @@ function whyFree(seen: FoundingSeen): FoundingProblem[] {
     ];
   }
   if (charter !== undefined) return whyOut(self, charter);
+  const importing = [self, ...cards.filter(({ sees }) => sees !== undefined)]
+    .filter(({ imports }) => imports === true)
+    .map(({ node }) => node);
+  if (importing.length > 1) {
+    return [
+      {
+        code: 'SEVERAL_IMPORTS',
+        text: `${importing.sort().join(' and ')} bring data in, and a deployment begins with one's`,
+        todo: 'empty the directories of all but one of them, and start these without --import-data',
+      },
+    ];
+  }
   const count = 1 + cards.filter(({ sees }) => sees !== undefined).length;
   if (nodesExpected !== null && count > CHARTER_MEMBERS_MAX) {
     return [
@@ -78,6 +98,17 @@ function whyFree(seen: FoundingSeen): FoundingProblem[] {
 }
 
 function whyOut(self: Card, charter: Charter): FoundingProblem[] {
+  if (self.imports === true) {
+    return [
+      {
+        code: 'IMPORT_TOO_LATE',
+        text: `deployment ${charter.name} is there, and has its data: ${self.node} brings in none`,
+        todo:
+          `to join it, empty the directory of ${self.node} and start it without --import-data; ` +
+          BEGIN_ANEW,
+      },
+    ];
+  }
   if (memberNamed(charter, self.node)?.directory !== self.directory) return [];
   return [
     {

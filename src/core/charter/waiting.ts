@@ -4,7 +4,7 @@
  */
 import type { Card } from './card.ts';
 import { CHARTER_MEMBERS_MAX, type Charter, type CharterMember, memberNamed } from './charter.ts';
-import { type FoundingProblem, type FoundingSeen, openCharter } from './problems.ts';
+import { BEGIN_ANEW, type FoundingProblem, type FoundingSeen, openCharter } from './problems.ts';
 
 /** Null where nobody is waited for, or only for more nodes to come. */
 export function waitOf(seen: FoundingSeen): FoundingProblem | null {
@@ -102,7 +102,7 @@ function waitForMore(
 function flagsOf(
   charter: Charter,
   member: CharterMember,
-  { node, phase, sees, expect = 0, witness }: Card,
+  { node, phase, sees, expect = 0, witness, imports }: Card,
 ): { readonly why: string; readonly todo: string } | null {
   const count = charter.members.length;
   const named = `a charter of ${count} nodes that names it is signed`;
@@ -115,6 +115,11 @@ function flagsOf(
     return {
       why: `${named}, and now it expects ${expect} (--expect)`,
       todo: `start ${node} with --expect ${count}, or as few as before`,
+    };
+  if ((imports === true) !== (member.imports === true))
+    return {
+      why: `${named} ${imports ? 'without' : 'with'} data that it brings in, and now it is not so`,
+      todo: BEGIN_ANEW,
     };
   if ((witness === true) === (member.witness === true)) return null;
   const way = member.witness === true ? 'with' : 'without';

@@ -7,7 +7,7 @@ import { unreachable } from '../../assert.ts';
 import { type NodeId, sorted } from '../scalars.ts';
 import type { Command } from './command.ts';
 import { shortened } from './shapes.ts';
-import { isEventual, SETTINGS_MAX, type Spec, specChanged } from './spec.ts';
+import { isEventual, isOfEventual, SETTINGS_MAX, type Spec, specChanged } from './spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -64,9 +64,10 @@ export function apply(state: ControlState, index: number, command: Command): App
 /** The charter's nodes are its members, and hold the data. */
 function found(state: ControlState, index: number, command: Of<'found'>): Applied {
   if (state.spec !== null) return refuse(state, 'FOUNDED', 'it is founded already');
-  const { spec, founders, atMs } = command;
+  const { spec, founders, importer, atMs } = command;
   const voters = sorted(founders);
-  const text = `${listOf(voters)} ${voters.length === 1 ? 'begins' : 'begin'}`;
+  const withWhat = importer === undefined ? '' : `, with the data of ${nameOf(importer)}`;
+  const text = `${listOf(voters)} ${voters.length === 1 ? 'begins' : 'begin'}${withWhat}`;
   return agree(
     {
       ...state,
@@ -74,6 +75,7 @@ function found(state: ControlState, index: number, command: Of<'found'>): Applie
       specVersion: index,
       members: voters.map((node) => ({ node, facts: UNSEEN, leaving: null })),
       data: { decision: index, voters, isSettled: true },
+      ...(importer === undefined ? {} : { importer }),
     },
     { index, atMs, kind: 'found', text, outcome: 'done', endedAtMs: atMs },
   );
@@ -121,11 +123,18 @@ function changeSpec(
       'OTHER_VERSION',
       `the spec is at version ${specVersion}, not at ${ifVersion}: read it again`,
     );
-  if (change.maxLostBytes !== undefined && !isEventual(spec))
-    return refuse(state, 'STRONG', 'a strong deployment loses nothing: it has no maxLostBytes');
+  if (isOfEventual(change) && !isEventual(spec))
+    return refuse(state, 'STRONG', 'a strong deployment loses nothing: its spec has no word on it');
   const next = specChanged(spec, change);
   if (Object.keys(next.server).length > SETTINGS_MAX)
     return refuse(state, 'TOO_MANY_SETTINGS', `the spec has at most ${SETTINGS_MAX} settings`);
+  const { minReplicasToWrite = 0 } = next.eventual ?? {};
+  if (minReplicasToWrite > next.replicas)
+    return refuse(
+      state,
+      'TOO_FEW_REPLICAS',
+      `writes would wait for ${minReplicasToWrite} replicas, and the spec wants ${next.replicas}`,
+    );
   const words = differences(spec, next);
   if (words.length === 0) return agreed(state, 'the spec says so already');
   const text = shortened(words.join(', '));
@@ -143,6 +152,8 @@ function differences(from: Spec, to: Spec): string[] {
     words.push(`forget after ${timeOf(from.forgetAfterMs)} -> ${timeOf(to.forgetAfterMs)}`);
   const [lostBefore, lost] = [from.eventual?.maxLostBytes, to.eventual?.maxLostBytes];
   if (lost !== lostBefore) words.push(`bytes that may be lost ${lostBefore} -> ${lost ?? 'any'}`);
+  const [minBefore, min] = [from, to].map(({ eventual }) => eventual?.minReplicasToWrite);
+  if (min !== minBefore) words.push(`replicas that writes need ${minBefore} -> ${min}`);
   if (to.reads !== from.reads) words.push(`reads ${from.reads} -> ${to.reads}`);
   const names = new Set([...Object.keys(from.server), ...Object.keys(to.server)]);
   for (const name of [...names].toSorted()) {
@@ -189,12 +200,14 @@ function settle(state: ControlState, { decision, atMs }: Of<'settle'>): Applied 
 /** What must be held to open stays the same until somebody has opened with it. */
 function appoint(state: ControlState, index: number, command: Of<'appoint'>): Applied {
   const { basis, node, isPlanned, why, atMs } = command;
-  const { primary: before, spec } = state;
+  const { primary: before, spec, importer } = state;
   if (!isEventual(spec)) return refuse(state, 'STRONG', 'a strong deployment elects its leader');
   if (basis !== (before?.decision ?? 0))
     return refuse(state, 'OTHER_BASIS', `decision ${before?.decision ?? 0} was made meanwhile`);
   if (memberOf(state, node) === null)
     return refuse(state, 'NO_SUCH_NODE', `${nameOf(node)} is no member`);
+  if (importer !== undefined && node !== importer)
+    return refuse(state, 'IMPORT_PENDING', `the data of ${nameOf(importer)} are to be the first`);
   const hasOpened = before !== undefined && before.history !== null;
   const primary = {
     decision: index,
@@ -219,7 +232,8 @@ function opened(state: ControlState, command: Of<'opened'>): Applied {
   if (primary?.decision !== decision)
     return refuse(state, 'OTHER_BASIS', `decision ${primary?.decision ?? 0} is in force`);
   if (primary.history !== null) return agreed(state, `decision ${decision} has opened already`);
-  const next = { ...state, primary: { ...primary, history, from } };
+  const { importer: _, ...others } = state;
+  const next = { ...others, primary: { ...primary, history, from } };
   return agreed(ended(next, decision, 'done', atMs), `${nameOf(primary.node)} opens`);
 }
 

@@ -25,7 +25,13 @@ import type { HistoryPoint, LeavingBy, MemberFacts } from './state.ts';
 
 /** `atMs`: the proposer's clock, for people. `why` is for them too. */
 export type Command = { readonly atMs: number } & (
-  | { readonly kind: 'found'; readonly spec: Spec; readonly founders: readonly NodeId[] }
+  | {
+      readonly kind: 'found';
+      readonly spec: Spec;
+      readonly founders: readonly NodeId[];
+      /** Of them, whose data are to be the first; absent: nobody's. */
+      readonly importer?: NodeId;
+    }
   /** A node of the deployment is there: a new member, or news of one. */
   | { readonly kind: 'meet'; readonly node: NodeId; readonly facts: MemberFacts }
   | {
@@ -100,9 +106,11 @@ export function commandFrom(value: unknown): Command | null {
   switch (kind) {
     case 'found': {
       const spec = parseSpec(fields['spec']);
-      const { founders } = fields;
+      const { founders, importer } = fields;
       if (spec === null || !isNodeIds(founders) || founders.length === 0) return null;
-      return { kind, atMs, spec, founders };
+      if (importer === undefined) return { kind, atMs, spec, founders };
+      if (!isWord(importer) || !founders.includes(importer)) return null;
+      return { kind, atMs, spec, founders, importer };
     }
     case 'meet': {
       const { node, facts } = fields;

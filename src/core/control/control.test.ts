@@ -190,6 +190,10 @@ test('a change of the spec is within its bounds, and names nothing unknown', () 
   ])
     equal(typeof parseSpecChange({ server: bad }), 'string', JSON.stringify(bad));
   deepEqual(parseSpecChange({ reads: 'local' }), { reads: 'local' });
+  for (const bad of [-1, 64, 1.5, '1'])
+    equal(typeof parseSpecChange({ minReplicasToWrite: bad }), 'string', `${bad}`);
+  const before = { replicas: 1, forgetAfterMs: null, eventual: { maxLostBytes: 7 } };
+  deepEqual(parseSpec(before)?.eventual, { maxLostBytes: 7, minReplicasToWrite: 0 });
   for (const bad of [null, [], 'replicas', { shards: 2 }, { reads: 'fast' }])
     equal(typeof parseSpecChange(bad), 'string', JSON.stringify(bad));
 });

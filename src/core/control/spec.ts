@@ -17,6 +17,11 @@ export interface EventualSpec {
    * known, waits for the primary or for somebody's order. Null: none waits.
    */
   readonly maxLostBytes: number | null;
+  /**
+   * The primary takes writes of clients while so many replicas follow it and are not ten seconds
+   * late, 0 to REPLICAS_MAX.
+   */
+  readonly minReplicasToWrite: number;
 }
 
 export interface Spec {
@@ -35,6 +40,8 @@ export interface Spec {
 export type SpecChange = Partial<Omit<Spec, 'server' | 'eventual'>> & {
   /** Nothing where the deployment is strong. */
   readonly maxLostBytes?: number | null;
+  /** Likewise. */
+  readonly minReplicasToWrite?: number;
   /** Null takes one out; those that are not named stay. */
   readonly server?: Readonly<Record<string, string | null>>;
 };
@@ -72,12 +79,17 @@ export function isEventual(spec: Spec | null): boolean {
 }
 
 export function specChanged(spec: Spec, change: SpecChange): Spec {
-  const { server = {}, maxLostBytes, ...others } = change;
+  const { server = {}, maxLostBytes, minReplicasToWrite, ...others } = change;
   const merged = Object.entries({ ...spec.server, ...server });
   const kept = merged.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
   const next = { ...spec, ...others, server: Object.fromEntries(kept.toSorted()) };
-  if (next.eventual === undefined || maxLostBytes === undefined) return next;
-  return { ...next, eventual: { maxLostBytes } };
+  if (next.eventual === undefined) return next;
+  const eventual = {
+    ...next.eventual,
+    ...(maxLostBytes === undefined ? {} : { maxLostBytes }),
+    ...(minReplicasToWrite === undefined ? {} : { minReplicasToWrite }),
+  };
+  return { ...next, eventual };
 }
 
 /** A change within the bounds, or what is wrong with it. */
@@ -85,7 +97,8 @@ export function parseSpecChange(value: unknown): SpecChange | string {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return 'a change of the spec is an object';
   const fields = value as Record<string, unknown>;
-  const { replicas, forgetAfterMs, reads, maxLostBytes, server, ...others } = fields;
+  const { replicas, forgetAfterMs, reads, server, ...ofEventual } = fields;
+  const { maxLostBytes, minReplicasToWrite, ...others } = ofEventual;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `the spec has no ${JSON.stringify(unknown)}`;
   if (replicas !== undefined && !isBetween(replicas, 0, REPLICAS_MAX))
@@ -99,6 +112,8 @@ export function parseSpecChange(value: unknown): SpecChange | string {
   if (reads !== undefined && !isReadsMode(reads)) return `reads is ${READS_MODES.join(', ')}`;
   if (maxLostBytes !== undefined && !isBytesOrNull(maxLostBytes))
     return 'maxLostBytes is a number of bytes, or null for any';
+  if (minReplicasToWrite !== undefined && !isBetween(minReplicasToWrite, 0, REPLICAS_MAX))
+    return `minReplicasToWrite is a number from 0 to ${REPLICAS_MAX}`;
   const settings = server === undefined ? {} : settingsFrom(server);
   if (typeof settings === 'string') return settings;
   return {
@@ -106,6 +121,7 @@ export function parseSpecChange(value: unknown): SpecChange | string {
     ...(forgetAfterMs === undefined ? {} : { forgetAfterMs }),
     ...(reads === undefined ? {} : { reads }),
     ...(maxLostBytes === undefined ? {} : { maxLostBytes }),
+    ...(minReplicasToWrite === undefined ? {} : { minReplicasToWrite }),
     ...(server === undefined ? {} : { server: settings }),
   };
 }
@@ -137,15 +153,22 @@ export function parseSpec(value: unknown): Spec | null {
   if (typeof value !== 'object' || value === null) return null;
   const { eventual, ...rest } = value as Record<string, unknown>;
   const change = parseSpecChange(rest);
-  if (typeof change === 'string' || change.maxLostBytes !== undefined) return null;
+  if (typeof change === 'string' || isOfEventual(change)) return null;
   // One that was written before there was a choice of reads, or settings, has none.
   const { replicas, forgetAfterMs, reads = 'leader', server = {} } = change;
   if (replicas === undefined || forgetAfterMs === undefined) return null;
   if (Object.values(server).includes(null)) return null;
   const spec = { replicas, forgetAfterMs, reads, server: server as ServerSettings };
   if (eventual === undefined) return spec;
-  const { maxLostBytes } = (eventual ?? {}) as Record<string, unknown>;
-  return isBytesOrNull(maxLostBytes) ? { ...spec, eventual: { maxLostBytes } } : null;
+  // One that was written before writes could depend on replicas wants none.
+  const { maxLostBytes, minReplicasToWrite = 0 } = (eventual ?? {}) as Record<string, unknown>;
+  if (!isBytesOrNull(maxLostBytes) || !isBetween(minReplicasToWrite, 0, REPLICAS_MAX)) return null;
+  return { ...spec, eventual: { maxLostBytes, minReplicasToWrite } };
+}
+
+/** It changes what only an eventual deployment has. */
+export function isOfEventual({ maxLostBytes, minReplicasToWrite }: SpecChange): boolean {
+  return maxLostBytes !== undefined || minReplicasToWrite !== undefined;
 }
 
 function isBytesOrNull(value: unknown): value is number | null {

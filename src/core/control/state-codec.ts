@@ -58,7 +58,12 @@ export function decodeState(bytes: Uint8Array): ControlState | null {
   if (members === null || history === null || data === null) return null;
   const ids = members.map(({ node }) => node);
   if (!isNodeIds(ids) || data.voters.some((node) => !ids.includes(node))) return null;
-  const state = { spec, specVersion, members, data, removed, history };
+  const { importer } = fields;
+  if (importer !== undefined && !isWord(importer)) return null;
+  const state = {
+    ...{ spec, specVersion, members, data, removed, history },
+    ...(importer === undefined ? {} : { importer }),
+  };
   if (fields['primary'] === undefined) return state;
   const primary = primaryFrom(fields['primary']);
   return primary === null ? null : { ...state, primary };

@@ -119,6 +119,8 @@ export interface ControlState {
   readonly data: DataRoles;
   /** Absent in a strong deployment, and before anybody was appointed. */
   readonly primary?: Primary;
+  /** Whose data are to be the first. Absent: nobody's, or a primary has opened with them. */
+  readonly importer?: NodeId;
   /** Oldest first. */
   readonly removed: readonly NodeId[];
   /** Oldest first. */

@@ -44,6 +44,8 @@ export interface Founding {
   readonly founders: readonly NodeId[];
   /** Those of them that signed as witnesses. */
   readonly witnesses: readonly NodeId[];
+  /** Likewise, whose data are to be the first; absent: nobody's. */
+  readonly importer?: NodeId;
   /** As this node was told; taken when nothing is agreed on yet. */
   readonly forgetAfterMs: number | null;
   /** Likewise; none where it was not told any. */
@@ -72,10 +74,11 @@ export function plan(state: ControlState, observed: Observation, founding: Found
 
 /** As many copies as founders, but for witnesses among them: by the charter, whoever is there. */
 function foundings(seen: Observation, founding: Founding): Action[] {
-  const { founders, witnesses, forgetAfterMs, ...told } = founding;
+  const { founders, witnesses, importer, forgetAfterMs, ...told } = founding;
   const copies = Math.max(1, founders.length - witnesses.length);
   const spec = specFounded(copies, forgetAfterMs, told);
-  const command: Command = { kind: 'found', atMs: seen.nowMs, spec, founders };
+  const found: Command = { kind: 'found', atMs: seen.nowMs, spec, founders };
+  const command = importer === undefined ? found : { ...found, importer };
   return [{ kind: 'propose', command, why: 'nothing is agreed on yet' }];
 }
 

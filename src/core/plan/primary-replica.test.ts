@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { apply } from '../control/apply.ts';
 import { type Command, decodeCommand, encodeCommand } from '../control/command.ts';
-import { specFounded } from '../control/spec.ts';
+import { type SpecChange, specFounded } from '../control/spec.ts';
 import { type ControlState, NOTHING_AGREED, UNSEEN } from '../control/state.ts';
 import { decodeState, encodeState } from '../control/state-codec.ts';
 import { founded } from '../raft/configuration.ts';
@@ -53,7 +53,7 @@ function played(...commands: Without<Command>[]): ControlState {
   return state;
 }
 
-const EVENTUAL = { eventual: { maxLostBytes: null } };
+const EVENTUAL = { eventual: { maxLostBytes: null, minReplicasToWrite: 0 } };
 const FOUND = { kind: 'found', spec: specFounded(3, null, EVENTUAL), founders: [A, B, C] } as const;
 const APPOINT_A = { kind: 'appoint', basis: 0, node: A, isPlanned: false, why: 'x' } as const;
 const OPENED_A = { kind: 'opened', decision: 2, history: H1, from: null } as const;
@@ -104,6 +104,34 @@ test('a strong deployment appoints nobody, and refuses to', () => {
   equal(apply(strong, 9, { ...APPOINT_A, atMs: 1 }).answer.ok, false);
   const change = { kind: 'spec', change: { maxLostBytes: 1 }, ifVersion: null, atMs: 1 } as const;
   equal(apply(strong, 9, change).answer.ok, false);
+});
+
+test('whose data are to be the first is the first primary, and nobody else before', () => {
+  const importing = played({ ...FOUND, importer: B });
+  const all = standings([A, { ...EMPTY, priority: 101 }], [B, EMPTY], [C, EMPTY]);
+  equal(nextNode(importing, seen({ standings: all })), 'b');
+  equal(nextNode(importing, seen({ standings: all, up: [A, C], goneMs: 600_000 })), null);
+  const isDown = standings([A, EMPTY], [B, { ...EMPTY, isUp: false }]);
+  equal(nextNode(importing, seen({ standings: isDown })), null);
+  const other = apply(importing, 9, { ...APPOINT_A, atMs: 1 });
+  deepEqual([other.answer.ok, other.state], [false, importing]);
+
+  const appointed = played({ ...FOUND, importer: B }, { ...APPOINT_A, node: B });
+  const gone = { standings: all, up: [A, C], goneMs: 600_000, troubleMs: RETURN_MS };
+  equal(nextNode(appointed, seen(gone)), null, 'nor when it is gone before it has opened');
+  const open = apply(appointed, 3, { ...OPENED_A, atMs: 1 }).state;
+  equal(open.importer, undefined);
+  equal(nextNode(open, seen({ ...gone, standings: standings([A, holds(H1, 1)]) })), 'a');
+});
+
+test('writes cannot be made to wait for more replicas than are wanted', () => {
+  const state = played(FOUND);
+  const changed = (change: SpecChange) =>
+    apply(state, 9, { kind: 'spec', change, ifVersion: null, atMs: 1 });
+  equal(changed({ minReplicasToWrite: 3 }).answer.ok, false);
+  equal(changed({ minReplicasToWrite: 2, replicas: 1 }).answer.ok, false);
+  const { spec } = changed({ minReplicasToWrite: 2 }).state;
+  deepEqual(spec?.eventual, { maxLostBytes: null, minReplicasToWrite: 2 });
 });
 
 test('the first primary: of all who are expected, by priority, never one of priority 0', () => {
@@ -216,12 +244,18 @@ for (const [claim, what, node] of FAILOVERS)
   test(`failover: ${claim}`, () => equal(nextNode(OPEN, seen(what)), node));
 
 test('failover: not where more may be lost than is allowed, as far as is known', () => {
-  const spec = specFounded(3, null, { eventual: { maxLostBytes: 10 } });
+  const spec = specFounded(3, null, { eventual: { maxLostBytes: 10, minReplicasToWrite: 0 } });
   const state = played({ ...FOUND, spec }, APPOINT_A, OPENED_A);
   const at = (offset: number) => standings([B, holds(H1, offset)]);
   equal(nextNode(state, seen({ standings: at(89), offset: 100, up: [B] })), null);
   equal(nextNode(state, seen({ standings: at(90), offset: 100, up: [B] })), 'b');
   equal(nextNode(state, seen({ standings: at(9), offset: null, up: [B] })), 'b');
+  const restarted = (offset: number) => ({
+    standings: standings([B, holds(H1, offset, { isExact: false })]),
+    ...{ offset: 100, up: [B], troubleMs: RETURN_MS },
+  });
+  equal(nextNode(state, seen(restarted(89))), null, 'it may have more, and nobody knows');
+  equal(nextNode(state, seen(restarted(90))), 'b');
 });
 
 test('who is appointed instead of one that never opened holds what that one should have held', () => {

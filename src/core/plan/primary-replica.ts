@@ -90,8 +90,8 @@ export function appointmentProblem(state: ControlState, seen: Observation): stri
 }
 
 /** Its nodes are the members who should have the data: there is no group that could lag behind. */
-export function eventualData({ data, primary }: ControlState): DataSeen | null {
-  const [first] = data.voters;
+export function eventualData({ data, primary, importer }: ControlState): DataSeen | null {
+  const first = importer ?? data.voters[0];
   const leader = primary?.node ?? first;
   if (leader === undefined) return null;
   // A primary that is to go still holds it, until another has opened.
@@ -118,9 +118,10 @@ function replacement(state: ControlState, seen: Observation, primary: Primary): 
   const able = candidates(state, seen, required).filter((each) => !isMute(each));
   const [best] = able;
   if (best === undefined || required === null) return best?.node ?? null;
-  if (best.standing.isExact) return isLossAllowed(state, seen, best) ? best.node : null;
+  const mayBe = isLossAllowed(state, seen, best);
+  if (best.standing.isExact) return mayBe ? best.node : null;
   if (able.some(({ node }) => node === owner)) return owner;
-  return (eventual?.troubleMs ?? 0) < RETURN_MS ? null : best.node;
+  return mayBe && (eventual?.troubleMs ?? 0) >= RETURN_MS ? best.node : null;
 }
 
 /** A primary that works is to be none any more: it hands over to whoever is all but level. */
@@ -166,7 +167,10 @@ function takenBack(
   return { node: former, isPlanned: false, why: 'the hand-over took too long' };
 }
 
-/** Best first. `required` null: there is no data yet, and anybody may begin. */
+/**
+ * Best first. `required` null: there is no data yet, and anybody may begin, unless somebody's are
+ * to be the first.
+ */
 function candidates(
   state: ControlState,
   { nodes, eventual }: Observation,
@@ -176,6 +180,7 @@ function candidates(
   for (const [node, standing] of eventual?.standings ?? []) {
     const seen = nodes.get(node);
     if (seen === undefined || seen.isLeaving || isWitness(seen.facts)) continue;
+    if (state.importer !== undefined && state.importer !== node) continue;
     if (memberOf(state, node)?.leaving !== null || !state.data.voters.includes(node)) continue;
     if (!standing.isUp || standing.priority === 0) continue;
     if (required !== null && standing.history !== required) continue;

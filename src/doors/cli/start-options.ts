@@ -8,8 +8,10 @@ export type SettingKey =
   | 'name'
   | 'consistency'
   | 'max-lost-bytes'
+  | 'min-replicas-to-write'
   | 'priority'
   | 'primary-port'
+  | 'import-data'
   | 'node'
   | 'dir'
   | 'peers'
@@ -123,11 +125,21 @@ export const START_SETTINGS: readonly StartSetting[] = [
     'BYTES',
     'eventual: a failover that would lose more waits for somebody; any (default: any)',
   ),
+  setting(
+    'min-replicas-to-write',
+    'N',
+    'eventual: the primary takes writes while so many follow it (default: 0)',
+  ),
   setting('priority', 'N', 'eventual: higher is chosen first among equals, 0 never (default: 100)'),
   setting(
     'primary-port',
     'PORT',
     'eventual: port that always lands on the primary (default: none)',
+  ),
+  setting(
+    'import-data',
+    'PATH',
+    'eventual: begin with the data of a server (its directory, AOF or RDB), once; on one node',
   ),
   setting('log-limit', 'BYTES', 'size of the log that starts a snapshot (default: 64mb)'),
   setting('lease-reads', 'YES', 'reads by lease, on clocks that can be trusted (default: no)'),

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { parseSpecChange, type SpecChange } from '../../core/control/spec.ts';
+import { parseBytes } from '../bytes.ts';
 import { parseDuration } from '../durations.ts';
 import type { OrderResult, Orders } from '../orders.ts';
 import { mayChange } from './gate.ts';
@@ -16,6 +17,7 @@ export interface OrderPath {
 
 const SPEC_BODY =
   '{"replicas": N, "forgetAfter": "10m", "reads": "local", "server": {"NAME": "VALUE"}}, ' +
+  'and of an eventual deployment "maxLostBytes": "1mb" (null: any), "minReplicasToWrite": N; ' +
   'any of them';
 
 export const ORDER_PATHS: readonly OrderPath[] = [
@@ -57,6 +59,8 @@ const SpecBody = z.strictObject({
   replicas: z.number().optional(),
   forgetAfter: z.string().max(20).optional(),
   reads: z.string().max(20).optional(),
+  maxLostBytes: z.union([z.number(), z.string().max(20), z.null()]).optional(),
+  minReplicasToWrite: z.number().optional(),
   server: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])).optional(),
 });
 
@@ -120,14 +124,17 @@ function versionWanted(header: string | undefined): number | null | 'bad' {
 function specChange(body: unknown): SpecChange | string {
   const parsed = SpecBody.safeParse(body);
   if (!parsed.success || Object.keys(parsed.data).length === 0) return `the body is ${SPEC_BODY}`;
-  const { replicas, forgetAfter, reads, server } = parsed.data;
+  const { forgetAfter, server, maxLostBytes, ...others } = parsed.data;
   const forgetAfterMs = forgetAfter === 'never' ? null : parseDuration(forgetAfter ?? '');
   if (forgetAfter !== undefined && forgetAfter !== 'never' && forgetAfterMs === null)
     return 'forgetAfter is a time like "10m", or "never"';
+  const lost = typeof maxLostBytes === 'string' ? parseBytes(maxLostBytes) : maxLostBytes;
+  if (lost === null && maxLostBytes !== null)
+    return 'maxLostBytes is a size like "1mb", or null for any';
   return parseSpecChange({
-    ...(replicas === undefined ? {} : { replicas }),
+    ...others,
     ...(forgetAfter === undefined ? {} : { forgetAfterMs }),
-    ...(reads === undefined ? {} : { reads }),
+    ...(lost === undefined ? {} : { maxLostBytes: lost }),
     ...(server === undefined ? {} : { server: settingsOf(server) }),
   });
 }

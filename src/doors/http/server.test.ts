@@ -152,6 +152,8 @@ test('GET /spec has its version as ETag, PATCH takes it as If-Match', async (t) 
   equal(await statusOf('/spec', patch({ replicas: 4 }, { 'if-match': '"2"' })), 200);
   equal(await statusOf('/spec', patch({ forgetAfter: 'never' }, { 'if-match': '*' })), 200);
   equal(await statusOf('/spec', patch({ replicas: 0, forgetAfter: '90s' })), 200);
+  equal(await statusOf('/spec', patch({ maxLostBytes: '1mb', minReplicasToWrite: 1 })), 200);
+  equal(await statusOf('/spec', patch({ maxLostBytes: null })), 200);
   const server = { Maxmemory: '1gb', hz: 20, 'lazyfree-lazy-expire': true, save: null };
   equal(await statusOf('/spec', patch({ server })), 200);
   equal(await statusOf('/spec', patch({ reads: 'local' })), 200);
@@ -159,6 +161,8 @@ test('GET /spec has its version as ETag, PATCH takes it as If-Match', async (t) 
     '{"replicas":4} 2',
     '{"forgetAfterMs":null} null',
     '{"replicas":0,"forgetAfterMs":90000} null',
+    '{"maxLostBytes":1048576,"minReplicasToWrite":1} null',
+    '{"maxLostBytes":null} null',
     '{"server":{"maxmemory":"1gb","hz":"20","lazyfree-lazy-expire":"yes","save":null}} null',
     '{"reads":"local"} null',
   ]);
@@ -184,6 +188,8 @@ test('PATCH /spec refuses what is no change, and orders nothing', async (t) => {
     ['a setting that is no text', patch({ server: { hz: {} } }), 400],
     ['a time that is none', patch({ forgetAfter: 'soon' }), 400],
     ['a way to read that is none', patch({ reads: 'fast' }), 400],
+    ['a size that is none', patch({ maxLostBytes: 'much' }), 400],
+    ['a number that is none', patch({ minReplicasToWrite: -1 }), 400],
     ['a time too short', patch({ forgetAfter: '1s' }), 400],
     ['a version that is none', patch({ replicas: 1 }, { 'if-match': 'W/"a"' }), 400],
     ['a page in a browser', patch({ replicas: 1 }, { origin: 'http://evil.example' }), 401],

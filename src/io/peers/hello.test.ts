@@ -106,7 +106,7 @@ test('judgeHello: protocol, name and deployment are judged before anything else 
   const member = { ...OWN, deployment: a };
   equal(codeWith({ protocol: PROTOCOL + 1, name: 'other', node: 7 }), 'WRONG_PROTOCOL');
   equal(codeWith({ protocol: undefined }), 'WRONG_PROTOCOL');
-  equal(codeWith({ protocol: 3 }), 'WRONG_PROTOCOL', 'it reads another charter than was signed');
+  equal(codeWith({ protocol: 4 }), 'WRONG_PROTOCOL', 'it reads another charter than was signed');
   equal(codeWith({ name: 'other', node: 7, run: null }), 'WRONG_NAME');
   equal(codeWith({ deployment: b, node: 7 }, member), 'WRONG_DEPLOYMENT');
   equal(codeWith({ deployment: b }), 'welcome', 'one side has none');

@@ -18,8 +18,11 @@ import { isCount, type NodeId } from '../../core/scalars.ts';
 import { FRAME_KIND, type Frame, frameOf, parseJson } from './codec.ts';
 import { ProtocolError } from './frame-reader.ts';
 
-/** 4: charters have rounds and witnesses. Who reads them without would sign another text. */
-export const PROTOCOL = 4;
+/**
+ * 5: charters say who brings data in; 4: they have rounds and witnesses. Who reads them without
+ * would sign another text.
+ */
+export const PROTOCOL = 5;
 /** Room for a charter of 64 nodes and whom one sees; spent before the other side is known. */
 export const HELLO_BYTES_MAX = 20 * 1024;
 /** A node that was started more often while a peer was away cannot be judged by that peer. */
@@ -254,11 +257,12 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
   const card = parseCard(fields, name, node, directory);
   if (card === null) return null;
   const { clientAddress, httpAddress, peerAddress, serverVersion, rdbVersion } = fields;
-  const { earlierRuns, zone, ephemeral, witness, sentinelAddress } = fields;
+  const { earlierRuns, zone, ephemeral, witness, imports, sentinelAddress } = fields;
   if (sentinelAddress !== undefined && !isText(sentinelAddress)) return null;
   if (zone !== undefined && !isText(zone)) return null;
   if (ephemeral !== undefined && typeof ephemeral !== 'boolean') return null;
   if (witness !== undefined && typeof witness !== 'boolean') return null;
+  if (imports !== undefined && typeof imports !== 'boolean') return null;
   if (earlierRuns !== undefined && !isRuns(earlierRuns)) return null;
   if (!isText(clientAddress) || !isText(httpAddress)) return null;
   if (!isText(peerAddress) || !isText(serverVersion)) return null;
@@ -278,6 +282,7 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
     ...(zone === undefined ? {} : { zone }),
     ...(ephemeral === undefined ? {} : { ephemeral }),
     ...(witness === undefined ? {} : { witness }),
+    ...(imports === undefined ? {} : { imports }),
     ...(sentinelAddress === undefined ? {} : { sentinelAddress }),
   };
   return { purpose, revision, hello };

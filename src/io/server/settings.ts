@@ -8,6 +8,8 @@ export type SettingValue = string | number | boolean;
 const ADDRESS = 'clients come through the agent; the server listens on a private socket only';
 const PERSISTENCE = 'the agent’s log and snapshots keep the data; the server itself keeps nothing';
 const REPLICATION = 'the agent decides who replicates from whom, and how';
+const WRITES =
+  'by it the agent shuts a primary; what an open one needs is `minReplicasToWrite` of the spec';
 const ACCESS = 'the agent owns users and passwords; set the clients’ password with --password-file';
 const PROCESS = 'the agent runs the server and reads what it says';
 const BUSY = 'by it the agent tells a server that runs a script from one that hangs';
@@ -36,6 +38,7 @@ export const OWNED_SETTINGS: Readonly<Record<string, string>> = {
   'repl-*': REPLICATION,
   'replica-*': REPLICATION,
   'slave-*': REPLICATION,
+  'min-replicas-to-write': WRITES,
   'min-replicas-*': REPLICATION,
   'min-slaves-*': REPLICATION,
   'primary*': REPLICATION,

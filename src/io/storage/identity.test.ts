@@ -80,7 +80,7 @@ test('no identity is an empty directory, a damaged one never is', () => {
   }
 });
 
-test('a charter that the program before rounds and witnesses would misread has format 2', () => {
+test('a charter that an earlier program would misread has a format of its own', () => {
   const [member] = IDENTITY.charter?.members ?? [];
   const plain = { name: 'shop', round: 1, members: member === undefined ? [] : [member] };
   const formatOf = (charter: Charter | null): string => {
@@ -101,19 +101,20 @@ test('a charter that the program before rounds and witnesses would misread has f
   equal(formatOf(plain), '1');
   equal(formatOf({ ...plain, round: 2 }), '2');
   equal(formatOf({ ...plain, members: plain.members.map((m) => ({ ...m, witness: true })) }), '2');
+  equal(formatOf({ ...plain, members: plain.members.map((m) => ({ ...m, imports: true })) }), '3');
 });
 
 test('an identity of a later format is left alone, and says so', () => {
   const world = newWorld();
-  const body = `${JSON.stringify({ format: 3, ...IDENTITY }, null, 2)}\n`;
+  const body = `${JSON.stringify({ format: 4, ...IDENTITY }, null, 2)}\n`;
   const sum = world.disk.checksum(Buffer.from(body)).toString(16).padStart(8, '0');
-  world.disk.plant(PATH, Buffer.from(`althing identity 3 ${sum}\n${body}`));
+  world.disk.plant(PATH, Buffer.from(`althing identity 4 ${sum}\n${body}`));
   equal((load(world) as StorageError).code, 'FORMAT_UNKNOWN');
 });
 
 test('validateIdentity names the field that is wrong', () => {
   const cases: [Partial<Record<keyof Identity | 'format', unknown>>, RegExp][] = [
-    [{ format: 3 }, /format/],
+    [{ format: 4 }, /format/],
     [{ name: '' }, /name/],
     [{ node: 'a b' }, /node/],
     [{ directory: 'abc' }, /directory/],
@@ -129,5 +130,5 @@ test('validateIdentity names the field that is wrong', () => {
   for (const [change, complaint] of cases)
     match(String(validateIdentity({ format: 1, ...IDENTITY, ...change })), complaint);
   deepEqual(validateIdentity({ format: 1, ...IDENTITY }), IDENTITY);
-  deepEqual(validateIdentity({ format: 2, ...IDENTITY }), IDENTITY);
+  for (const format of [2, 3]) deepEqual(validateIdentity({ format, ...IDENTITY }), IDENTITY);
 });

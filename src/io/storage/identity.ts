@@ -6,7 +6,13 @@
  * Invariant: a directory id is made once, with the directory, and never changes.
  */
 import { asBuffer } from '../../core/bytes.ts';
-import { type Charter, isDirectoryId, isName, parseCharter } from '../../core/charter/charter.ts';
+import {
+  type Charter,
+  importerOf,
+  isDirectoryId,
+  isName,
+  parseCharter,
+} from '../../core/charter/charter.ts';
 import { isCount } from '../../core/scalars.ts';
 import { StorageError } from './errors.ts';
 import type { Disk, DiskDone } from './ports.ts';
@@ -49,8 +55,8 @@ export interface PeerIdentity {
   readonly run?: string;
 }
 
-/** Of the file; both are read alike. */
-type Format = 1 | 2;
+/** Of the file; all are read alike. */
+type Format = 1 | 2 | 3;
 
 /** A hundred peers need some ten kilobytes. */
 const BYTES_MAX = 1024 * 1024;
@@ -82,7 +88,7 @@ export function loadIdentity(
       const why = `format ${version} was written by a newer version of this program`;
       return done(new StorageError('FORMAT_UNKNOWN', { path, text: why }), null);
     }
-    const identity = parsed(body);
+    const identity = parsed(body, Number(version));
     if (typeof identity === 'string') return fail(identity);
     done(null, identity);
   });
@@ -99,23 +105,26 @@ export function saveIdentity(disk: Disk, path: string, identity: Identity, done:
 }
 
 /**
- * 2 where an earlier program would read another charter than was signed, and write that back: it
- * refuses the file. Only there, so that all others may still be started with it.
+ * Higher where an earlier program would read another charter than was signed, and write that back:
+ * it refuses the file. Only there, so that all others may still be started with it. 2: with rounds
+ * and witnesses. 3: with data that are brought in.
  */
 function formatOf({ charter }: Identity): Format {
   if (charter === null) return 1;
+  if (importerOf(charter) !== null) return 3;
   return charter.round > 1 || charter.members.some(({ witness }) => witness === true) ? 2 : 1;
 }
 
 function isFormat(value: unknown): value is Format {
-  return value === 1 || value === 2;
+  return value === 1 || value === 2 || value === 3;
 }
 
 function hex(sum: number): string {
   return sum.toString(16).padStart(8, '0');
 }
 
-function parsed(body: string): Identity | string {
+/** The checksum is of the body only: the format stands there, too. */
+function parsed(body: string, format: number): Identity | string {
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -123,6 +132,8 @@ function parsed(body: string): Identity | string {
     if (cause instanceof SyntaxError) return 'not JSON after the first line';
     throw cause;
   }
+  if ((value as { format?: unknown } | null)?.format !== format)
+    return 'the format in the first line is not that of the rest';
   return validateIdentity(value);
 }
 
@@ -145,7 +156,7 @@ export function validateIdentity(value: unknown): Identity | string {
   } = value as Readonly<Record<string, unknown>>;
   const { phase: written } = value as Readonly<Record<string, unknown>>;
   const phase = written === PHASE_COPY ? 'joined' : written;
-  if (!isFormat(format)) return '`format` is neither 1 nor 2';
+  if (!isFormat(format)) return '`format` is none of 1, 2 and 3';
   if (!isName(name)) return '`name` is not a name';
   if (!isName(node)) return '`node` is not a name';
   if (!isDirectory(directory)) return '`directory` is not 32 hex digits';
