@@ -6,7 +6,7 @@
 import type { Reply } from '../src/core/resp/reply-reader.ts';
 import { Recorder } from './check/history.ts';
 import { Connection, type ConnectionOptions, type Door, NOBODY } from './client-connection.ts';
-import { type Call, readFromLeader, select, writes } from './requests.ts';
+import { type Call, readFrom, select, writes } from './requests.ts';
 import type { Workload } from './workload.ts';
 
 /** Who only follows hints never meets a deposed leader that thinks it still leads. */
@@ -46,13 +46,18 @@ export class Clients {
     return this.#o;
   }
 
+  get localOptions(): ClientsOptions {
+    return { ...this.#o, asked: () => ({ ...this.#o.asked(), isLocal: true }) };
+  }
+
   get isStopped(): boolean {
     return this.#isStopped;
   }
 
   begin(): void {
     const { plan, doors } = this.#o;
-    for (let at = 0; at < plan.clients; at += 1) new Client(this, plan.patienceUs).think();
+    for (let at = 0; at < plan.clients; at += 1)
+      new Client(this, plan.patienceUs, null, at < plan.localClients).think();
     // One that asks everybody again and again: who was deposed and does not know it has little time
     // to be caught.
     if (plan.probes)
@@ -85,6 +90,8 @@ class Client {
   readonly #patienceUs: number;
   /** The only one that it goes to. */
   readonly #host: string | null;
+  /** It asks for local reads on every connection, where others' are linearizable. */
+  readonly #asksLocally: boolean;
   /** One for each call that it may have under way. */
   readonly #processes: number[];
   /** Where its keys are: what its connections are told first. */
@@ -92,9 +99,10 @@ class Client {
   #connection: Connection | null = null;
   #hint: string | null = null;
 
-  constructor(all: Clients, patienceUs: number, host: string | null = null) {
+  constructor(all: Clients, patienceUs: number, host: string | null = null, asksLocally = false) {
     this.#all = all;
     this.#host = host;
+    this.#asksLocally = asksLocally;
     this.#patienceUs = patienceUs;
     const { chance } = all.options;
     this.#db = chance.permille(OTHER_DB_PERMILLE) ? chance.between(1, DB_MAX) : 0;
@@ -217,7 +225,8 @@ class Client {
 
   /** A local read may be as old as its node is behind: no history can say how old. */
   #isJudged({ steps }: Call): boolean {
-    const isLocal = this.#all.options.plan.reads === 'local' && !this.#isLast;
+    const isLocal =
+      this.#asksLocally || (this.#all.options.plan.reads === 'local' && !this.#isLast);
     return isLocal ? steps.some(writes) : steps.length > 0;
   }
 
@@ -235,7 +244,8 @@ class Client {
     const isPassedOn = plan.reads !== 'leader';
     const isStray = isPassedOn || this.#hint === null || chance.permille(STRAY_PERMILLE);
     const door = own ?? all.find(({ host }) => !isStray && host === this.#hint) ?? chance.pick(all);
-    this.#connection = Connection.open(this.#all.options, this.#all.newSource(), door, {
+    const options = this.#asksLocally ? this.#all.localOptions : this.#all.options;
+    this.#connection = Connection.open(options, this.#all.newSource(), door, {
       onRefused: (host) => {
         // One that names itself is on its way to a reign, or in trouble.
         this.#hint = host === door.host || host === NOBODY ? null : host;
@@ -247,8 +257,10 @@ class Client {
       },
     });
     if (this.#isLast && plan.reads === 'local')
-      this.#connection?.ask(readFromLeader(), this.#patienceUs, () => undefined);
+      this.#connection?.ask(readFrom('READWRITE'), this.#patienceUs, () => undefined);
     if (this.#db > 0) this.#connection?.ask(select(this.#db), this.#patienceUs, () => undefined);
+    if (this.#asksLocally)
+      this.#connection?.ask(readFrom('READONLY'), this.#patienceUs, () => undefined);
     return this.#connection;
   }
 

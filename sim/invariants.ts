@@ -32,6 +32,8 @@ export interface Asked {
   /** The stream offset up to which clients had been told of effects. */
   readonly acknowledged: number;
   readonly highestCommitTerm: number;
+  /** Over a connection that has asked for local reads, whoever else gets others. */
+  readonly isLocal?: boolean;
 }
 
 interface Holders {

@@ -28,6 +28,8 @@ export interface Given {
   readonly offset: number;
   readonly by: Answerer;
   readonly asked: Asked;
+  /** The answer to a greeting. It shows no data, and so may be of any age. */
+  readonly isGreeting: boolean;
 }
 
 /** The commands of one session by their numbers, and the replies that the server made to them. */
@@ -38,6 +40,7 @@ export class SessionLedger {
   #next = 0;
   readonly #asked: { readonly end: number; readonly asked: Asked }[] = [];
   readonly #made = new Map<number, MadeReply>();
+  readonly #greetings = new Set<number>();
   readonly #onMade: ClientPort['onMade'];
   /** How far the server was of which the client was shown most. */
   #seen = 0;
@@ -53,10 +56,11 @@ export class SessionLedger {
     this.#asked.push({ end: this.#expected, asked });
   }
 
-  /** The number of the first of `count` commands that the relay has read. */
-  begin(count: number): number {
+  /** The number of the first of `count` commands that the relay has read, and calls greetings. */
+  begin(count: number, isGreeting: boolean): number {
     const first = this.#begun;
     this.#begun += count;
+    if (isGreeting) for (let each = 0; each < count; each += 1) this.#greetings.add(first + each);
     return first;
   }
 
@@ -80,20 +84,34 @@ export class SessionLedger {
       });
       while ((this.#asked[0]?.end ?? this.#expected) <= this.#next) this.#asked.shift();
       const { asked } = this.#asked[0] as { readonly asked: Asked };
-      must(reply.offset >= this.#seen, 'a connection sees nothing older than it has seen', () => {
-        return `${this.#who} is answered from ${reply.offset}, after ${this.#seen}`;
-      });
-      this.#seen = reply.offset;
-      each({ offset: reply.offset, by: reply.by, asked });
+      const isGreeting = this.#greetings.has(this.#next);
+      if (isGreeting) this.#greeted(reply);
+      else this.#shown(reply);
+      each({ offset: reply.offset, by: reply.by, asked, isGreeting });
       reply.given += size;
       at += size;
       if (reply.given < reply.bytes.length) return;
       this.#made.delete(this.#next);
+      this.#greetings.delete(this.#next);
       this.#next += 1;
     }
   }
+
+  #greeted({ bytes }: MadeReply): void {
+    const isWord = bytes[0] === PLUS || bytes[0] === MINUS;
+    must(isWord, 'a greeting shows nothing', () => `${this.#who} gets ${show(bytes)}`);
+  }
+
+  #shown({ offset }: MadeReply): void {
+    must(offset >= this.#seen, 'a connection sees nothing older than it has seen', () => {
+      return `${this.#who} is answered from ${offset}, after ${this.#seen}`;
+    });
+    this.#seen = offset;
+  }
 }
 
+const PLUS = 0x2b;
+const MINUS = 0x2d;
 const RULE = 'a reply goes to whoever asked';
 
 function show(bytes: Buffer): string {

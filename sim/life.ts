@@ -224,13 +224,14 @@ export class Life {
     return this.relay?.accept(client, entropy.permille(plan.lanesPermille)) ?? null;
   }
 
-  #given({ offset, by, asked }: Given): void {
+  #given({ offset, by, asked, isGreeting }: Given): void {
     const { id, plan, invariants, isAgreed, note } = this.#o;
     // It has left the node that leads, and was judged there.
     if (by === 'leader') return;
     if (by === 'follower') {
       note?.(`reads here at ${offset}`);
-      const least = plan.reads === 'linearizable' ? asked.acknowledged : 0;
+      const isOld = isGreeting || asked.isLocal === true || plan.reads === 'local';
+      const least = isOld ? 0 : asked.acknowledged;
       invariants.readOnFollower(id, offset, isAgreed(offset), least);
       return;
     }

@@ -47,6 +47,8 @@ export interface Plan {
   readonly witnesses: number;
   /** Who answers reads. But for `leader`, nodes pass on what is not theirs to answer. */
   readonly reads: ReadsMode;
+  /** Clients that ask for local reads, by READONLY, where others' are linearizable. */
+  readonly localClients: number;
   readonly weather: Weather;
   readonly faults: readonly FaultKind[];
   readonly gapMaxUs: number;
@@ -153,7 +155,9 @@ export function withWitnesses(plan: Plan, chance: Chance): Plan {
 /** The same. A follower is needed. */
 export function withReads(plan: Plan, chance: Chance): Plan {
   if (plan.voters < 3 || !chance.permille(READS_PERMILLE)) return plan;
-  return { ...plan, reads: chance.pick(['linearizable', 'linearizable', 'local']) };
+  const reads = chance.pick(['linearizable', 'linearizable', 'local'] as const);
+  const localClients = reads === 'linearizable' ? chance.below(plan.clients) : 0;
+  return { ...plan, reads, localClients };
 }
 
 /**
@@ -187,6 +191,7 @@ function anyPlanFor(chance: Chance): Plan {
     voters,
     witnesses: 0,
     reads: 'leader',
+    localClients: 0,
     weather: weatherFor(chance),
     faults: faultsFor(chance, clocks.leases),
     gapMaxUs: chance.pick([200_000, 1_000_000, 1_000_000, 4_000_000]),

@@ -59,10 +59,10 @@ export function select(db: number): Call {
   };
 }
 
-/** The same where its reads are the leader's to answer, whoever else may. */
-export function readFromLeader(): Call {
+/** The same of who is to answer its reads: the node that it is connected to, or the leader. */
+export function readFrom(word: 'READONLY' | 'READWRITE'): Call {
   return {
-    ...script([], ['READWRITE']),
+    ...script([], [word]),
     read: ([reply]) => ({ kind: reply === 'OK' ? 'ok' : 'unknown', results: [] }),
   };
 }

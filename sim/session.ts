@@ -9,6 +9,7 @@ import type {
   ConnectionsEvents,
   ConnectionsHost,
 } from '../src/core/lanes/connections-host.ts';
+import { isGreeting } from '../src/core/lanes/effect.ts';
 import { RequestGate } from '../src/core/lanes/request-gate.ts';
 import type { Segment } from '../src/core/lanes/segment.ts';
 import type { NodeId } from '../src/core/scalars.ts';
@@ -122,7 +123,8 @@ export class Session implements ConnectedSession, ConnectionsEvents {
 
   #take(segment: Segment): void {
     if (this.#phase !== 'open') return;
-    const first = this.#ledger.begin(segment.begun);
+    const isGreeter = segment.effect !== null && isGreeting(segment.effect);
+    const first = this.#ledger.begin(segment.begun, isGreeter);
     this.#relay.tags.add(segment.bytes, { session: this.#ledger, first, count: segment.begun });
     this.#connections.take(segment);
   }
@@ -270,7 +272,8 @@ export class Session implements ConnectedSession, ConnectionsEvents {
   #settle(): void {
     if (this.#phase === 'draining' && this.#way.heldBytes === 0) this.#end();
     if (this.#phase !== 'open' || this.isPassThrough || !this.#way.isStuck) return;
-    if (this.#connections.route.kind !== 'none') return;
+    const { route, isLost } = this.#connections;
+    if (route.kind !== 'none' && !isLost) return;
     this.#way.waiting.refuseAll();
     this.#client.refused(this.#relay.leader);
     this.close();

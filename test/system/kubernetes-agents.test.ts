@@ -89,7 +89,28 @@ async function findsAgain(pods: KubernetesPods, what: string, by: string): Promi
   assert.deepEqual(complaints(await holding(pods)), [], what);
 }
 
-test('pods that know a selector alone found a deployment, keep it, are replaced, and grow', {
+async function changeSpec(pods: KubernetesPods, by: string, change: object): Promise<void> {
+  const body = JSON.stringify(change);
+  const headers = { 'content-type': 'application/json' };
+  const isDone = await until('the spec is changed', STEP_MS, () =>
+    pods.fetch(by, '/spec', { method: 'PATCH', headers, body }).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  );
+  assert.ok(isDone);
+}
+
+/** Its machine dies, and it is listed no more. Yields after how long it was no member, in ms. */
+async function dies(pods: KubernetesPods, name: string): Promise<number> {
+  assert.equal(await pods.stop(name, 'SIGKILL'), 'SIGKILL');
+  const begun = performance.now();
+  await holding(pods);
+  await labelled(pods);
+  return Math.round(performance.now() - begun);
+}
+
+test('pods that know a selector alone found a deployment, keep it, are replaced, grow, and die', {
   skip,
 }, async (t) => {
   const pods = await begin(t);
@@ -145,15 +166,9 @@ test('pods that know a selector alone found a deployment, keep it, are replaced,
     await labelled(pods);
   }
   pods.start('orders-more');
-  const grown = await until('the spec is changed', STEP_MS, async () => {
-    const body = JSON.stringify({ replicas: FOUNDERS.length });
-    const headers = { 'content-type': 'application/json' };
-    return pods.fetch('orders-more', '/spec', { method: 'PATCH', headers, body }).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  });
-  assert.ok(grown);
+  await changeSpec(pods, 'orders-more', { replicas: FOUNDERS.length, forgetAfter: '10s' });
+  await holding(pods);
+  const forgottenMs = await dies(pods, 'orders-more');
   const last = await holding(pods);
   assert.deepEqual(new Set(last.map(({ deployment }) => deployment)), ids);
   await labelled(pods);
@@ -172,6 +187,6 @@ test('pods that know a selector alone found a deployment, keep it, are replaced,
   around.close();
   const { longestGapMs, acknowledged } = writer;
   assert.ok(longestGapMs < GAP_MS_MAX, `no write for ${longestGapMs} ms`);
-  const counts = { replaced: REPLACED.length, acknowledged: acknowledged.length };
+  const counts = { replaced: REPLACED.length, acknowledged: acknowledged.length, forgottenMs };
   figures('kubernetes-agents', { longestGapMs, ...counts, unknown: writer.unknown.length });
 });

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis as IoRedis } from 'ioredis';
+import { createClient } from 'redis';
 import { Deployment } from './deployment.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { signal, until } from './processes.ts';
@@ -15,9 +17,14 @@ const LOST_MS = 8_000;
 /** What is refused at once, on a machine that others use too. */
 const AT_ONCE_MS = 1_500;
 
-async function setReads(deployment: Deployment, reads: string): Promise<void> {
+/** `living`: the nodes that are asked. */
+async function setReads(
+  deployment: Deployment,
+  reads: string,
+  living = deployment.indices,
+): Promise<void> {
   await until(`reads: ${reads}`, LOST_MS, async () => {
-    const answer = await fetch(`http://127.0.0.1:${deployment.httpPort(0)}/spec`, {
+    const answer = await fetch(`http://127.0.0.1:${deployment.httpPort(living[0] ?? 0)}/spec`, {
       method: 'PATCH',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ reads }),
@@ -25,7 +32,7 @@ async function setReads(deployment: Deployment, reads: string): Promise<void> {
     return answer.ok;
   });
   await until('all nodes knowing it', LOST_MS, async () => {
-    const answers = await Promise.all(deployment.indices.map((i) => deployment.ask(i)));
+    const answers = await Promise.all(living.map((i) => deployment.ask(i)));
     return answers.every(({ status }) => status?.spec?.reads === reads);
   });
 }
@@ -186,6 +193,7 @@ test('a node without a majority refuses at once, reads where that was asked for,
   const before = new Wire(deployment.port(last));
   await before.must('SET', 'kept', 'v');
   assert.equal(await before.must('GET', 'kept'), 'v');
+  const other = others[0] as number;
   await Promise.all(others.map((i) => deployment.stopNode(i, 'SIGKILL')));
 
   // At once for reads; a write waits as long as another leader might be elected.
@@ -216,7 +224,7 @@ test('a node without a majority refuses at once, reads where that was asked for,
     assert.ok(ms < AT_ONCE_MS, `${words[0]} was refused after ${ms} ms`);
   }
 
-  deployment.startNode(others[0] as number);
+  deployment.startNode(other);
   await until('the majority', 40_000, async () => (await deployment.ask(last)).ready);
   const healed = await until('writes', LOST_MS, async () => {
     // A thread may hear of the leader later than the node says that it is ready: who is asking the
@@ -228,7 +236,64 @@ test('a node without a majority refuses at once, reads where that was asked for,
   });
   assert.equal(await healed.must('GET', 'kept'), 'x');
   for (const wire of [before, open, fresh, healed]) wire.close();
+
+  // The same where reads are the leader's to answer, for whoever asks for local ones himself.
+  await setReads(deployment, 'leader', [last, other]);
+  // One that has led knows only by the next leader which of its writes count.
+  if ((await deployment.leader()) === last) await deployment.switchover(other);
+  const earlier = await readsHere(deployment);
+  await until('a read by its server', LOST_MS, async () => {
+    const wire = new Wire(deployment.port(last));
+    await wire.must('READONLY');
+    assert.equal(await wire.must('GET', 'kept'), 'x');
+    wire.close();
+    return (await readsHere(deployment)) > earlier;
+  });
+  await deployment.stopNode(other, 'SIGKILL');
+  await assertLocalByAsking(deployment.port(last), 'x');
 });
+
+const CLUSTERDOWN = /^CLUSTERDOWN /;
+
+/** As clients come to say READONLY: in any order of what they send on connecting. */
+async function assertLocalByAsking(port: number, value: string): Promise<void> {
+  await until('it giving up on a leader', LOST_MS, async () => {
+    const wire = new Wire(port);
+    const { ms, text } = await timed(wire.call('GET', 'kept').catch(String));
+    wire.close();
+    return ms < AT_ONCE_MS && CLUSTERDOWN.test(text);
+  });
+  const greeting = [
+    ['HELLO', '3'],
+    ['CLIENT', 'SETNAME', 'me'],
+    ['SELECT', '0'],
+    ['READONLY'],
+  ] as const;
+  for (const at of greeting.keys()) {
+    const wire = new Wire(port);
+    const begun = performance.now();
+    for (const words of [...greeting.slice(at), ...greeting.slice(0, at)]) wire.command(...words);
+    wire.command('GET', 'kept');
+    for (const _ of greeting) {
+      const reply = await wire.reply();
+      assert.equal(reply instanceof Failure ? reply.text : 'said', 'said');
+    }
+    assert.equal(await wire.reply(), value);
+    const ms = performance.now() - begun;
+    assert.ok(ms < AT_ONCE_MS, `it took ${ms} ms`);
+    assert.match(((await wire.call('SET', 'kept', 'w')) as Failure).text, /^READONLY /);
+    assert.equal(await wire.must('READWRITE'), 'OK');
+    assert.match(((await wire.call('GET', 'kept')) as Failure).text, CLUSTERDOWN);
+    wire.close();
+  }
+  const io = new IoRedis({ host: '127.0.0.1', port, readOnly: true });
+  assert.equal(await io.get('kept'), value);
+  io.disconnect();
+  const node = createClient({ url: `redis://127.0.0.1:${port}`, readonly: true });
+  await node.connect();
+  assert.equal(await node.get('kept'), value);
+  node.destroy();
+}
 
 test('without being asked for no follower answers reads; READONLY asks for one connection', async (t) => {
   const deployment = await Deployment.up(t);

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Deployment } from './deployment.ts';
+import { until } from './processes.ts';
 import { plays } from './rows.ts';
 import { fileScope } from './scope.ts';
 import { Failure, Wire } from './wire.ts';
@@ -113,4 +114,34 @@ test('Q78: and have them when another node leads, with sessions that begin anew'
   await deployment.switchover(leader);
   await deployment.ready();
   await assertRights(deployment.ports);
+});
+
+/** More than a leader is waited for. */
+const LOST_MS = 8_000;
+
+test('without a leader users show the own server who they are, and read there if they ask for it', async () => {
+  const survivor = ((await deployment.leader()) + 1) % deployment.nodes;
+  const others = deployment.indices.filter((i) => i !== survivor);
+  await Promise.all(others.map((i) => deployment.stopNode(i, 'SIGKILL')));
+  const port = deployment.port(survivor);
+  await until('reads by its own server', LOST_MS, async () => {
+    const wire = new Wire(port);
+    await wire.must('AUTH', 'reader', 'reader-word').catch(() => null);
+    await wire.call('READONLY').catch(() => null);
+    const value = await wire.call('GET', 'other:1').catch(() => null);
+    wire.close();
+    return value === 'all';
+  });
+  await plays(port, [
+    ['AUTH app app-word', 'OK'],
+    ['GET app:1', /^-CLUSTERDOWN/],
+    ['READONLY', 'OK'],
+    ['GET app:1', 'b'],
+    ['GET other:1', /^-NOPERM/],
+    ['SET app:1 c', /^-READONLY/],
+  ]);
+  await plays(port, [
+    ['READONLY', /^-NOAUTH/],
+    ['AUTH app wrong', /^-WRONGPASS/],
+  ]);
 });

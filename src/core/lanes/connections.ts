@@ -4,10 +4,15 @@
  *
  * Of reads that the local server answers while it follows: a session sees nothing that is older
  * than what it was told by the leader before. Whatever came from there, be it the answer to a write
- * or to a read, the next read waits for a point that begins after it (`ReadPoints`).
+ * or to a read, the next read waits for a point that begins after it (`ReadPoints`). Only what
+ * answers greetings shows no data.
+ *
+ * Where nobody leads that server greets everybody, so that any client can come to say READONLY; of
+ * data it shows something only to those who have asked for local reads.
  */
 import type { ReadsMode } from '../reads-mode.ts';
 import type { ConnectedSession, ConnectionsEvents, ConnectionsHost } from './connections-host.ts';
+import { isGreeting } from './effect.ts';
 import { LanePlace } from './lane-place.ts';
 import { isSameRoute, type OwnWire, type OwnWireEvents, type Route } from './ports.ts';
 import type { Segment } from './segment.ts';
@@ -40,10 +45,20 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
 
   /** Where a connection of the session's own leads now. */
   get route(): Route {
-    const { route, follower, points } = this.#host;
-    if (route.kind !== 'none' || route.isLost !== true || follower === null) return route;
-    const isHere = this.#reads === 'local' && points.isReached(this.#seen);
-    return isHere ? { kind: 'follower', spell: follower.spell } : route;
+    const { route, follower } = this.#host;
+    if (!isLost(route) || follower === null || this.#session.isPassThrough) return route;
+    return { kind: 'follower', spell: follower.spell };
+  }
+
+  /** Whether the own server answers all that the session asks, since nobody leads. */
+  get #isServedHere(): boolean {
+    if (this.route.kind !== 'follower' || this.#reads !== 'local') return false;
+    return this.#host.points.isReached(this.#seen);
+  }
+
+  /** In the middle of something there, where by its own word, or the spec's, the leader answers. */
+  get #isAstray(): boolean {
+    return this.#upstream?.route.kind === 'follower' && !this.#isServedHere && this.way.isBound;
   }
 
   /** Whether the own connection leads elsewhere. */
@@ -58,8 +73,9 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
 
   /** Whether what waits would wait in vain. */
   get isLost(): boolean {
-    const { route } = this;
-    return route.kind === 'none' && route.isLost === true;
+    if (!isLost(this.#host.route)) return false;
+    const { first } = this.way.waiting;
+    return this.route.kind === 'none' || (first !== undefined && !this.takes(first));
   }
 
   /** The server takes no more for now. */
@@ -103,9 +119,12 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
 
   /** The route is another: false when the session has something elsewhere, and must be closed. */
   turn(): boolean {
+    if (this.#isAstray) return false;
     if (!this.#isElsewhere) return true;
-    if (!this.way.isOpening && !this.way.isOwnIdle)
-      return this.route.kind === 'none' && this.#upstream?.route.kind !== 'follower';
+    if (!this.way.isOpening && !this.way.isOwnIdle) {
+      const isNowhere = this.#host.route.kind === 'none' && !this.#isServedHere;
+      return isNowhere && this.#upstream?.route.kind !== 'follower';
+    }
     this.detachOwn();
     return true;
   }
@@ -202,6 +221,11 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     return this.#session.isPassThrough ? 'none' : 'own';
   }
 
+  takes({ effect }: Segment): boolean {
+    const { kind } = this.#upstream?.route ?? this.route;
+    return kind !== 'follower' || this.#isServedHere || (effect !== null && isGreeting(effect));
+  }
+
   toLane(bytes: Buffer, count: number): boolean {
     const taken = this.#place.take(this.#host.lanes, this.way, false);
     if (taken === 'here') return this.#toLink(bytes, count);
@@ -282,13 +306,12 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   }
 
   onReply(bytes: Buffer): void {
-    if (this.#upstream?.route.kind === 'leader') this.#seen = this.#host.points.next;
+    if (this.#upstream?.route.kind === 'leader' && this.way.hasAsked)
+      this.#seen = this.#host.points.next;
     const replied = this.way.ownReplied(bytes);
     if (replied !== 'busy') {
-      // It has said that the leader is to answer, and nobody leads: what waits goes there no more.
-      if (this.#upstream?.route.kind === 'follower' && this.#isElsewhere && this.way.isOwnIdle)
-        this.detachOwn();
       this.#events.onReply(replied);
+      if (this.#isAstray) this.#events.onLoss();
       return;
     }
     // No server has seen what waits: it waits on, until its end.
@@ -345,6 +368,10 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
       this.#events.onOpen();
     });
   }
+}
+
+function isLost(route: Route): boolean {
+  return route.kind === 'none' && route.isLost === true;
 }
 
 /** A script that makes the server say -BUSY has run for seconds, and many sessions may ask. */

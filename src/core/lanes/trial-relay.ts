@@ -35,6 +35,10 @@ export class TrialSession implements WayPorts {
 
   readonly canReadHere = false;
 
+  takes(): boolean {
+    return true;
+  }
+
   toFollower(): boolean {
     return false;
   }

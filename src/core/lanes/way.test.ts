@@ -23,6 +23,8 @@ function wayOf(direction: WayPorts['direction'] = 'lanes') {
   const done: string[] = [];
   const ports = {
     direction,
+    isOnlyGreeted: false,
+    takes: ({ effect }: Segment) => !ports.isOnlyGreeted || effect !== null,
     isLaneReady: true,
     canReadHere: false,
     isReached: true,
@@ -201,6 +203,34 @@ describe('a way with reads here, while another node leads', () => {
       way.pump();
       deepEqual(done, ['open', 'own 1 e', 'own 1 r', 'own 1 w'], effect.kind);
     }
+  });
+
+  test('greets, and keeps back all else, where no more is taken', () => {
+    const { way, done, ports } = wayOf('own');
+    ports.isOnlyGreeted = true;
+    way.take(segment('a'));
+    deepEqual([done, way.isStuck], [[], true], 'no connection is opened for it');
+    way.waiting.refuseAll();
+    way.take(segment('name', NAME));
+    way.take(segment('b'));
+    way.ownConnected();
+    deepEqual([done, way.isStuck], [['open', 'own 1 name'], false], 'a reply is owed');
+    way.ownReplied(Buffer.from('+OK\r\n'));
+    equal(way.isStuck, true);
+    ports.isOnlyGreeted = false;
+    way.pump();
+    deepEqual([done.at(-1), way.isStuck], ['own 1 b', false]);
+  });
+
+  test('knows whether the replies of its connection may show data', () => {
+    const { way } = wayOf('own');
+    way.take(segment('name', NAME));
+    way.ownConnected();
+    equal(way.hasAsked, false);
+    way.take(segment('w'));
+    equal(way.hasAsked, true);
+    way.ownLost();
+    equal(way.hasAsked, false);
   });
 
   test('remembers who answers its reads, until it is reset', () => {

@@ -27,6 +27,8 @@ export interface WayPorts {
    * another node. `none`: nowhere, for now; `pump` is called when that changes.
    */
   readonly direction: 'lanes' | 'own' | 'none';
+  /** False of what must not be asked there, for now; `pump` is called when that changes. */
+  takes(segment: Segment): boolean;
   /** False while there is no lane to send on; `pump` is called when there is. */
   toLane(bytes: Buffer, count: number): boolean;
   /** Whether this node's server may answer the session's reads although it follows. */
@@ -76,6 +78,8 @@ export class Way {
   /** Its own connection was needed for more than a greeting, so many plain commands ago. */
   #isKept = false;
   #plainRun = 0;
+  /** More than greetings was sent on its own connection. */
+  #hasAsked = false;
 
   constructor(ports: WayPorts) {
     this.#ports = ports;
@@ -111,6 +115,11 @@ export class Way {
   get isBound(): boolean {
     const state = this.#state;
     return state !== null && (state.isBound || (state.owed === 0 && !state.isFree));
+  }
+
+  /** The replies of its own connection may show data: more than greetings was asked there. */
+  get hasAsked(): boolean {
+    return this.#hasAsked;
   }
 
   get isUnended(): boolean {
@@ -159,6 +168,7 @@ export class Way {
   #send(segment: Segment): boolean {
     const isHere = segment.isRead && this.isOwnIdle && this.#ports.canReadHere;
     if (isHere) return this.#sendLane(segment, true);
+    if (!this.#ports.takes(segment)) return false;
     if (this.#own === 'ready') {
       if (this.#laneOwed > 0 || this.#state?.isTurning === true) return false;
       this.#sendOwn(segment);
@@ -194,6 +204,7 @@ export class Way {
     this.#state ??= new ConnectionState();
     this.#state.sent(effect, begun);
     this.#unended += begun - segment.ended;
+    this.#hasAsked ||= effect === null || !isGreeting(effect);
     if (speaksForOwn(segment)) this.#keep();
     else if (effect === null) this.#plainRun += begun;
     this.#ports.toOwn(segment.bytes, begun);
@@ -256,6 +267,7 @@ export class Way {
   /** The own connection is gone, or was closed by whoever tells this. */
   ownLost(): void {
     this.#own = 'none';
+    this.#hasAsked = false;
     this.#unended = 0;
     this.#greeter = null;
     this.#state?.lost();

@@ -1,5 +1,5 @@
 /** Reads that the own server answers while another node leads: from which server, and from when. */
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { nodeId } from '../../core/scalars.ts';
 import { type TrialClient, TrialRelay, TrialServer } from './trial-server.ts';
 
 const LEADER = nodeId('leader@00000001');
+const REFUSED = '-CLUSTERDOWN No leader: nobody\r\n';
 const READS = ['get', 'mget'].map((name) => ({ name, flags: new Set(['readonly', 'fast']) }));
 
 let own: TrialServer;
@@ -92,9 +93,8 @@ describe('reads of the own server while another node leads', () => {
     const client = await relay.client();
     equal(await ask(client, 'GET who'), '$3\r\nown\r\n');
     equal(await ask(client, 'SELECT 1'), '+OK\r\n');
-    const read = ask(client, 'GET who');
-    await reach(relay);
-    equal(await read, '$4\r\nown1\r\n');
+    equal(await ask(client, 'GET who'), '$4\r\nown1\r\n');
+    equal(relay.points.length, 0, 'that has shown it nothing');
   });
 
   test('what the server was asked while it followed is not answered any more', async (t) => {
@@ -160,10 +160,61 @@ describe('reads of the own server while another node leads', () => {
     equal(await ask(reader, 'SELECT 1'), '+OK\r\n');
     equal(await ask(reader, 'GET who'), '$4\r\nown1\r\n');
     // What it wrote may be missing here, and nobody can say.
-    for (const line of ['GET who', 'PING'])
-      equal(await ask(writer, line), '-CLUSTERDOWN No leader: nobody\r\n');
+    for (const line of ['GET who', 'PING']) equal(await ask(writer, line), REFUSED);
     relay.relay.setReads('linearizable');
-    equal(await ask(await relay.client(), 'GET who'), '-CLUSTERDOWN No leader: nobody\r\n');
+    equal(await ask(await relay.client(), 'GET who'), REFUSED);
+  });
+
+  test('without a leader READONLY is enough, wherever in a greeting it comes', async (t) => {
+    const relay = await open(t, 'leader');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    const greeting = ['HELLO 2', 'CLIENT SETNAME me', 'SELECT 1', 'READONLY'];
+    for (let turns = 0; turns < greeting.length; turns++) {
+      greeting.push(greeting.shift() as string);
+      const client = await relay.client();
+      client.send(`${greeting.join('\r\n')}\r\nGET who\r\nCLIENT GETNAME\r\n`);
+      const all = await client.take((text) => text.endsWith('$2\r\nme\r\n'));
+      match(all, /\$4\r\nown1\r\n\$2\r\nme\r\n$/);
+      equal(all.includes('CLUSTERDOWN'), false, all);
+    }
+  });
+
+  test('without a leader who has not asked for it is greeted, and shown nothing', async (t) => {
+    const relay = await open(t, 'leader');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    const client = await relay.client();
+    for (const line of ['GET who', 'SET who me', 'CLIENT INFO', 'PING']) {
+      equal(await ask(client, line), REFUSED);
+      equal(await ask(client, 'SELECT 1'), '+OK\r\n', 'and is greeted again');
+    }
+    equal(await ask(client, 'MULTI'), REFUSED);
+    await client.ended();
+    // As well as what comes too early, and whoever could not say who he is.
+    const early = await relay.client();
+    early.send('SELECT 1\r\nGET who\r\nREADONLY\r\n');
+    equal(await early.ended(), `+OK\r\n${REFUSED}${REFUSED}`);
+    const stranger = await relay.client();
+    stranger.send('HELLO 2 AUTH nobody wrong\r\n');
+    match(await stranger.ended(), /^-WRONGPASS .*\r\n$/);
+  });
+
+  test('what it was greeted with keeps no read from the own server when the leader is lost', async (t) => {
+    const relay = await open(t, 'leader');
+    const [greeted, told] = [await relay.client(), await relay.client()];
+    for (const client of [greeted, told]) equal(await ask(client, 'READONLY'), '+OK\r\n');
+    equal(await ask(told, 'SET other 1'), '+OK\r\n');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    equal(await ask(greeted, 'GET who'), '$3\r\nown\r\n');
+    equal(await ask(told, 'GET who'), REFUSED);
+  });
+
+  test('READWRITE ends what was begun at the own server, which nobody leads', async (t) => {
+    const relay = await open(t, 'leader');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    const client = await relay.client();
+    for (const line of ['READONLY', 'WATCH who']) equal(await ask(client, line), '+OK\r\n');
+    client.send('READWRITE\r\nGET who\r\n');
+    equal(await client.ended(), '+OK\r\n');
   });
 
   test('READWRITE and RESET hold for what is pipelined behind them, also without a leader', async (t) => {
@@ -180,9 +231,8 @@ describe('reads of the own server while another node leads', () => {
       relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
       equal(await ask(client, 'PING'), '+PONG\r\n', 'by the own server');
       client.send(`${line}\r\nGET who\r\nPING\r\n`);
-      const refused = '-CLUSTERDOWN No leader: nobody\r\n';
       const all = await client.take((text) => text.split('\r\n').length > 3);
-      equal(all, `${reply}${refused}${refused}`);
+      equal(all, `${reply}${REFUSED}${REFUSED}`);
     }
   });
 });
