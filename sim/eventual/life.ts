@@ -11,7 +11,6 @@ import { leadingOf } from '../../src/agent/eventual/leading-group.ts';
 import type { EventualServer, KeptRecord } from '../../src/agent/eventual/ports.ts';
 import { Primacy } from '../../src/agent/eventual/primacy.ts';
 import { RoleKeeper } from '../../src/agent/eventual/role-keeper.ts';
-import { Telling } from '../../src/agent/eventual/telling.ts';
 import { leaseAnsweredFrom, leaseAskedFrom, standingFrom } from '../../src/agent/eventual/words.ts';
 import { type ControlState, NOTHING_AGREED } from '../../src/core/control/state.ts';
 import type { Observation } from '../../src/core/plan/observation.ts';
@@ -26,6 +25,7 @@ import type { EventualLaw } from './law.ts';
 import type { Said } from './packets.ts';
 
 const HELLO_TICKS = 4;
+const STANDING_TICKS = 8;
 const REPORT_TICKS = 40;
 /** As long as a connection takes to be given up. */
 const SILENCE_MS = 1_500;
@@ -68,7 +68,6 @@ export class Life {
   #primacy: Primacy | null = null;
   #loop: ControlLoop | null = null;
   #ear: Ear | null = null;
-  readonly #telling = new Telling();
   #ticks = 0;
 
   constructor(options: LifeOptions) {
@@ -129,7 +128,7 @@ export class Life {
     this.#loop?.tick();
     this.keeper.tick();
     if (control === null) return;
-    this.#tellStanding();
+    if (this.#ticks % STANDING_TICKS === 0) this.#tellStanding();
     if (this.#ticks % REPORT_TICKS === 0) this.#report();
     this.#ear?.look(control.raft);
   }
@@ -232,13 +231,9 @@ export class Life {
   }
 
   #tellStanding(): void {
-    const leader = this.control?.raft.leader ?? null;
-    const whom = this.#telling.tick(this.keeper.seenShown, leader);
-    if (whom === null) return;
     const body: unknown = JSON.parse(JSON.stringify(this.keeper.standing));
     this.#primacy?.reported(this.id, this.keeper.standing);
-    for (const [peer, { host }] of this.#peers)
-      if (whom === 'all' || peer === leader) this.#o.send(host, { kind: 'standing', body });
+    for (const { host } of this.#peers.values()) this.#o.send(host, { kind: 'standing', body });
   }
 
   #report(): void {

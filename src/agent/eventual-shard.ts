@@ -19,7 +19,6 @@ import type { ControlGroup } from './control/control-group.ts';
 import { leadingOf } from './eventual/leading-group.ts';
 import { Primacy } from './eventual/primacy.ts';
 import { RoleKeeper } from './eventual/role-keeper.ts';
-import { Telling } from './eventual/telling.ts';
 import {
   type LeaseAnswered,
   type LeaseAsked,
@@ -76,7 +75,6 @@ export class EventualShard {
   #counted: Loss | null = null;
   /** How far its data had come when it was started, until it follows or is open. */
   #grown: Grown | null = null;
-  readonly #telling = new Telling();
   #ticks = 0;
   #withoutPrimarySinceMs: number | null = monotonicMs();
 
@@ -199,7 +197,7 @@ export class EventualShard {
     if (this.isOpen) this.#grown = null;
     if (this.#ticks % LIMITS.primaryLookTicks === 0) this.#primaryPort?.tick();
     this.keeper?.tick();
-    this.#tellStanding();
+    if (this.#ticks % LIMITS.standingTicks === 0) this.#tellStanding();
     const { primary } = this;
     const isThere = primary !== null && primary.history !== null && this.#isInSight(primary.node);
     if (isThere) this.#withoutPrimarySinceMs = null;
@@ -302,13 +300,10 @@ export class EventualShard {
   }
 
   #tellStanding(): void {
-    const { keeper } = this;
-    const leader = this.#o.controlLeader();
-    const whom = keeper === null ? null : this.#telling.tick(keeper.seenShown, leader);
-    if (keeper === null || whom === null) return;
     this.#tellPrimacy();
-    for (const peer of this.#o.peers())
-      if (whom === 'all' || peer === leader) this.#o.note(peer, 'standing', keeper.standing);
+    const { keeper } = this;
+    if (keeper === null) return;
+    for (const peer of this.#o.peers()) this.#o.note(peer, 'standing', keeper.standing);
   }
 
   #tellPrimacy(): void {

@@ -64,6 +64,8 @@ export const LIMITS = {
   controlCacheBytes: 1 * MIB,
   /** Between two reports of a node to its peers. */
   reportTicks: 40,
+  /** Between two words of a node on how its server stands, in an eventual deployment. */
+  standingTicks: 8,
   /** Between two looks where the primary is, for the port that lands on it. */
   primaryLookTicks: 4,
   /** Between two looks at the settings of the own server. */
@@ -108,6 +110,7 @@ const WHY: Readonly<Record<keyof typeof LIMITS, string>> = {
   controlCacheBytes: 'recent entries of the control group in memory, for peers',
   reportTicks: 'what a node does and sees is told to its peers so often, and when it changes',
   primaryLookTicks: 'connections to a former primary through --primary-port end within so long',
+  standingTicks: 'in an eventual deployment servers are told of so often, and chosen by it',
   settingsLookTicks:
     'what a client has set otherwise, or a busy server did not take, is set again so often',
   leaveMsMax: 'a stop with --ephemeral waits so long to be let go; Kubernetes gives 30 s',

@@ -72,7 +72,7 @@ test('what was seen before a step was done says nothing about it', () => {
   const bed = new Bed();
   ok(bed.life.seenNow(1, SEEN));
   ok(bed.life.isUp);
-  bed.after(200);
+  bed.after(100);
   bed.life.take({ kind: 'promote' }, () => undefined);
   equal(bed.life.seen, null);
   bed.stepDone(true);
@@ -80,17 +80,6 @@ test('what was seen before a step was done says nothing about it', () => {
   equal(bed.life.seen, null);
   ok(bed.life.seenNow(1, { ...SEEN, role: 'primary' }));
   deepEqual(seenBy(bed.life), { ...SEEN, role: 'primary' });
-});
-
-test('while writes wait for what it says it is looked at more often', () => {
-  const bed = new Bed();
-  bed.life.seenNow(1, OPEN);
-  deepEqual([bed.after(199), bed.after(1)], [[], ['look']]);
-  bed.life.seenNow(1, OPEN);
-  bed.life.take({ kind: 'pause', forMs: 4_000 }, () => undefined);
-  bed.stepDone(true);
-  bed.life.seenNow(1, OPEN);
-  deepEqual([bed.after(49), bed.after(1)], [[], ['look']]);
 });
 
 test('an open server that answers nothing is killed, with a script not before its bound', () => {

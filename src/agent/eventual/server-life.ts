@@ -5,10 +5,8 @@
 import type { Note } from '../shard/ports.ts';
 import type { EventualServer, ServerSeen, ServerStep } from './ports.ts';
 
-/** A look costs the server some tens of microseconds, and wakes both. */
-const LOOK_EVERY_MS = 200;
-/** While clients' writes are kept waiting for what it says. */
-const LOOK_PAUSED_EVERY_MS = 50;
+/** A look costs the server some tens of microseconds. */
+const LOOK_EVERY_MS = 100;
 /** An open server that answers nothing for so long hangs: within the lease, above usual stalls. */
 const HUNG_MS = 1_000;
 /**
@@ -41,7 +39,6 @@ export class ServerLife {
   /** It was seen to take writes, or told to. */
   #mayBeOpen = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
-  #lookEveryMs = LOOK_EVERY_MS;
   #answeredMs = Number.NEGATIVE_INFINITY;
   #tickedMs = Number.POSITIVE_INFINITY;
   #busySinceMs: number | null = null;
@@ -94,7 +91,7 @@ export class ServerLife {
     if (now > this.#answeredMs + (this.#mayBeOpen ? HUNG_MS : SHUT_HUNG_MS)) {
       this.#stage = 'dying';
       this.#o.server.kill(this.#life, 'it does not answer');
-    } else if (now >= this.#lookedMs + this.#lookEveryMs) this.#lookNow();
+    } else if (now >= this.#lookedMs + LOOK_EVERY_MS) this.#lookNow();
   }
 
   up(life: number): void {
@@ -116,7 +113,6 @@ export class ServerLife {
     this.#look = 'none';
     this.#isStepping = false;
     this.#mayBeOpen = false;
-    this.#lookEveryMs = LOOK_EVERY_MS;
     this.#busySinceMs = null;
     return true;
   }
@@ -149,7 +145,6 @@ export class ServerLife {
     this.#isStepping = true;
     this.#isFresh = false;
     if (step.kind === 'open') this.#mayBeOpen = true;
-    this.#lookEveryMs = step.kind === 'pause' ? LOOK_PAUSED_EVERY_MS : LOOK_EVERY_MS;
     if (this.#look === 'asked') this.#look = 'outdated';
     this.#o.note('info', 'server.step', { ...step });
     this.#o.server.take(life, step, (ok) => {
