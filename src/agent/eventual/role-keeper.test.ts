@@ -40,6 +40,8 @@ class Bed {
   primary = OPEN;
   readonly steps: string[] = [];
   readonly losses: (number | null)[] = [];
+  /** Orders fail, and those to the warden are noted among the steps. */
+  isFailing = false;
   #saving: (() => void) | undefined;
   readonly keeper: RoleKeeper;
 
@@ -50,10 +52,10 @@ class Bed {
       look: () => undefined,
       take: (life, { kind }, done) => {
         this.steps.push(`${kind} ${life}`);
-        done(true);
+        done(!this.isFailing);
       },
-      extend: () => undefined,
-      disarm: () => undefined,
+      extend: () => this.#toWarden('extend'),
+      disarm: () => this.#toWarden('disarm'),
     };
     const record: DataRecord = { point: { history: H1, offset: 5 }, begun: null };
     this.keeper = new RoleKeeper({
@@ -77,6 +79,10 @@ class Bed {
       note: () => undefined,
     });
     this.starts(1);
+  }
+
+  #toWarden(what: string): void {
+    if (this.isFailing) this.steps.push(what);
   }
 
   get #state(): ControlState {
@@ -157,4 +163,20 @@ test('a former primary tells what it had more, and of later histories that it ma
     deepEqual([...new Set(bed.steps)], ['open 2', 'detach 2', 'follow 2']);
     deepEqual(bed.losses, losses, JSON.stringify(from));
   }
+});
+
+test('a server that could not be opened is known to be shut, and its warden ends nothing', () => {
+  const bed = new Bed();
+  bed.keeper.down(1, 'killed');
+  bed.recorded();
+  bed.primary = { ...OPEN, node: OWN, history: H1 };
+  bed.starts(2);
+  bed.isFailing = true;
+  const shut: ServerSeen = { ...SEEN, role: 'primary', history: H1, offset: 100 };
+  bed.sees(2, shut);
+  deepEqual(bed.steps.slice(0, 2), ['open 2', 'disarm']);
+  deepEqual(bed.steps.includes('extend'), false, 'nothing is armed for it');
+  bed.isFailing = false;
+  bed.sees(2, shut);
+  deepEqual([bed.steps.at(-1), bed.keeper.isOpen], ['open 2', true], 'it is tried again');
 });

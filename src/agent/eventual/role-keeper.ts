@@ -131,6 +131,8 @@ export class RoleKeeper implements EventualServerEvents {
 
   seen(life: number, seen: ServerSeen): void {
     if (!this.#life.seenNow(life, seen)) return;
+    // An order to open may have failed: nobody is to end what takes no writes.
+    if (this.#openBy > 0 && seen.isShut) this.#isShutNow();
     const { primary } = this.#o.state();
     this.#held.seen(seen, primary ?? null);
     const isPromoted = primary !== undefined && primary.decision === this.#promoted?.decision;
