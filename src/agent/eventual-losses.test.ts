@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Primary } from '../core/control/state.ts';
 import { nodeId } from '../core/scalars.ts';
 import { trialDir } from '../io/server/trial.ts';
-import { type Loss, Losses, lossBy } from './eventual-losses.ts';
+import { type Loss, LossCount, Losses } from './eventual-losses.ts';
 import { AOF_DIRECTORY, type Grown } from './eventual-record.ts';
 import { createJournal } from './journal.ts';
 
@@ -21,6 +21,21 @@ const NEXT: Primary = {
 const GROWN: Grown = { history: H1, offset: 140, wasPrimary: true, isCounted: true };
 const ABOUT: Loss = { decision: 9, from: NEXT.from, bytes: 40, isExact: false, isLeast: false };
 
+interface Course {
+  readonly grown?: Grown | null;
+  readonly counted?: Loss;
+  /** The server was started once more after that. */
+  readonly again?: Grown | null;
+}
+
+function lossOf({ grown = null, counted, again }: Course): Loss | null {
+  const count = new LossCount();
+  count.started(grown);
+  if (counted !== undefined) count.counted(counted);
+  if (again !== undefined) count.started(again);
+  return count.take(NEXT);
+}
+
 test('a former primary that was started again tells what it had more by its file', () => {
   const least = { ...ABOUT, bytes: 0, isLeast: true };
   const uncounted = { ...ABOUT, from: null, bytes: null };
@@ -36,10 +51,36 @@ test('a former primary that was started again tells what it had more by its file
     [{ ...GROWN, history: H2 }, null],
     [{ ...GROWN, wasPrimary: false }, null],
   ] as const)
-    deepEqual(lossBy(NEXT, null, grown), loss, JSON.stringify(grown));
-  const exact = { ...ABOUT, bytes: 7, isExact: true };
-  deepEqual(lossBy(NEXT, exact, GROWN), exact);
-  deepEqual(lossBy(NEXT, { ...exact, decision: 8 }, null), null, 'of an earlier decision');
+    deepEqual(lossOf({ grown }), loss, JSON.stringify(grown));
+  const counted = { ...ABOUT, bytes: 7, isExact: true };
+  deepEqual(lossOf({ grown: GROWN, counted }), counted);
+  deepEqual(lossOf({ counted: { ...counted, decision: 8 } }), null, 'of an earlier decision');
+});
+
+test('what an earlier life of the server has counted is a bound, and its file may know of more', () => {
+  const counted = { ...ABOUT, bytes: 7, isExact: true };
+  const about = { ...counted, isExact: false };
+  for (const [again, loss] of [
+    [GROWN, ABOUT],
+    [{ ...GROWN, offset: 101 }, about],
+    [
+      { ...GROWN, offset: 101, isCounted: false },
+      { ...about, isLeast: true },
+    ],
+    [{ ...GROWN, history: H3 }, about],
+    [null, about],
+  ] as const)
+    deepEqual(lossOf({ counted, again }), loss, JSON.stringify(again));
+});
+
+test('what a primary has that was open is no loss, and a loss is told once', () => {
+  const count = new LossCount();
+  count.started(GROWN);
+  count.opened();
+  equal(count.take(NEXT), null);
+  count.started(GROWN);
+  deepEqual(count.take(NEXT), ABOUT);
+  equal(count.take(NEXT), null);
 });
 
 test('what is kept of a loss is told until somebody removes it', async (t) => {

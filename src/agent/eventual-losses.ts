@@ -32,10 +32,40 @@ export interface Loss {
 }
 
 /**
- * A server that was started again no longer counts: then its file does, about, or as a bound. Null:
- * nothing is lost.
+ * Counts what a server is about to give up, through its lives: by its own word, and by how its file
+ * has grown. The word of an earlier life says no more than that it was so much at least.
  */
-export function lossBy(
+export class LossCount {
+  #counted: Loss | null = null;
+  #grown: Grown | null = null;
+
+  /** Another life begins, over a file that has come so far; null: of nothing agreed on. */
+  started(grown: Grown | null): void {
+    this.#grown = grown;
+    if (this.#counted !== null) this.#counted = { ...this.#counted, isExact: false };
+  }
+
+  /** By the server that lives. */
+  counted(loss: Loss): void {
+    this.#counted = loss;
+  }
+
+  /** It takes writes: what it has is what was agreed on. */
+  opened(): void {
+    this.#grown = null;
+  }
+
+  /** Once, before `primary` is followed. Null: nothing is lost. */
+  take(primary: Primary): Loss | null {
+    const loss = lossBy(primary, this.#counted, this.#grown);
+    this.#counted = null;
+    this.#grown = null;
+    return loss;
+  }
+}
+
+/** A server that was started again no longer counts: then its file does, about, or as a bound. */
+function lossBy(
   { decision, from, history }: Primary,
   lastCounted: Loss | null,
   grown: Grown | null,
@@ -47,7 +77,7 @@ export function lossBy(
     const isLeast = !grown.isCounted;
     return bytes > 0 || isLeast ? { decision, from, bytes, isExact: false, isLeast } : null;
   }
-  if (grown.history === history) return null;
+  if (counted !== null || grown.history === history) return counted;
   return { decision, from: null, bytes: null, isExact: false, isLeast: false };
 }
 

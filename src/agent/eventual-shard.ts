@@ -26,8 +26,8 @@ import {
   leaseAskedFrom,
   standingFrom,
 } from './eventual/words.ts';
-import { type Loss, Losses, lossBy } from './eventual-losses.ts';
-import { FileRecord, type Grown } from './eventual-record.ts';
+import { LossCount, Losses } from './eventual-losses.ts';
+import { FileRecord } from './eventual-record.ts';
 import { OwnEventualServer } from './eventual-server.ts';
 import { type Journal, timeForPeopleMs } from './journal.ts';
 import { LIMITS } from './limits.ts';
@@ -69,10 +69,7 @@ export class EventualShard {
   readonly #standings = new Map<NodeId, Standing>();
   readonly losses: Losses | null;
   readonly #primaryPort: PrimaryPort | null;
-  /** Of what this node is about to give up, by the server's own count. */
-  #counted: Loss | null = null;
-  /** How far its data had come when it was started, until it follows or is open. */
-  #grown: Grown | null = null;
+  readonly #lossCount = new LossCount();
   #ticks = 0;
   #withoutPrimarySinceMs: number | null = monotonicMs();
 
@@ -114,7 +111,7 @@ export class EventualShard {
       settingLines: () => linesOf(settings.atStart()),
       limits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
       beforeStarting: async () => {
-        shard.#grown = await record.grown();
+        shard.#lossCount.started(await record.grown());
       },
       beforeFollowing: () => shard.#beforeFollowing(),
       journal,
@@ -185,7 +182,7 @@ export class EventualShard {
     if (this.#group === null) return;
     this.#ticks += 1;
     this.losses?.tick();
-    if (this.isOpen) this.#grown = null;
+    if (this.isOpen) this.#lossCount.opened();
     if (this.#ticks % LIMITS.primaryLookTicks === 0) this.#primaryPort?.tick();
     this.keeper?.tick();
     if (this.#ticks % LIMITS.standingTicks === 0) this.#tellStanding();
@@ -262,14 +259,13 @@ export class EventualShard {
     const { primary, keeper } = this;
     if (primary === null || keeper === null) return;
     const isExact = bytes !== null && keeper.standing.isExact;
-    this.#counted = { decision: primary.decision, from, bytes, isExact, isLeast: false };
+    const { decision } = primary;
+    this.#lossCount.counted({ decision, from, bytes, isExact, isLeast: false });
   }
 
   async #beforeFollowing(): Promise<void> {
     const { primary } = this;
-    const loss = primary === null ? null : lossBy(primary, this.#counted, this.#grown);
-    this.#counted = null;
-    this.#grown = null;
+    const loss = primary === null ? null : this.#lossCount.take(primary);
     if (loss !== null) await this.losses?.keep(loss);
   }
 
