@@ -20,13 +20,15 @@ import { leadingOf } from './eventual/leading-group.ts';
 import { Primacy } from './eventual/primacy.ts';
 import { RoleKeeper } from './eventual/role-keeper.ts';
 import {
+  isNews,
   type LeaseAnswered,
   type LeaseAsked,
   leaseAnsweredFrom,
   leaseAskedFrom,
   standingFrom,
 } from './eventual/words.ts';
-import { LossCount, Losses } from './eventual-losses.ts';
+import { countAlone } from './eventual-alone.ts';
+import { type Loss, LossCount, Losses } from './eventual-losses.ts';
 import { FileRecord } from './eventual-record.ts';
 import { OwnEventualServer } from './eventual-server.ts';
 import { type Journal, timeForPeopleMs } from './journal.ts';
@@ -70,6 +72,8 @@ export class EventualShard {
   readonly losses: Losses | null;
   readonly #primaryPort: PrimaryPort | null;
   readonly #lossCount = new LossCount();
+  /** Of this node's server, to others, last. */
+  #told: Standing | null = null;
   #ticks = 0;
   #withoutPrimarySinceMs: number | null = monotonicMs();
 
@@ -185,7 +189,7 @@ export class EventualShard {
     if (this.isOpen) this.#lossCount.opened();
     if (this.#ticks % LIMITS.primaryLookTicks === 0) this.#primaryPort?.tick();
     this.keeper?.tick();
-    if (this.#ticks % LIMITS.standingTicks === 0) this.#tellStanding();
+    this.#tellStanding();
     const { primary } = this;
     const isThere = primary !== null && primary.history !== null && this.#isInSight(primary.node);
     if (isThere) this.#withoutPrimarySinceMs = null;
@@ -265,8 +269,26 @@ export class EventualShard {
 
   async #beforeFollowing(): Promise<void> {
     const { primary } = this;
-    const loss = primary === null ? null : this.#lossCount.take(primary);
+    const loss = primary === null ? null : await this.#lossBehind(primary);
     if (loss !== null) await this.losses?.keep(loss);
+  }
+
+  async #lossBehind(primary: Primary): Promise<Loss | null> {
+    const { config, addressOf, journal, deployment } = this.#o;
+    const tail = this.#lossCount.tailBehind(primary);
+    const endpoint = endpointOf(addressOf(primary.node));
+    if (tail === null || primary.from === null || endpoint === null)
+      return this.#lossCount.take(primary, null);
+    const password = replicaPassword(config.secret, deployment());
+    const alone = await countAlone(tail, primary.from, { endpoint, password }).catch(
+      (error: unknown) => {
+        journal.warn('primary.lostWritesNotCompared', { error });
+        return null;
+      },
+    );
+    if (alone === null)
+      journal.info('primary.lostWritesNotCompared', { ...tail, from: primary.from, endpoint });
+    return this.#lossCount.take(primary, alone);
   }
 
   #ask(asked: LeaseAsked): void {
@@ -286,11 +308,14 @@ export class EventualShard {
     this.#primacy?.reported(from, standing);
   }
 
+  /** Now and then, and what is new at once. */
   #tellStanding(): void {
+    const standing = this.keeper?.standing ?? null;
+    const isDue = this.#ticks % LIMITS.standingTicks === 0;
+    if (standing === null || !(isDue || isNews(this.#told, standing))) return;
+    this.#told = standing;
     this.#tellPrimacy();
-    const { keeper } = this;
-    if (keeper === null) return;
-    for (const peer of this.#o.peers()) this.#o.note(peer, 'standing', keeper.standing);
+    for (const peer of this.#o.peers()) this.#o.note(peer, 'standing', standing);
   }
 
   #tellPrimacy(): void {

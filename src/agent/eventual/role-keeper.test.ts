@@ -40,6 +40,7 @@ class Bed {
   primary = OPEN;
   readonly steps: string[] = [];
   readonly losses: (number | null)[] = [];
+  readonly asked: string[] = [];
   /** Orders fail, and those to the warden are noted among the steps. */
   isFailing = false;
   #saving: (() => void) | undefined;
@@ -71,7 +72,8 @@ class Bed {
           this.#saving = done;
         },
       },
-      ask: ({ decision, run, serial }) => {
+      ask: ({ decision, run, serial, history }) => {
+        this.asked.push(`${decision} ${history}`);
         const answer = this.primary.node === OWN ? 'granted' : 'inForce';
         this.keeper.answered({ decision, run, serial, answer });
       },
@@ -163,6 +165,35 @@ test('a former primary tells what it had more, and of later histories that it ma
     deepEqual([...new Set(bed.steps)], ['open 2', 'detach 2', 'follow 2']);
     deepEqual(bed.losses, losses, JSON.stringify(from));
   }
+});
+
+test('a question that is another is asked at once, the same one now and then', () => {
+  const bed = new Bed();
+  bed.keeper.down(1, 'killed');
+  bed.recorded();
+  bed.primary = { ...OPEN, decision: 8, node: OWN, history: null };
+  bed.starts(2);
+  bed.asked.length = 0;
+  bed.primary = { ...bed.primary, decision: 9 };
+  bed.keeper.tick();
+  bed.nowMs += 100;
+  bed.keeper.tick();
+  deepEqual(bed.asked, ['9 null']);
+  bed.nowMs += 100;
+  bed.keeper.tick();
+  deepEqual(bed.asked, ['9 null', '9 null']);
+});
+
+test('who was chosen for data that it has no more asks for nothing', () => {
+  const bed = new Bed();
+  bed.recorded();
+  bed.keeper.down(1, 'killed while it took the data of another');
+  bed.asked.length = 0;
+  bed.primary = { ...OPEN, decision: 8, node: OWN, base: H1, history: null };
+  bed.starts(2);
+  bed.nowMs += 300;
+  bed.keeper.tick();
+  deepEqual(bed.asked, []);
 });
 
 test('a server that could not be opened is known to be shut, and its warden ends nothing', () => {
