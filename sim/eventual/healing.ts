@@ -1,5 +1,6 @@
 /** The end of a run: nothing breaks any more, and one primary must open, with all others level. */
 import { activeMembers } from '../../src/core/control/state.ts';
+import { appointmentProblem } from '../../src/core/plan/primary-replica.ts';
 import type { Timeline } from '../time.ts';
 import { must } from '../violation.ts';
 import type { EventualLaw } from './law.ts';
@@ -32,8 +33,21 @@ export function heal(options: HealingOptions): number {
     why = whyNot(options);
     if (why === '' && law.accepted > before) return timeline.nowUs - begunUs;
   }
+  if (isStranded(options)) return timeline.nowUs - begunUs;
   must(false, 'one primary opens, and all others follow it', () => `${why}; ${told(machines)}`);
   return 0;
+}
+
+/**
+ * Who opened was killed before its data were on its disk, and before anybody had them from it: then
+ * nobody is appointed, and that is told (`docs/decisions/0012`).
+ */
+function isStranded({ machines, law }: HealingOptions): boolean {
+  const life = machines.find(({ life }) => life?.control?.isCurrent === true)?.life;
+  const history = life?.state.primary?.history ?? null;
+  if (life == null || history === null || law.wasOnDisk(history)) return false;
+  const isHeld = machines.some((each) => each.life?.keeper.standing.history === history);
+  return !isHeld && appointmentProblem(life.state, life.observe()) !== null;
 }
 
 /** How things stand by their own words, for whoever looks for the reason. */

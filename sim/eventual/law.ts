@@ -2,7 +2,9 @@
  * What must hold of an eventual deployment, seen from outside all nodes (DESIGN 10 to 12,
  * `facts/holes.md` H11, H12). The first broken rule throws a Violation.
  */
+
 import { controlFounded } from '../../src/agent/control/control-group.ts';
+import type { DataRecord } from '../../src/agent/eventual/ports.ts';
 import type { NodeId } from '../../src/core/scalars.ts';
 import { WatchedGroup } from '../founding/watched-group.ts';
 import { must } from '../violation.ts';
@@ -28,6 +30,8 @@ export class EventualLaw {
   #decision = 0;
   /** So many of the chain's writes every copy had on its disk once. */
   #safe = 0;
+  /** Histories that somebody has had on its disk, by its record. */
+  readonly #recorded = new Set<string>();
   accepted = 0;
   lost = 0;
   openings = 0;
@@ -91,6 +95,15 @@ export class EventualLaw {
       common = isOfIt ? synced : 0;
     }
     if (disks.length > 0) this.#safe = Math.max(this.#safe, common);
+  }
+
+  recorded({ point, begun }: DataRecord): void {
+    if (point !== null) this.#recorded.add(point.history);
+    if (begun?.isOnDisk === true) this.#recorded.add(begun.history);
+  }
+
+  wasOnDisk(history: string): boolean {
+    return this.#recorded.has(history);
   }
 
   #alone(server: Judged): void {

@@ -2,7 +2,7 @@
  * One life of an agent in the eventual world: the product's control group, loop, keeper, grants.
  */
 import { CONTROL_GROUP, ControlGroup } from '../../src/agent/control/control-group.ts';
-import { ControlLoop } from '../../src/agent/control/control-loop.ts';
+import { ControlLoop, PRIMARY_ROUND_TICKS } from '../../src/agent/control/control-loop.ts';
 import { openControl } from '../../src/agent/control/open-control.ts';
 import { observationOf, reportOf, type Said as Told } from '../../src/agent/control/outlook.ts';
 import { reportFrom } from '../../src/agent/control/report.ts';
@@ -11,9 +11,14 @@ import { leadingOf } from '../../src/agent/eventual/leading-group.ts';
 import type { EventualServer, KeptRecord } from '../../src/agent/eventual/ports.ts';
 import { Primacy } from '../../src/agent/eventual/primacy.ts';
 import { RoleKeeper } from '../../src/agent/eventual/role-keeper.ts';
-import { leaseAnsweredFrom, leaseAskedFrom, standingFrom } from '../../src/agent/eventual/words.ts';
+import {
+  isNews,
+  leaseAnsweredFrom,
+  leaseAskedFrom,
+  standingFrom,
+} from '../../src/agent/eventual/words.ts';
 import { type ControlState, NOTHING_AGREED } from '../../src/core/control/state.ts';
-import type { Observation } from '../../src/core/plan/observation.ts';
+import type { Observation, Standing } from '../../src/core/plan/observation.ts';
 import { FETCH_LIMITS } from '../../src/core/raft/fetch.ts';
 import { RAFT_LIMITS } from '../../src/core/raft/options.ts';
 import type { NodeId } from '../../src/core/scalars.ts';
@@ -68,6 +73,7 @@ export class Life {
   #primacy: Primacy | null = null;
   #loop: ControlLoop | null = null;
   #ear: Ear | null = null;
+  #standingTold: Standing | null = null;
   #ticks = 0;
 
   constructor(options: LifeOptions) {
@@ -128,7 +134,7 @@ export class Life {
     this.#loop?.tick();
     this.keeper.tick();
     if (control === null) return;
-    if (this.#ticks % STANDING_TICKS === 0) this.#tellStanding();
+    this.#tellStanding();
     if (this.#ticks % REPORT_TICKS === 0) this.#report();
     this.#ear?.look(control.raft);
   }
@@ -200,6 +206,7 @@ export class Life {
     this.control = group;
     this.#loop = new ControlLoop({
       group,
+      roundTicks: PRIMARY_ROUND_TICKS,
       founding: {
         founders,
         witnesses: [],
@@ -231,8 +238,11 @@ export class Life {
   }
 
   #tellStanding(): void {
-    const body: unknown = JSON.parse(JSON.stringify(this.keeper.standing));
-    this.#primacy?.reported(this.id, this.keeper.standing);
+    const { standing } = this.keeper;
+    if (this.#ticks % STANDING_TICKS !== 0 && !isNews(this.#standingTold, standing)) return;
+    this.#standingTold = standing;
+    const body: unknown = JSON.parse(JSON.stringify(standing));
+    this.#primacy?.reported(this.id, standing);
     for (const { host } of this.#peers.values()) this.#o.send(host, { kind: 'standing', body });
   }
 

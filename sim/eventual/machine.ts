@@ -58,6 +58,8 @@ export class Machine implements Judged {
   #isPaused = false;
   /** By which decision it was told to open. */
   #openBy = 0;
+  /** The former primary had let go of its clients when the server here was promoted. */
+  #isWhole = false;
   deaths = 0;
   wipes = 0;
   wardenKills = 0;
@@ -84,7 +86,7 @@ export class Machine implements Judged {
         this.#warden = null;
         this.enter('server', ({ keeper }) => keeper.down(life, why));
       },
-      opened: () => law.opened(this, this.#openBy, this.#isHandedOver()),
+      opened: () => law.opened(this, this.#openBy, this.#isWhole),
       accepted: (write) => law.wrote(this, this.#openBy, write),
     });
   }
@@ -268,6 +270,7 @@ export class Machine implements Judged {
       this.#openBy = this.#life?.state.primary?.decision ?? 0;
       this.#extend(step.untilMs);
     }
+    if (step.kind === 'promote') this.#isWhole = this.#isHandedOver();
     this.server.take(step, (ok) => this.enter('server', () => done(ok)));
   }
 
@@ -299,6 +302,7 @@ export class Machine implements Judged {
         this.#o.timeline.after(this.#chance.between(1, RECORD_MAX_US), () => {
           if (turn !== this.#turn) return;
           directory.record = record === NO_RECORD ? null : JSON.stringify(record);
+          this.#o.law.recorded(record);
           this.#run('disk', done);
         });
       },

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { CONTROL_GROUP, ControlGroup } from '../../src/agent/control/control-group.ts';
-import { ControlLoop } from '../../src/agent/control/control-loop.ts';
+import { ControlLoop, ROUND_TICKS } from '../../src/agent/control/control-loop.ts';
 import { DataMembers } from '../../src/agent/control/data-members.ts';
 import { openControl } from '../../src/agent/control/open-control.ts';
 import { isOut, observationOf, reportOf } from '../../src/agent/control/outlook.ts';
@@ -314,6 +314,7 @@ export class Life {
     });
     this.control = group;
     this.#loop = new ControlLoop({
+      roundTicks: ROUND_TICKS,
       group,
       founding: { founders, witnesses: this.membership.foundingWitnesses, forgetAfterMs },
       observe: () => this.#observe(),

@@ -19,7 +19,7 @@ import type { Disk } from '../io/storage/ports.ts';
 import type { AddressBook } from './address-book.ts';
 import type { NodeConfig } from './config.ts';
 import { CONTROL_GROUP, ControlGroup } from './control/control-group.ts';
-import { ControlLoop } from './control/control-loop.ts';
+import { ControlLoop, PRIMARY_ROUND_TICKS, ROUND_TICKS } from './control/control-loop.ts';
 import { DataMembers } from './control/data-members.ts';
 import type { OpenedControl } from './control/open-control.ts';
 import { isOut, observationOf, reportOf } from './control/outlook.ts';
@@ -184,6 +184,7 @@ export class Assembly {
     this.#group = group;
     this.#loop = new ControlLoop({
       group,
+      roundTicks: roles === null ? ROUND_TICKS : PRIMARY_ROUND_TICKS,
       founding: {
         founders,
         witnesses: membership.foundingWitnesses,

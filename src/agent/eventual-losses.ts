@@ -8,8 +8,9 @@
 import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { HistoryPoint, Primary } from '../core/control/state.ts';
+import type { Alone } from '../core/psync/alone.ts';
 import type { Problem } from '../doors/view.ts';
-import { AOF_DIRECTORY, type Grown } from './eventual-record.ts';
+import { AOF_DIRECTORY, type Grown, type Tail } from './eventual-record.ts';
 import type { Journal } from './journal.ts';
 
 /** Each may be as large as the data were: older ones are removed. */
@@ -27,27 +28,73 @@ export interface Loss {
   readonly bytes: number | null;
   /** The server counted them itself, and was not started again meanwhile. */
   readonly isExact: boolean;
-  /** There may be more: its file was written anew after they were counted last. */
+  /**
+   * There may be more: its file was written anew after they were counted last, was not compared
+   * with what the next primary has, or ends before that does.
+   */
   readonly isLeast: boolean;
 }
 
 /**
- * A server that was started again no longer counts: then its file does, about, or as a bound. Null:
- * nothing is lost.
+ * Counts what a server is about to give up, through its lives: by its own word, or, once it was
+ * started again, by its file. The word of an earlier life says no more than that it was so much at
+ * least.
  */
-export function lossBy(
+export class LossCount {
+  #counted: Loss | null = null;
+  #grown: Grown | null = null;
+
+  /** Another life begins, over a file that has come so far; null: of nothing agreed on. */
+  started(grown: Grown | null): void {
+    this.#grown = grown;
+    if (this.#counted !== null) this.#counted = { ...this.#counted, isExact: false };
+  }
+
+  /** By the server that lives. */
+  counted(loss: Loss): void {
+    this.#counted = loss;
+  }
+
+  /** It takes writes: what it has is what was agreed on. */
+  opened(): void {
+    this.#grown = null;
+  }
+
+  /** Of its file: what `primary` has of it too has to be found out first. Null: it says nothing. */
+  tailBehind({ from, decision }: Primary): Tail | null {
+    const isCounted = this.#counted?.decision === decision && this.#counted.isExact;
+    if (isCounted || this.#grown?.wasPrimary !== true) return null;
+    return this.#grown.history === from?.history ? this.#grown.tail : null;
+  }
+
+  /** Once, before `primary` is followed. `alone`: what of the tail it does not have. */
+  take(primary: Primary, alone: Alone | null): Loss | null {
+    const loss = lossBy(primary, this.#counted, this.#grown, alone);
+    this.#counted = null;
+    this.#grown = null;
+    return loss;
+  }
+}
+
+/**
+ * A file that was not compared grew by at most what was lost and what was not, and without what a
+ * primary says of itself to its replicas: that is about so much, and where it is nothing, a bound.
+ */
+function lossBy(
   { decision, from, history }: Primary,
   lastCounted: Loss | null,
   grown: Grown | null,
+  alone: Alone | null,
 ): Loss | null {
   const counted = lastCounted?.decision === decision ? lastCounted : null;
   if (counted?.isExact === true || grown?.wasPrimary !== true) return counted;
   if (grown.history === from?.history) {
-    const bytes = Math.max(0, grown.offset - from.offset, counted?.bytes ?? 0);
-    const isLeast = !grown.isCounted;
+    const grownBytes = grown.offset - from.offset;
+    const bytes = alone?.bytes ?? Math.max(0, grownBytes, counted?.bytes ?? 0);
+    const isLeast = alone?.isShort ?? (!grown.isCounted || bytes === 0);
     return bytes > 0 || isLeast ? { decision, from, bytes, isExact: false, isLeast } : null;
   }
-  if (grown.history === history) return null;
+  if (counted !== null || grown.history === history) return counted;
   return { decision, from: null, bytes: null, isExact: false, isLeast: false };
 }
 

@@ -62,14 +62,32 @@ test('data that have grown since the last record are told by their file', async 
   const dataDir = await withData(t);
   const part = `${dataDir}/${AOF_DIRECTORY}/appendonly.aof.1.incr.aof`;
   await writeFile(part, 'x'.repeat(30));
-  const record = await opened(dataDir, { isPrimary: true, bytes: 30 });
+  const record = await opened(dataDir, { ...POINT, isPrimary: true, bytes: 30 });
   equal(await record.grown(), null);
   await new Promise<void>((resolve) => record.save(RECORD, resolve));
-  const then = { ...POINT, wasPrimary: true, isCounted: true };
+  const tail = { since: POINT.offset, path: part, position: 30 };
+  const then = { ...POINT, wasPrimary: true, isCounted: true, tail };
   deepEqual(await (await opened(dataDir)).grown(), then);
   await writeFile(part, 'x'.repeat(50));
   for (const each of [record, await opened(dataDir)])
     deepEqual(await each.grown(), { ...then, offset: 27 });
+  const uncounted = { ...then, isCounted: false, tail: null };
+  await writeFile(part, 'x'.repeat(29));
+  deepEqual(await record.grown(), uncounted, 'its end was not written');
   await writeFile(`${dataDir}/${AOF_DIRECTORY}/appendonly.aof.2.incr.aof`, 'x');
-  deepEqual(await record.grown(), { ...then, isCounted: false }, 'it was written anew meanwhile');
+  deepEqual(await record.grown(), uncounted, 'it was written anew meanwhile');
+});
+
+test('a file is known to be as long as it was at one moment with how far the data were', async (t) => {
+  const dataDir = await withData(t);
+  await writeFile(`${dataDir}/${AOF_DIRECTORY}/appendonly.aof.1.incr.aof`, 'x'.repeat(40));
+  const { history } = POINT;
+  for (const [seen, offset] of [
+    [{ history, offset: 17 }, 17],
+    [{ history: 'b'.repeat(40), offset: 17 }, POINT.offset],
+  ] as const) {
+    const record = await opened(dataDir, { isPrimary: true, bytes: 40, ...seen });
+    await new Promise<void>((resolve) => record.save(RECORD, resolve));
+    equal((await record.grown())?.tail?.since, offset);
+  }
 });

@@ -21,16 +21,31 @@ export interface FileSeen {
   readonly isPrimary: boolean;
   /** Of its append-only file as a whole. */
   readonly bytes: number;
+  /** At the same moment: how far it was, by its own count. */
+  readonly history: string;
+  readonly offset: number;
 }
 
 /** How far the data have come by the growth of their file since the last record. */
 export interface Grown extends HistoryPoint {
   readonly wasPrimary: boolean;
-  /** Else its file was written anew meanwhile, and they may have come further. */
+  /** Else its file was written anew meanwhile, or lost its end: they may have come further. */
   readonly isCounted: boolean;
+  /** Null where it is not counted. */
+  readonly tail: Tail | null;
 }
 
-interface Mark extends FileSeen {
+/** What was written to the file since the last record. */
+export interface Tail {
+  /** What comes before it are the data up to this offset. */
+  readonly since: number;
+  readonly path: string;
+  readonly position: number;
+}
+
+interface Mark {
+  readonly isPrimary: boolean;
+  readonly bytes: number;
   readonly point: HistoryPoint;
   /** Its newest part: another one begins when it is written anew, and sizes mean nothing then. */
   readonly part: string;
@@ -85,12 +100,18 @@ export class FileRecord implements KeptRecord {
     const { point, part, bytes, isPrimary: wasPrimary } = this.#mark;
     const { dataDir } = this.#o;
     const names = partsOf(dataDir);
-    if (newestPart(names) !== part) return { ...point, wasPrimary, isCounted: false };
+    if (newestPart(names) !== part) return { ...point, wasPrimary, isCounted: false, tail: null };
+    const sizeOf = async (name: string): Promise<number> =>
+      (await stat(`${dataDir}/${AOF_DIRECTORY}/${name}`)).size;
     const parts = names.filter((name) => name.endsWith('.base.rdb') || name.endsWith('.aof'));
-    const sizes = parts.map((name) => stat(`${dataDir}/${AOF_DIRECTORY}/${name}`));
-    const now = (await Promise.all(sizes)).reduce((sum, { size }) => sum + size, 0);
-    const offset = point.offset + Math.max(0, now - bytes);
-    return { ...point, offset, wasPrimary, isCounted: true };
+    const now = (await Promise.all(parts.map(sizeOf))).reduce((sum, size) => sum + size, 0);
+    // What waited to be written when it was looked at last is gone with the server.
+    if (now < bytes) return { ...point, wasPrimary, isCounted: false, tail: null };
+    const growth = now - bytes;
+    const position = (await sizeOf(part)) - growth;
+    const path = `${dataDir}/${AOF_DIRECTORY}/${part}`;
+    const tail = { since: point.offset, path, position };
+    return { ...point, offset: point.offset + growth, wasPrimary, isCounted: true, tail };
   }
 
   save(record: DataRecord, done: () => void): void {
@@ -112,7 +133,15 @@ export class FileRecord implements KeptRecord {
   #markOf({ point }: DataRecord): Mark | null {
     const seen = this.#o.seen();
     const part = newestPart(partsOf(this.#o.dataDir));
-    return point === null || seen === null || part === null ? null : { ...seen, point, part };
+    if (point === null || seen === null || part === null) return null;
+    const { isPrimary, bytes, history, offset } = seen;
+    // The record may be older than the look: what is known of the file is of that moment.
+    return {
+      isPrimary,
+      bytes,
+      part,
+      point: history === point.history ? { history, offset } : point,
+    };
   }
 }
 

@@ -42,8 +42,10 @@ export function fileSeenFrom(text: string): FileSeen | null {
     numberOf(info, 'aof_current_size'),
     numberOf(info, 'aof_buffer_length'),
   ];
-  if (info.role === null || written === null) return null;
-  return { isPrimary: info.role === 'primary', bytes: written + (waiting ?? 0) };
+  const { role, replid } = info;
+  if (role === null || replid === null || written === null) return null;
+  const bytes = written + (waiting ?? 0);
+  return { isPrimary: role === 'primary', bytes, history: replid, offset: offsetOf(info) };
 }
 
 /** Null for what is no such answer. `minReplicas`: of `min-replicas-to-write`. */
@@ -52,12 +54,11 @@ export function seenFrom(text: string, minReplicas: number): ServerSeen | null {
   const { role, replid, fields } = info;
   if (role === null || replid === null) return null;
   const upstream = role === 'replica' ? addressText(info, 'master_host', 'master_port') : null;
-  const offset = role === 'replica' ? numberOf(info, 'slave_repl_offset') : info.replOffset;
   const isNobody = upstream === textOf(NOWHERE.host, `${NOWHERE.port}`);
   return {
     role,
     history: replid,
-    offset: Math.max(0, offset ?? 0),
+    offset: offsetOf(info),
     leftAt: leftAt(info),
     upstream: isNobody ? null : upstream,
     isLinkUp: info.isLinkUp === true,
@@ -94,6 +95,11 @@ function leftAt({ replid2, secondReplOffset }: ServerInfo): number | null {
 function addressText({ fields }: ServerInfo, host: string, port: string): string | null {
   const [hostText, portText] = [fields.get(host), fields.get(port)];
   return hostText === undefined || portText === undefined ? null : textOf(hostText, portText);
+}
+
+function offsetOf(info: ServerInfo): number {
+  const isReplica = info.role === 'replica';
+  return Math.max(0, (isReplica ? numberOf(info, 'slave_repl_offset') : info.replOffset) ?? 0);
 }
 
 function numberOf({ fields }: ServerInfo, name: string): number | null {

@@ -20,14 +20,16 @@ import { leadingOf } from './eventual/leading-group.ts';
 import { Primacy } from './eventual/primacy.ts';
 import { RoleKeeper } from './eventual/role-keeper.ts';
 import {
+  isNews,
   type LeaseAnswered,
   type LeaseAsked,
   leaseAnsweredFrom,
   leaseAskedFrom,
   standingFrom,
 } from './eventual/words.ts';
-import { type Loss, Losses, lossBy } from './eventual-losses.ts';
-import { FileRecord, type Grown } from './eventual-record.ts';
+import { countAlone } from './eventual-alone.ts';
+import { type Loss, LossCount, Losses } from './eventual-losses.ts';
+import { FileRecord } from './eventual-record.ts';
 import { OwnEventualServer } from './eventual-server.ts';
 import { type Journal, timeForPeopleMs } from './journal.ts';
 import { LIMITS } from './limits.ts';
@@ -71,10 +73,9 @@ export class EventualShard {
   readonly #standings = new Map<NodeId, Standing>();
   readonly losses: Losses | null;
   readonly #primaryPort: PrimaryPort | null;
-  /** Of what this node is about to give up, by the server's own count. */
-  #counted: Loss | null = null;
-  /** How far its data had come when it was started, until it follows or is open. */
-  #grown: Grown | null = null;
+  readonly #lossCount = new LossCount();
+  /** Of this node's server, to others, last. */
+  #told: Standing | null = null;
   #ticks = 0;
   #withoutPrimarySinceMs: number | null = monotonicMs();
 
@@ -116,7 +117,7 @@ export class EventualShard {
       settingLines: () => linesOf(settings.atStart()),
       limits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
       beforeStarting: async () => {
-        shard.#grown = await record.grown();
+        shard.#lossCount.started(await record.grown());
       },
       beforeFollowing: () => shard.#beforeFollowing(),
       journal,
@@ -194,10 +195,10 @@ export class EventualShard {
     if (this.#group === null) return;
     this.#ticks += 1;
     this.losses?.tick();
-    if (this.isOpen) this.#grown = null;
+    if (this.isOpen) this.#lossCount.opened();
     if (this.#ticks % LIMITS.primaryLookTicks === 0) this.#primaryPort?.tick();
     this.keeper?.tick();
-    if (this.#ticks % LIMITS.standingTicks === 0) this.#tellStanding();
+    this.#tellStanding();
     const { primary } = this;
     const isThere = primary !== null && primary.history !== null && this.#isInSight(primary.node);
     if (isThere) this.#withoutPrimarySinceMs = null;
@@ -271,15 +272,32 @@ export class EventualShard {
     const { primary, keeper } = this;
     if (primary === null || keeper === null) return;
     const isExact = bytes !== null && keeper.standing.isExact;
-    this.#counted = { decision: primary.decision, from, bytes, isExact, isLeast: false };
+    const { decision } = primary;
+    this.#lossCount.counted({ decision, from, bytes, isExact, isLeast: false });
   }
 
   async #beforeFollowing(): Promise<void> {
     const { primary } = this;
-    const loss = primary === null ? null : lossBy(primary, this.#counted, this.#grown);
-    this.#counted = null;
-    this.#grown = null;
+    const loss = primary === null ? null : await this.#lossBehind(primary);
     if (loss !== null) await this.losses?.keep(loss);
+  }
+
+  async #lossBehind(primary: Primary): Promise<Loss | null> {
+    const { config, addressOf, journal, deployment } = this.#o;
+    const tail = this.#lossCount.tailBehind(primary);
+    const endpoint = endpointOf(addressOf(primary.node));
+    if (tail === null || primary.from === null || endpoint === null)
+      return this.#lossCount.take(primary, null);
+    const password = replicaPassword(config.secret, deployment());
+    const alone = await countAlone(tail, primary.from, { endpoint, password }).catch(
+      (error: unknown) => {
+        journal.warn('primary.lostWritesNotCompared', { error });
+        return null;
+      },
+    );
+    if (alone === null)
+      journal.info('primary.lostWritesNotCompared', { ...tail, from: primary.from, endpoint });
+    return this.#lossCount.take(primary, alone);
   }
 
   #ask(asked: LeaseAsked): void {
@@ -299,11 +317,14 @@ export class EventualShard {
     this.#primacy?.reported(from, standing);
   }
 
+  /** Now and then, and what is new at once. */
   #tellStanding(): void {
+    const standing = this.keeper?.standing ?? null;
+    const isDue = this.#ticks % LIMITS.standingTicks === 0;
+    if (standing === null || !(isDue || isNews(this.#told, standing))) return;
+    this.#told = standing;
     this.#tellPrimacy();
-    const { keeper } = this;
-    if (keeper === null) return;
-    for (const peer of this.#o.peers()) this.#o.note(peer, 'standing', keeper.standing);
+    for (const peer of this.#o.peers()) this.#o.note(peer, 'standing', standing);
   }
 
   #tellPrimacy(): void {

@@ -1,6 +1,7 @@
 /**
- * Three nodes of an eventual deployment as machines of their own, whose packets can be dropped. The
- * test reaches each server at its private socket, past every cut.
+ * Three nodes of an eventual deployment, where the machine lets us as machines of their own, whose
+ * packets can be dropped; else side by side. The test reaches each server at its private socket,
+ * past every cut, and every process by its number.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -16,8 +17,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Hosts } from '../../faults/hosts.ts';
-import { pidsUnder, signal, until } from './processes.ts';
+import { Hosts, whyNoHosts } from '../../faults/hosts.ts';
+import { type ClaimedPorts, claimPorts } from './free-ports.ts';
+import { isAlive, pidsUnder, signal, until } from './processes.ts';
 import { PROGRAM } from './program.ts';
 import { atEnd, type Scope } from './scope.ts';
 import { Wire } from './wire.ts';
@@ -29,11 +31,19 @@ const GONE_MS = 6_000;
 export class EventualMachines {
   readonly dir = mkdtempSync(join(tmpdir(), 'ev-'));
   readonly indices = [0, 1, 2];
-  readonly #hosts = new Hosts(3, 'test');
+  /** Null: all are on loopback. */
+  readonly #hosts: Hosts | null;
+  readonly #ports: ClaimedPorts;
   readonly #agents = new Map<number, ChildProcess>();
 
+  private constructor(hosts: Hosts | null, ports: ClaimedPorts) {
+    this.#hosts = hosts;
+    this.#ports = ports;
+  }
+
   static async build(scope: Scope): Promise<EventualMachines> {
-    const machines = new EventualMachines();
+    const hosts = whyNoHosts() === null ? new Hosts(3, 'test') : null;
+    const machines = new EventualMachines(hosts, await claimPorts(3));
     atEnd(scope, () => machines.#close());
     for (const name of ['secret', 'password']) {
       const text = `${randomBytes(32).toString('hex')}\n`;
@@ -42,6 +52,11 @@ export class EventualMachines {
     for (const i of machines.indices) machines.start(i);
     await machines.settled();
     return machines;
+  }
+
+  /** Their packets can be dropped. */
+  get canBeCut(): boolean {
+    return this.#hosts !== null;
   }
 
   get password(): string {
@@ -59,12 +74,11 @@ export class EventualMachines {
   start(i: number): void {
     mkdirSync(this.nodeDir(i), { recursive: true });
     const log = openSync(join(this.nodeDir(i), 'agent.log'), 'a');
-    const peers = this.indices.map((each) => `${this.#hosts.addressOf(each)}:${PEER_PORT}`);
     const [program = '', ...words] = [
-      ...this.#hosts.on(i),
+      ...(this.#hosts?.on(i) ?? []),
       ...[process.execPath, PROGRAM, 'start', '--consistency', 'eventual'],
-      ...['--node', `node${i + 1}`, '--dir', this.nodeDir(i), '--peers', peers.join(',')],
-      ...['--bind', this.#hosts.addressOf(i), '--sentinel-port', 'none'],
+      ...['--node', `node${i + 1}`, '--dir', this.nodeDir(i), ...this.#placeOf(i)],
+      ...['--sentinel-port', 'none'],
       ...['--secret-file', join(this.dir, 'secret')],
       ...['--password-file', join(this.dir, 'password')],
     ];
@@ -73,6 +87,28 @@ export class EventualMachines {
     child.stdin?.on('error', () => undefined);
     closeSync(log);
     this.#agents.set(i, child);
+  }
+
+  #placeOf(i: number): string[] {
+    const hosts = this.#hosts;
+    const { base } = this.#ports;
+    const addressOf = (each: number): string =>
+      hosts === null ? `127.0.0.1:${base + 1_000 + each}` : `${hosts.addressOf(each)}:${PEER_PORT}`;
+    const peers = ['--peers', this.indices.map(addressOf).join(',')];
+    if (hosts !== null) return [...peers, '--bind', hosts.addressOf(i)];
+    const ports = ['--port', '--peer-port', '--http-port'];
+    return [...peers, ...ports.flatMap((flag, at) => [flag, String(base + 1_000 * at + i)])];
+  }
+
+  /** Null while it has ended. */
+  agentPid(i: number): number | null {
+    return this.#agents.get(i)?.pid ?? null;
+  }
+
+  /** Starts its agent unless it is there. */
+  revive(i: number): void {
+    const pid = this.agentPid(i);
+    if (pid === null || !isAlive(pid)) this.start(i);
   }
 
   /** The agent, and with it its server. */
@@ -92,19 +128,19 @@ export class EventualMachines {
 
   async isolate(i: number): Promise<void> {
     const others = this.indices.filter((each) => each !== i);
-    await this.#hosts.setCuts(
+    await this.#hosts?.setCuts(
       others.flatMap((other) => [[i, other] as const, [other, i] as const]),
     );
   }
 
   async heal(): Promise<void> {
-    await this.#hosts.setCuts([]);
+    await this.#hosts?.setCuts([]);
   }
 
   /** Until one is primary that the two others follow. */
   async settled(): Promise<number> {
     const found = await until('a primary that all others follow', SETTLED_MS, async () => {
-      const texts = await Promise.all(this.indices.map((i) => this.#replication(i)));
+      const texts = await Promise.all(this.indices.map((i) => this.#info(i, 'replication')));
       const primary = texts.findIndex((text) => /^role:master/m.test(text));
       const online = texts[primary]?.match(/state=online/g)?.length ?? 0;
       const linked = texts.filter((text) => /^master_link_status:up/m.test(text)).length;
@@ -116,11 +152,18 @@ export class EventualMachines {
     return found[0] as number;
   }
 
-  async #replication(i: number): Promise<string> {
+  /** Of the server of node `i` and of its warden. */
+  async serverPids(i: number): Promise<{ server: number; warden: number }> {
+    const server = Number(/process_id:(\d+)/.exec(await this.#info(i, 'server'))?.[1]);
+    const status = readFileSync(`/proc/${server}/status`, 'utf8');
+    return { server, warden: Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]) };
+  }
+
+  async #info(i: number, section: string): Promise<string> {
     const wire = new Wire(this.sockets[i] as string);
     try {
       wire.command('AUTH', this.password);
-      wire.command('INFO', 'replication');
+      wire.command('INFO', section);
       await wire.reply(1_000);
       return String(await wire.reply(1_000));
     } catch {
@@ -132,7 +175,8 @@ export class EventualMachines {
 
   async #close(): Promise<void> {
     await Promise.all(this.indices.map((i) => this.kill(i)));
-    this.#hosts.remove();
+    this.#hosts?.remove();
+    this.#ports.release();
     for (const pid of pidsUnder(this.dir)) signal(pid, 'SIGKILL');
     if (process.env['KEEP_SYSTEM_DIRS'] === undefined)
       rmSync(this.dir, { recursive: true, force: true });

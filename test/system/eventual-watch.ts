@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Beside, type Scope } from './scope.ts';
-import { Failure, Wire } from './wire.ts';
+import { Wire } from './wire.ts';
 
 const PROBE_EVERY_MS = 15;
 const WRITE_EVERY_MS = 4;
@@ -64,7 +64,7 @@ export class Prober {
 
   async #ask(wire: Wire, node: number, n: number): Promise<void> {
     const sentMs = performance.now();
-    wire.command('SET', `probe:${node}`, n);
+    wire.command('SET', `probe:${node}:${n}`, n);
     wire.command('INFO', 'replication');
     const reply = await wire.reply(ANSWER_MS);
     const ackedMs = performance.now();
@@ -111,8 +111,9 @@ export class EventualWriter {
           await admitted(wire, watched).catch(() => undefined);
         }
         const key = `${name}:${n}`;
-        if (await isTaken(wire, key, replicas)) this.acknowledged.push(key);
-        if (wire.isClosed || (await isRefused(wire))) {
+        const outcome = await written(wire, key, replicas);
+        if (outcome === 'taken') this.acknowledged.push(key);
+        if (outcome === 'refused') {
           wire.close();
           wire = null;
           at += 1;
@@ -128,26 +129,19 @@ export class EventualWriter {
   }
 }
 
-async function isTaken(wire: Wire, key: string, replicas: number): Promise<boolean> {
+/** refused: this node is no primary now, or is not there. */
+type Outcome = 'taken' | 'too few have it' | 'refused';
+
+async function written(wire: Wire, key: string, replicas: number): Promise<Outcome> {
   try {
     wire.command('SET', key, key);
     if (replicas > 0) wire.command('WAIT', replicas, WAIT_MS);
-    const isSet = (await wire.reply(ANSWER_MS)) === 'OK';
-    if (replicas === 0) return isSet;
-    return (await wire.reply(ANSWER_MS + WAIT_MS)) === replicas && isSet;
+    if ((await wire.reply(ANSWER_MS)) !== 'OK') return 'refused';
+    if (replicas === 0) return 'taken';
+    const having = await wire.reply(ANSWER_MS + WAIT_MS);
+    return having === replicas ? 'taken' : 'too few have it';
   } catch {
-    wire.close();
-    return false;
-  }
-}
-
-/** It is no primary, or takes no writes now. */
-async function isRefused(wire: Wire): Promise<boolean> {
-  try {
-    wire.command('SET', 'is it', 'you');
-    return (await wire.reply(ANSWER_MS)) instanceof Failure;
-  } catch {
-    return true;
+    return 'refused';
   }
 }
 

@@ -16,7 +16,7 @@ import type { Configuration, Message } from '../../core/raft/protocol.ts';
 import { logIndex, type NodeId, nodeId, term } from '../../core/scalars.ts';
 import { Applier } from './applier.ts';
 import { CONTROL_GROUP, ControlGroup } from './control-group.ts';
-import { ControlLoop } from './control-loop.ts';
+import { ControlLoop, ROUND_TICKS } from './control-loop.ts';
 import { DataMembers } from './data-members.ts';
 import { NO_STAND, type OpenControlResult, openControl } from './open-control.ts';
 
@@ -97,7 +97,13 @@ class TrialNode {
     this.group = group;
     const founding = { founders: world.founders, witnesses: [], forgetAfterMs: 60_000 };
     const observe = () => world.observe(this);
-    this.loop = new ControlLoop({ group, founding, observe, note: () => undefined });
+    this.loop = new ControlLoop({
+      group,
+      founding,
+      roundTicks: ROUND_TICKS,
+      observe,
+      note: () => undefined,
+    });
     this.data = new DataMembers({
       id,
       data: () => world.dataLead(id),

@@ -11,7 +11,9 @@ import type { Note } from '../shard/ports.ts';
 import type { ControlGroup } from './control-group.ts';
 
 /** Between two rounds when there is nothing to do: 200 ms. */
-const ROUND_TICKS = 8;
+export const ROUND_TICKS = 8;
+/** Where the plan says who takes the writes: 50 ms, since a failover has some rounds. */
+export const PRIMARY_ROUND_TICKS = 2;
 
 export interface ControlLoopOptions {
   readonly group: Pick<
@@ -19,6 +21,7 @@ export interface ControlLoopOptions {
     'isCurrent' | 'state' | 'propose' | 'changeMembers' | 'handOver'
   >;
   readonly founding: Founding;
+  readonly roundTicks: number;
   readonly observe: () => Observation;
   readonly note: Note;
 }
@@ -36,7 +39,8 @@ export class ControlLoop {
 
   tick(): void {
     this.#ticks += 1;
-    if (this.#isActing || this.#ticks % ROUND_TICKS !== 0 || !this.#o.group.isCurrent) return;
+    if (this.#isActing || this.#ticks % this.#o.roundTicks !== 0 || !this.#o.group.isCurrent)
+      return;
     const { group, founding, observe } = this.#o;
     const actions = plan(group.state, observe(), founding);
     if (actions.length === 0) {

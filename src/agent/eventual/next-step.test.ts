@@ -46,6 +46,7 @@ function step(primary: Primary | null, seen: ServerSeen, others: Partial<StepInp
     minReplicas: 0,
     isInForce: true,
     isCleared: false,
+    holdsBase: true,
     isPromoted: false,
     holdsLease: false,
     isPaused: false,
@@ -64,6 +65,8 @@ test('who is appointed promotes its server only once no older lease is alive', (
   equal(step(UNOPENED_A, REPLICA), null);
   equal(step(UNOPENED_A, REPLICA, { isCleared: true }), 'promote');
   equal(step(UNOPENED_A, { ...REPLICA, isLoading: true }, { isCleared: true }), null);
+  const less = { isCleared: true, holdsBase: false };
+  equal(step(UNOPENED_A, REPLICA, less), null, 'nor with less than was agreed on');
   equal(step(OPEN_A, REPLICA, { isCleared: true }), null, 'never for what has opened already');
 });
 
@@ -81,6 +84,7 @@ test('a promoted server stays shut until its history is agreed on and a lease is
     minReplicas: 1,
     isInForce: true,
     isCleared: true,
+    holdsBase: true,
     isPromoted: true,
     holdsLease: false,
     isPaused: false,

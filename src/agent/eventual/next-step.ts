@@ -22,6 +22,8 @@ export interface StepInput {
   readonly isInForce: boolean;
   /** No older lease is alive. */
   readonly isCleared: boolean;
+  /** Its data are known to be of the history that the decision goes on from. */
+  readonly holdsBase: boolean;
   /** The server was promoted by the decision in force. */
   readonly isPromoted: boolean;
   /** The server is open by a lease of an earlier decision, which lasts. */
@@ -44,10 +46,11 @@ export function nextStep(input: StepInput): NextStep | null {
 }
 
 function asPrimary(input: StepInput, { history, base }: Primary): NextStep | null {
-  const { seen, mayBeOpen, untilMs, minReplicas, isCleared, isPromoted, holdsHistory } = input;
+  const { seen, mayBeOpen, untilMs, minReplicas, isCleared, holdsBase } = input;
+  const { isPromoted, holdsHistory } = input;
   if (seen.role === 'replica') {
     if (history !== null) return null;
-    return isCleared ? { kind: 'promote' } : null;
+    return isCleared && holdsBase ? { kind: 'promote' } : null;
   }
   const isGoingOn = holdsHistory !== null && holdsHistory === base && seen.history === base;
   const isIt = history === null ? isPromoted || isGoingOn : seen.history === history;

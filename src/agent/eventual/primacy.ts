@@ -52,6 +52,10 @@ export class Primacy {
   #sinceMs = Number.NEGATIVE_INFINITY;
   #troubleSinceMs: number | null = null;
   #opening = 0;
+  /** Since when nothing about who leads, or is appointed, has changed. */
+  #leadSinceMs = Number.NEGATIVE_INFINITY;
+  /** The heir's, whether it may promote its server: an older lease keeps it waiting. */
+  #early: Question | null = null;
   /** As the plan saw it last. */
   #seen: Observation | null = null;
   #last: { readonly history: string; readonly offset: number } | null = null;
@@ -68,6 +72,7 @@ export class Primacy {
     const { history, offset } = standing;
     if (history !== null && from === primary?.node && history === primary.history)
       this.#heardAt(history, offset);
+    this.#serveEarly();
   }
 
   lost(node: NodeId): void {
@@ -100,6 +105,10 @@ export class Primacy {
         return;
       case 'steppedDown':
         this.#granter.ended();
+        this.#early = null;
+        return;
+      case 'transfer':
+        this.#leadSinceMs = this.#o.nowMs();
         return;
       case 'roundConfirmed':
         this.#serve();
@@ -122,6 +131,7 @@ export class Primacy {
 
   observe(seen: Observation): Observation {
     const { nowMs, group } = this.#o;
+    this.#serveEarly();
     const { primary } = group.state;
     const now = nowMs();
     const standings = this.#fresh();
@@ -131,6 +141,7 @@ export class Primacy {
       silentMs: now - this.#heardMs,
       troubleMs: 0,
       unopenedMs: isOpen ? 0 : now - this.#sinceMs,
+      leadMs: now - this.#leadSinceMs,
       isSetBack: !isOpen && this.#isSetBack(primary.node),
       offset: this.#last?.history === primary?.history ? (this.#last?.offset ?? null) : null,
     };
@@ -156,7 +167,9 @@ export class Primacy {
     const now = this.#o.nowMs();
     this.#heardMs = now;
     this.#sinceMs = now;
+    this.#leadSinceMs = now;
     this.#troubleSinceMs = null;
+    this.#early = null;
   }
 
   #heardAt(history: string, offset: number): void {
@@ -171,6 +184,13 @@ export class Primacy {
       this.#answer(each);
   }
 
+  /** When older leases are over, they are: nobody has to ask again for that. */
+  #serveEarly(): void {
+    const question = this.#early;
+    this.#early = null;
+    if (question !== null && this.#o.group.isCurrent) this.#answer(question);
+  }
+
   #answer(question: Question): void {
     const { group, nowMs } = this.#o;
     const { from, asked } = question;
@@ -180,7 +200,8 @@ export class Primacy {
       this.#tell(question, 'inForce');
       return;
     }
-    this.#heardMs = nowMs();
+    this.#heardMs = Math.max(this.#heardMs, question.atMs);
+    this.#early = null;
     if (primary.history !== null) {
       if (asked.history === primary.history) this.#grant(question, asked);
       return;
@@ -188,7 +209,11 @@ export class Primacy {
     const { former, decision } = primary;
     const isOver =
       former === null || former === from || this.#granter.isOver(former, decision, nowMs());
-    if (!isOver || this.#isHandingOver(primary)) return;
+    if (!isOver || this.#isHandingOver(primary)) {
+      // A history may be gone by then, with the server that began it: that is asked for again.
+      if (asked.history === null) this.#early = question;
+      return;
+    }
     if (asked.history === null && this.#isOutdone(primary)) return;
     if (asked.history === null) this.#tell(question, 'clear');
     else if (this.#opening !== decision) this.#open(question, asked.history);

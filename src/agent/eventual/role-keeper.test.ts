@@ -41,6 +41,9 @@ class Bed {
   primary = OPEN;
   readonly steps: string[] = [];
   readonly losses: (number | null)[] = [];
+  readonly asked: string[] = [];
+  /** Orders fail, and those to the warden are noted among the steps. */
+  isFailing = false;
   #saving: (() => void) | undefined;
   readonly keeper: RoleKeeper;
 
@@ -51,10 +54,10 @@ class Bed {
       look: () => undefined,
       take: (life, { kind }, done) => {
         this.steps.push(`${kind} ${life}`);
-        done(true);
+        done(!this.isFailing);
       },
-      extend: () => undefined,
-      disarm: () => undefined,
+      extend: () => this.#toWarden('extend'),
+      disarm: () => this.#toWarden('disarm'),
     };
     const record: DataRecord = { point: { history: H1, offset: 5 }, begun: null };
     this.keeper = new RoleKeeper({
@@ -70,7 +73,8 @@ class Bed {
           this.#saving = done;
         },
       },
-      ask: ({ decision, run, serial }) => {
+      ask: ({ decision, run, serial, history }) => {
+        this.asked.push(`${decision} ${history}`);
         const answer = this.primary.node === OWN ? 'granted' : 'inForce';
         this.keeper.answered({ decision, run, serial, answer });
       },
@@ -78,6 +82,10 @@ class Bed {
       note: () => undefined,
     });
     this.starts(1);
+  }
+
+  #toWarden(what: string): void {
+    if (this.isFailing) this.steps.push(what);
   }
 
   get #state(): ControlState {
@@ -158,4 +166,49 @@ test('a former primary tells what it had more, and of later histories that it ma
     deepEqual([...new Set(bed.steps)], ['open 2', 'detach 2', 'follow 2']);
     deepEqual(bed.losses, losses, JSON.stringify(from));
   }
+});
+
+test('a question that is another is asked at once, the same one now and then', () => {
+  const bed = new Bed();
+  bed.keeper.down(1, 'killed');
+  bed.recorded();
+  bed.primary = { ...OPEN, decision: 8, node: OWN, history: null };
+  bed.starts(2);
+  bed.asked.length = 0;
+  bed.primary = { ...bed.primary, decision: 9 };
+  bed.keeper.tick();
+  bed.nowMs += 100;
+  bed.keeper.tick();
+  deepEqual(bed.asked, ['9 null']);
+  bed.nowMs += 100;
+  bed.keeper.tick();
+  deepEqual(bed.asked, ['9 null', '9 null']);
+});
+
+test('who was chosen for data that it has no more asks for nothing', () => {
+  const bed = new Bed();
+  bed.recorded();
+  bed.keeper.down(1, 'killed while it took the data of another');
+  bed.asked.length = 0;
+  bed.primary = { ...OPEN, decision: 8, node: OWN, base: H1, history: null };
+  bed.starts(2);
+  bed.nowMs += 300;
+  bed.keeper.tick();
+  deepEqual(bed.asked, []);
+});
+
+test('a server that could not be opened is known to be shut, and its warden ends nothing', () => {
+  const bed = new Bed();
+  bed.keeper.down(1, 'killed');
+  bed.recorded();
+  bed.primary = { ...OPEN, node: OWN, history: H1 };
+  bed.starts(2);
+  bed.isFailing = true;
+  const shut: ServerSeen = { ...SEEN, role: 'primary', history: H1, offset: 100 };
+  bed.sees(2, shut);
+  deepEqual(bed.steps.slice(0, 2), ['open 2', 'disarm']);
+  deepEqual(bed.steps.includes('extend'), false, 'nothing is armed for it');
+  bed.isFailing = false;
+  bed.sees(2, shut);
+  deepEqual([bed.steps.at(-1), bed.keeper.isOpen], ['open 2', true], 'it is tried again');
 });

@@ -60,6 +60,8 @@ export class RoleKeeper implements EventualServerEvents {
   #served: string | null = null;
   #isPaused = false;
   #askedMs = Number.NEGATIVE_INFINITY;
+  /** By which decision, and for which history. */
+  #askedFor = '';
   #released = 0;
   #lossTold = 0;
 
@@ -131,6 +133,8 @@ export class RoleKeeper implements EventualServerEvents {
 
   seen(life: number, seen: ServerSeen): void {
     if (!this.#life.seenNow(life, seen)) return;
+    // An order to open may have failed: nobody is to end what takes no writes.
+    if (this.#openBy > 0 && seen.isShut) this.#isShutNow();
     const { primary } = this.#o.state();
     this.#held.seen(seen, primary ?? null);
     const isPromoted = primary !== undefined && primary.decision === this.#promoted?.decision;
@@ -182,6 +186,7 @@ export class RoleKeeper implements EventualServerEvents {
       minReplicas: spec?.eventual?.minReplicasToWrite ?? 0,
       isInForce: primary?.decision === this.#inForce,
       isCleared: primary?.decision === this.#clearedBy && !this.#isOpenWhether(primary),
+      holdsBase: primary !== undefined && this.#holdsBase(primary),
       isPromoted: primary !== undefined && primary.decision === this.#promoted?.decision,
       holdsLease: this.#openBy > 0 && this.#holder.mayBeOpen(this.#openBy, nowMs()),
       isPaused: this.#isPaused,
@@ -269,10 +274,12 @@ export class RoleKeeper implements EventualServerEvents {
     const { seen } = this.#life;
     const { primary } = state();
     if (primary === undefined || seen === null || seen.isLoading) return;
-    if (nowMs() < this.#askedMs + ASK_EVERY_MS) return;
     const history = primary.node === id ? this.#historyToName(primary, seen) : null;
     if (history === undefined || (primary.node !== id && !this.#wantsToFollow(primary, seen)))
       return;
+    const what = `${primary.decision} ${history}`;
+    if (what === this.#askedFor && nowMs() < this.#askedMs + ASK_EVERY_MS) return;
+    this.#askedFor = what;
     this.#askedMs = nowMs();
     const { offset, leftAt } = seen;
     const left = this.#promoted?.history ?? null;
@@ -285,6 +292,11 @@ export class RoleKeeper implements EventualServerEvents {
    */
   #isOpenWhether({ decision }: Primary): boolean {
     return this.#promoted?.decision !== decision && this.#held.isOpenWhether(decision);
+  }
+
+  /** Its server may have been started again since it was chosen, with less than it had. */
+  #holdsBase({ base }: Primary): boolean {
+    return base === null || this.#held.told.history === base;
   }
 
   #wantsToFollow(primary: Primary, seen: ServerSeen): boolean {
@@ -300,8 +312,10 @@ export class RoleKeeper implements EventualServerEvents {
   /** Null: it asks whether it may promote its server; undefined: it is not what was appointed. */
   #historyToName(primary: Primary, seen: ServerSeen): string | null | undefined {
     const { told } = this.#held;
-    if (seen.role === 'replica')
-      return primary.history === null && !this.#isOpenWhether(primary) ? null : undefined;
+    if (seen.role === 'replica') {
+      const isAble = primary.history === null && this.#holdsBase(primary);
+      return isAble && !this.#isOpenWhether(primary) ? null : undefined;
+    }
     if (primary.history !== null)
       return seen.history === primary.history ? seen.history : undefined;
     if (this.#promoted?.decision === primary.decision)

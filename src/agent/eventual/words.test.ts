@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { test } from 'node:test';
-import { leaseAnsweredFrom, leaseAskedFrom, standingFrom } from './words.ts';
+import { isNews, leaseAnsweredFrom, leaseAskedFrom, standingFrom } from './words.ts';
 
 const H1 = '1'.repeat(40);
 const QUESTION = { decision: 7, run: 3, serial: 9 };
@@ -15,6 +15,18 @@ test('what agents say is read as it was said', () => {
   const answered = { ...QUESTION, answer: 'granted' };
   deepEqual(leaseAnsweredFrom(through(answered)), answered);
   deepEqual(standingFrom(through(STANDING)), STANDING);
+});
+
+test('what others decide by is news, and how far a server is, is not', () => {
+  equal(isNews(null, STANDING), true);
+  equal(isNews(STANDING, { ...STANDING, offset: 6 }), false);
+  for (const [name, value] of [
+    ['history', null],
+    ['isExact', false],
+    ['isUp', false],
+    ['released', 8],
+  ] as const)
+    equal(isNews(STANDING, { ...STANDING, [name]: value }), true, name);
 });
 
 test('what is none of it is nothing', () => {

@@ -51,6 +51,17 @@ function questionFrom(body: unknown): LeaseQuestion | null {
   return isCount(decision) && isCount(run) && isCount(serial) ? { decision, run, serial } : null;
 }
 
+/** What others decide by, but for how far it is: that grows all the time. */
+export function isNews(told: Standing | null, now: Standing): boolean {
+  return (
+    told === null ||
+    told.history !== now.history ||
+    told.isExact !== now.isExact ||
+    told.isUp !== now.isUp ||
+    told.released !== now.released
+  );
+}
+
 /** Null for what is none. */
 export function standingFrom(body: unknown): Standing | null {
   if (typeof body !== 'object' || body === null) return null;

@@ -45,6 +45,8 @@ export interface PrimarySeen {
   readonly troubleMs: number;
   /** For how long the appointment in force has not opened; 0 when it has. */
   readonly unopenedMs: number;
+  /** For how long the same node leads the control group under the same appointment. */
+  readonly leadMs: number;
   /** It has not, and its server, which lived when it was made, has been started again since. */
   readonly isSetBack: boolean;
   /** How far the primary was in its history at its last word; null: nobody has heard it. */

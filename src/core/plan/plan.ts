@@ -30,7 +30,7 @@ import { type ControlStep, nextControlStep } from './control-voters.ts';
 import { isDataSettled } from './data-change.ts';
 import { nextDataDecision } from './data-voters.ts';
 import type { Observation } from './observation.ts';
-import { eventualData, nextAppointment } from './primary-replica.ts';
+import { eventualData, leadElsewhere, nextAppointment } from './primary-replica.ts';
 
 /** A node that is merely restarted, or whose connection broke, is back by then. */
 const SUCCESSION_MS = 5_000;
@@ -61,7 +61,7 @@ export function plan(state: ControlState, observed: Observation, founding: Found
   }
   const isWithoutGroup = isEventual(state.spec);
   const seen = isWithoutGroup ? { ...observed, data: eventualData(state) } : observed;
-  const step = nextControlStep(state, seen);
+  const step = nextControlStep(state, seen) ?? leadElsewhere(state, seen);
   return [
     ...meetings(state, seen),
     ...dismissals(state, seen),

@@ -15,6 +15,8 @@ import {
   HAND_OVER_LAG_BYTES_MAX,
   HAND_OVER_MS,
   heirOf,
+  LEAD_MS,
+  leadElsewhere,
   nextAppointment,
   primaryTrouble,
   RETURN_MS,
@@ -61,6 +63,8 @@ const OPEN = played(FOUND, APPOINT_A, OPENED_A);
 const TO_B = { kind: 'appoint', basis: 2, node: B, isPlanned: true, why: 'x' } as const;
 const HANDING_OVER = played(FOUND, APPOINT_A, OPENED_A, TO_B);
 
+const FOUNDING = { founders: [A, B, C], witnesses: [], forgetAfterMs: null };
+
 interface Seen extends Partial<PrimarySeen> {
   readonly up?: readonly NodeId[];
   readonly leaving?: readonly NodeId[];
@@ -81,6 +85,7 @@ function seen({ up = [A, B, C], leaving = [], goneMs = 0, ...eventual }: Seen): 
       silentMs: 0,
       troubleMs: SETTLED_MS,
       unopenedMs: 0,
+      leadMs: 0,
       isSetBack: false,
       offset: null,
       ...eventual,
@@ -297,6 +302,24 @@ test('a hand-over that takes too long is taken back, where there is somebody to 
   equal(nextNode(HANDING_OVER, seen({ ...what, up: [B, C] })), null);
 });
 
+test('another leads the control group than the primary, where one is well', () => {
+  const all = standings([A, holds(H1, 9)], [B, holds(H1, 9, { isUp: false })], [C, holds(H1, 9)]);
+  const what = { standings: all, leadMs: LEAD_MS };
+  const heir = (observed: Observation, self = A): NodeId | null => {
+    const step = leadElsewhere(OPEN, { ...observed, self });
+    return step?.kind === 'handOver' ? step.to : null;
+  };
+  equal(heir(seen(what)), C, 'not one whose server is down');
+  equal(heir(seen(what), B), null, 'another leads');
+  equal(heir(seen({ ...what, leadMs: LEAD_MS - 1 })), null, 'a failover may not be over');
+  equal(heir(seen({ ...what, leaving: [C] })), null);
+  equal(heir(seen({ ...what, up: [A, B] })), null);
+  equal(heir(seen({ ...what, silentMs: 900 })), null, 'it has to be replaced first');
+  equal(leadElsewhere(HANDING_OVER, { ...seen(what), self: B }), null, 'it is not open');
+  const told = plan(OPEN, { ...seen({ ...what, offset: 9 }), self: A }, FOUNDING);
+  equal(told.at(-1)?.why, 'a is the primary');
+});
+
 test('who cannot be replaced is named, with why', () => {
   const observed = seen({ standings: standings([B, EMPTY]), up: [B, C], troubleMs: RETURN_MS });
   equal(primaryTrouble(OPEN, observed), 'a is gone');
@@ -331,9 +354,8 @@ test('no data group is needed: decisions about copies settle, and who leaves is 
   const all = standings([A, holds(H1, 9)], [B, holds(H1, 9)], [C, holds(H1, 9)]);
   const observed = seen({ standings: all, offset: 9 });
   const told: string[] = [];
-  const founding = { founders: [A, B, C], witnesses: [], forgetAfterMs: null };
   for (let round = 0; round < 8; round++)
-    for (const action of plan(state, observed, founding)) {
+    for (const action of plan(state, observed, FOUNDING)) {
       if (action.kind !== 'propose' || action.command.kind === 'meet') continue;
       told.push(action.command.kind);
       propose(action.command);

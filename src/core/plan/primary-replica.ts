@@ -9,6 +9,7 @@
 import { isEventual } from '../control/spec.ts';
 import { type ControlState, isWitness, memberOf, nameOf, type Primary } from '../control/state.ts';
 import type { NodeId } from '../scalars.ts';
+import type { ControlStep } from './control-voters.ts';
 import type { DataSeen, Observation, PrimarySeen, Standing } from './observation.ts';
 
 /** A node that is late at the founding is given so long, as one whose link broke. */
@@ -21,6 +22,8 @@ export const SETTLED_MS = 300;
 export const RETURN_MS = 10_000;
 /** What a replica has got within the pause of a hand-over. */
 export const HAND_OVER_LAG_BYTES_MAX = 4 * 1024 * 1024;
+/** Nobody leads anew, or is appointed, for so long: a failover with all that follows is over. */
+export const LEAD_MS = 2_000;
 /** Writes wait meanwhile: then the former primary takes it back. */
 export const HAND_OVER_MS = 2_000;
 
@@ -87,6 +90,24 @@ export function appointmentProblem(state: ControlState, seen: Observation): stri
   if (trouble === null || nextAppointment(state, seen) !== null) return null;
   if ((seen.eventual?.troubleMs ?? 0) < RETURN_MS) return null;
   return `${trouble}, and no other node that is there holds its data`;
+}
+
+/**
+ * Whoever decides on the next primary is not lost together with this one: another voter leads the
+ * control group than the primary, where one is well. Null: so it is, or nobody else is there.
+ */
+export function leadElsewhere(state: ControlState, seen: Observation): ControlStep | null {
+  const { primary } = state;
+  const { self, control, nodes, eventual } = seen;
+  if (primary?.node !== self || primary.history === null || eventual === null) return null;
+  if (eventual.leadMs < LEAD_MS || primaryTrouble(state, seen) !== null) return null;
+  const to = control.voters.find(
+    (node) =>
+      node !== self &&
+      nodes.get(node)?.isLeaving === false &&
+      eventual.standings.get(node)?.isUp === true,
+  );
+  return to === undefined ? null : { kind: 'handOver', to, why: `${nameOf(self)} is the primary` };
 }
 
 /** Its nodes are the members who should have the data: there is no group that could lag behind. */

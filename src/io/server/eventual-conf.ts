@@ -12,7 +12,7 @@ export const SHUT = '2147483647';
 /** Whom a replica of nobody follows: nothing can listen at port 0. */
 export const NOWHERE = { host: '127.0.0.1', port: 0 } as const;
 /** Servers of one deployment are let in as this one by each other. */
-const REPLICA_USER = 'althing-replica';
+export const REPLICA_USER = 'althing-replica';
 
 export interface EventualConf {
   readonly flavor: Flavor;
