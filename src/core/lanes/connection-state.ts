@@ -8,7 +8,8 @@
  * one. Effects count when the server has said yes, in the order of the replies.
  *
  * Where it loses track (a reply too many, a SELECT inside MULTI, a subscription) the session is
- * *bound*: its connection is the only one it will ever have, and its replies are not counted.
+ * *bound*: its connection is the only one it will ever have, and its replies are not counted. What
+ * gives its reads back to the leader counts from then on as soon as it is sent.
  */
 import type { ReadsMode } from '../reads-mode.ts';
 import { ReplyCounter } from '../resp/reply-counter.ts';
@@ -97,7 +98,11 @@ export class ConnectionState {
 
   /** `count` commands of this effect were sent. */
   sent(effect: Effect | null, count: number): void {
-    if (effect !== null && bindsForLife(effect)) this.#isBound = true;
+    if (effect !== null && bindsForLife(effect)) this.#bind();
+    if (this.#isBound) {
+      this.#giveBackReads(effect);
+      return;
+    }
     this.#owed += count;
     const last = this.#effects.length - 1;
     if (last >= 0 && effect === null && this.#effects[last] === null) {
@@ -117,7 +122,7 @@ export class ConnectionState {
     for (let found = counter.next(); found !== 'starved'; found = counter.next()) {
       // Pushes come only to who asked for them by what binds.
       if (found !== 'reply' || !this.#replied(counter.type)) {
-        this.#isBound = true;
+        this.#bind();
         break;
       }
       replies += 1;
@@ -155,7 +160,7 @@ export class ConnectionState {
     else if (isDone) this.#become(effect);
     // Its parts are carried out one after the other, and which one failed is not said.
     else if (effect.kind === 'hello' && (effect.credentials !== null || effect.name !== null))
-      this.#isBound = true;
+      this.#bind();
   }
 
   /** All but the end of the transaction is only queued. */
@@ -163,7 +168,7 @@ export class ConnectionState {
     switch (effect.kind) {
       case 'exec':
         // One that is refused for its user leaves the transaction open.
-        if (!isDone) this.#isBound = true;
+        if (!isDone) this.#bind();
         this.#isInMulti = false;
         this.#isWatching = false;
         return;
@@ -176,10 +181,25 @@ export class ConnectionState {
       case 'name':
       case 'info':
       case 'reads':
-        if (isDone) this.#isBound = true;
+        if (!isDone) return;
+        this.#bind();
+        this.#giveBackReads(effect);
         return;
       default:
     }
+  }
+
+  #bind(): void {
+    this.#isBound = true;
+    for (const effect of this.#effects) this.#giveBackReads(effect);
+    this.#effects = [];
+    this.#counts = [];
+  }
+
+  /** Nobody will say whether it was done. */
+  #giveBackReads(effect: Effect | null): void {
+    if (effect?.kind === 'reset') this.#reads = null;
+    if (effect?.kind === 'reads' && effect.reads === 'leader') this.#reads = 'leader';
   }
 
   #become(effect: Effect): void {

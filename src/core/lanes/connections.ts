@@ -57,8 +57,12 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
   }
 
   /** In the middle of something there, where by its own word, or the spec's, the leader answers. */
-  get #isAstray(): boolean {
-    return this.#upstream?.route.kind === 'follower' && !this.#isServedHere && this.way.isBound;
+  get isAstray(): boolean {
+    return this.#isMisplaced && this.way.isBound;
+  }
+
+  get #isMisplaced(): boolean {
+    return this.#upstream?.route.kind === 'follower' && !this.#isServedHere;
   }
 
   /** Whether the own connection leads elsewhere. */
@@ -119,7 +123,8 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
 
   /** The route is another: false when the session has something elsewhere, and must be closed. */
   turn(): boolean {
-    if (this.#isAstray) return false;
+    const isShownData = this.way.hasAsked && !this.way.isOwnIdle;
+    if (this.isAstray || (this.#isMisplaced && isShownData)) return false;
     if (!this.#isElsewhere) return true;
     if (!this.way.isOpening && !this.way.isOwnIdle) {
       const isNowhere = this.#host.route.kind === 'none' && !this.#isServedHere;
@@ -176,6 +181,18 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     this.detachOwn();
   }
 
+  /**
+   * Gives up an own connection to the server that follows, if it owes nothing: what it was told is
+   * told to the next one. True when it did.
+   */
+  tryLeaveFollower(): boolean {
+    const { way } = this;
+    const isOver = way.hasOwn && way.isOwnIdle && way.waiting.isEmpty;
+    if (this.#upstream?.route.kind !== 'follower' || !isOver) return false;
+    this.detachOwn();
+    return true;
+  }
+
   /** The same of the own connection alone. */
   detachOwn(): void {
     this.#dropOwn();
@@ -221,9 +238,10 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     return this.#session.isPassThrough ? 'none' : 'own';
   }
 
-  takes({ effect }: Segment): boolean {
+  takes({ effect, begun, ended }: Segment): boolean {
     const { kind } = this.#upstream?.route ?? this.route;
-    return kind !== 'follower' || this.#isServedHere || (effect !== null && isGreeting(effect));
+    if (kind !== 'follower' || this.#isServedHere) return true;
+    return effect !== null && isGreeting(effect) && begun === ended;
   }
 
   toLane(bytes: Buffer, count: number): boolean {
@@ -311,7 +329,7 @@ export class Connections<S extends ConnectedSession> implements WayPorts, OwnWir
     const replied = this.way.ownReplied(bytes);
     if (replied !== 'busy') {
       this.#events.onReply(replied);
-      if (this.#isAstray) this.#events.onLoss();
+      if (this.isAstray) this.#events.onLoss();
       return;
     }
     // No server has seen what waits: it waits on, until its end.

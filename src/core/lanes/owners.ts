@@ -3,7 +3,7 @@
  * one that could do without gives its own back for each that is opened.
  */
 export interface Owner {
-  /** Goes back to its lane if it can do so now. */
+  /** Gives up that connection if it can do so now. */
   giveBack(): boolean;
 }
 

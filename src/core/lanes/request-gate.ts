@@ -1,6 +1,7 @@
 /**
  * Turns what a client sends into segments to forward: mostly the chunk as it came, with the number
- * of commands in it. A command that means something for the connection is a segment by itself.
+ * of commands in it. A command that means something for the connection is a segment by itself, and
+ * so is what continues one that was forwarded in part.
  *
  * Invariant: the segments' bytes laid end to end are the client's commands, but for those that were
  * replaced. No other byte of a client goes on: a blank line is dropped (after one Valkey 8.0 reads
@@ -34,7 +35,6 @@ export class RequestGate {
   #to = 0;
   #begun = 0;
   #ended = 0;
-  #tailBytes = 0;
   #effect: Effect | null = null;
   #reads = 0;
 
@@ -106,10 +106,10 @@ export class RequestGate {
       return;
     }
     this.#extend();
-    if (this.#begun === 0) this.#tailBytes += scanner.end - scanner.start;
     if (!scanner.isLast) return;
     this.#ended += 1;
     this.#isInside = false;
+    if (this.#begun === 0) this.#flush();
   }
 
   /** The scanner's results follow one another in one buffer until it is starved. */
@@ -124,16 +124,14 @@ export class RequestGate {
       bytes: viewOf(this.#scanner.bytes, this.#from, this.#to),
       begun: this.#begun,
       ended: this.#ended,
-      tailBytes: this.#tailBytes,
       effect: this.#effect,
-      isRead: this.#reads === this.#begun && this.#begun === this.#ended && this.#tailBytes === 0,
+      isRead: this.#begun > 0 && this.#reads === this.#begun && this.#begun === this.#ended,
       point: 0,
     };
     this.#from = 0;
     this.#to = 0;
     this.#begun = 0;
     this.#ended = 0;
-    this.#tailBytes = 0;
     this.#effect = null;
     this.#reads = 0;
     this.#forward(segment);
@@ -143,7 +141,6 @@ export class RequestGate {
 const NOTHING = {
   begun: 0,
   ended: 0,
-  tailBytes: 0,
   effect: null,
   isRead: false,
   point: 0,
@@ -157,7 +154,7 @@ const BINDS: Effect = { kind: 'binds' };
 function malformed(text: string, isInside: boolean): Segment {
   const bytes = Buffer.from(isInside ? malformedArgument(text) : malformedRequest(text), 'latin1');
   if (!isInside) return { ...NOTHING, bytes, begun: 1, ended: 1, effect: BINDS };
-  return { ...NOTHING, bytes, ended: 1, tailBytes: bytes.length, effect: BINDS };
+  return { ...NOTHING, bytes, ended: 1, effect: BINDS };
 }
 
 function malformedRequest(text: string): string {

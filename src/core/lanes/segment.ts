@@ -9,11 +9,10 @@ import { type Effect, leavesState } from './effect.ts';
 
 export interface Segment {
   readonly bytes: Buffer;
-  /** Commands that begin, and that end, in `bytes`. */
+  /** Commands that begin in `bytes`. 0: they continue the one begun before, and no more. */
   readonly begun: number;
+  /** Commands that end there. */
   readonly ended: number;
-  /** The bytes that belong to a command begun in an earlier segment. */
-  readonly tailBytes: number;
   /** Of its only command; null for any number of plain ones. */
   readonly effect: Effect | null;
   /** All its commands are reads, which a server that follows could answer as well. */
@@ -77,15 +76,4 @@ export class WaitingRequests {
     }
     return { whole, isInside: begun > whole, isBinding };
   }
-}
-
-/** What is left of `segment` after the command begun before it; null when that does not end. */
-export function afterTail(segment: Segment): Segment | null {
-  if (segment.begun === 0 && segment.ended === 0) return null;
-  return {
-    ...segment,
-    bytes: segment.bytes.subarray(segment.tailBytes),
-    ended: segment.ended - 1,
-    tailBytes: 0,
-  };
 }

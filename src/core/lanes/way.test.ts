@@ -9,7 +9,6 @@ function segment(text: string, effect: Effect | null = null): Segment {
     bytes: Buffer.from(text),
     begun: 1,
     ended: 1,
-    tailBytes: 0,
     effect,
     isRead: false,
     point: 0,
@@ -57,6 +56,18 @@ describe('a way', () => {
     way.pump();
     way.ownConnected();
     deepEqual(done, ['lane a', 'open', 'own 1 b', 'own 1 c']);
+  });
+
+  test('ends a command where it was begun, and is in the middle of it until then', () => {
+    const { way, done, ports } = wayOf();
+    way.take({ ...segment('head '), ended: 0 });
+    way.ownConnected();
+    ports.isOnlyGreeted = true;
+    way.ownReplied(Buffer.from('-ERR too long\r\n'));
+    equal(way.isIdle, false, 'refused, but not ended');
+    way.take({ ...segment('tail'), begun: 0 });
+    deepEqual(done, ['open', 'own 1 head ', 'own 0 tail']);
+    equal(way.isIdle, true);
   });
 
   test('tells a new connection what the session is, and sends nothing before it is let in', () => {

@@ -133,7 +133,8 @@ export class Way {
 
   /** The same of its own connection alone. */
   get isOwnIdle(): boolean {
-    return this.#heldBytes === 0 && this.#state?.isFree !== false;
+    // A server may refuse, and hang up, before it has all of a command.
+    return this.#heldBytes === 0 && this.#unended === 0 && this.#state?.isFree !== false;
   }
 
   /** Commands wait, and not for the session's own replies: for a connection, or a point. */
@@ -168,9 +169,11 @@ export class Way {
   #send(segment: Segment): boolean {
     const isHere = segment.isRead && this.isOwnIdle && this.#ports.canReadHere;
     if (isHere) return this.#sendLane(segment, true);
-    if (!this.#ports.takes(segment)) return false;
+    // Where a command was begun it must end, and nothing comes between.
+    const isRest = segment.begun === 0;
+    if (!isRest && !this.#ports.takes(segment)) return false;
     if (this.#own === 'ready') {
-      if (this.#laneOwed > 0 || this.#state?.isTurning === true) return false;
+      if (this.#laneOwed > 0 || (!isRest && this.#state?.isTurning === true)) return false;
       this.#sendOwn(segment);
       return true;
     }
@@ -184,8 +187,8 @@ export class Way {
     return this.#sendLane(segment, false);
   }
 
-  #sendLane({ bytes, begun, tailBytes, point }: Segment, isHere: boolean): boolean {
-    assert(begun > 0 && tailBytes === 0, 'a lane carries whole commands');
+  #sendLane({ bytes, begun, ended, point }: Segment, isHere: boolean): boolean {
+    assert(begun > 0 && begun === ended, 'a lane carries whole commands');
     const ports = this.#ports;
     if (this.#laneOwed > 0 && this.#laneOwed + begun > this.#window) return false;
     const isSent = isHere ? ports.toFollower(bytes, begun, point) : ports.toLane(bytes, begun);

@@ -5,7 +5,8 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReadsMode } from '../../core/reads-mode.ts';
 import { nodeId } from '../../core/scalars.ts';
-import { type TrialClient, TrialRelay, TrialServer } from './trial-server.ts';
+import type { RelayBounds } from './options.ts';
+import { resp, type TrialClient, TrialRelay, TrialServer } from './trial-server.ts';
 
 const LEADER = nodeId('leader@00000001');
 const REFUSED = '-CLUSTERDOWN No leader: nobody\r\n';
@@ -23,9 +24,9 @@ after(async () => {
 });
 
 /** Both servers say who they are under `who`, in each database. */
-async function open(t: TestContext, reads: ReadsMode) {
+async function open(t: TestContext, reads: ReadsMode, bounds: Partial<RelayBounds> = {}) {
   const relay = await TrialRelay.open(own, {
-    bounds: { waitMs: 5_000 },
+    bounds: { waitMs: 5_000, ...bounds },
     connectLeader: () => Promise.resolve(connect(leader.path)),
   });
   t.after(() => relay.close());
@@ -47,6 +48,12 @@ async function reach({ points }: TrialRelay): Promise<void> {
   for (let looks = 0; points.length === 0 && looks < 600; looks++) await sleep(5);
   equal(points.length, 1);
   points.shift()?.();
+}
+
+/** A command that is too long to be gathered, cut in two. */
+function inParts(...words: string[]): [string, string] {
+  const text = resp(...words, 'x'.repeat(40_000));
+  return [text.slice(0, 30_000), text.slice(30_000)];
 }
 
 /** One reply: a line, or a line and a value. */
@@ -215,6 +222,68 @@ describe('reads of the own server while another node leads', () => {
     for (const line of ['READONLY', 'WATCH who']) equal(await ask(client, line), '+OK\r\n');
     client.send('READWRITE\r\nGET who\r\n');
     equal(await client.ended(), '+OK\r\n');
+  });
+
+  test('READWRITE and RESET end also what is bound there, answered or not', async (t) => {
+    const relay = await open(t, 'leader');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    const binding = ['CLIENT NO-EVICT OFF', 'SUBSCRIBE x\r\nUNSUBSCRIBE x', 'CLIENT REPLY OFF'];
+    for (const bound of [...binding, 'HELLO 3 AUTH nobody wrong', 'MULTI'])
+      for (const word of bound === 'MULTI' ? ['READWRITE'] : ['READWRITE', 'RESET'])
+        for (const parts of [[`${bound}\r\n${word}\r\nGET who`], [bound, word, 'GET who']]) {
+          const client = await relay.client();
+          equal(await ask(client, 'READONLY'), '+OK\r\n');
+          for (const part of parts) {
+            client.send(`${part}\r\n`);
+            await sleep(20);
+          }
+          const all = await client.ended();
+          equal(all.includes('own'), false, `${word} behind ${bound}: ${all}`);
+        }
+  });
+
+  test('who is greeted in parts there is closed', async (t) => {
+    const relay = await open(t, 'leader');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    const client = await relay.client();
+    client.send(inParts('RESET')[0]);
+    equal(await client.ended(), '', 'nothing of it was carried out');
+  });
+
+  test('with a leader RESET may come in parts', async (t) => {
+    const client = await (await open(t, 'leader')).client();
+    const [begin, end] = inParts('RESET');
+    client.send(begin);
+    await sleep(20);
+    client.send(`${end}GET who\r\n`);
+    match(await client.take((text) => text.endsWith('r\r\n')), /^-ERR .*\r\n\$6\r\nleader\r\n$/);
+  });
+
+  test('what waits there, or for its rest, ends when the spec says the leader reads', async (t) => {
+    const relay = await open(t, 'local');
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    for (const begun of [inParts('SET', 'k')[0], 'XREAD BLOCK 0 STREAMS s $\r\n']) {
+      relay.relay.setReads('local');
+      const client = await relay.client();
+      client.send(begun);
+      await sleep(50);
+      relay.relay.setReads('leader');
+      equal(await client.ended(), '');
+    }
+  });
+
+  test('who is greeted there and asks no more gives the connection up for others', async (t) => {
+    const relay = await open(t, 'leader', { ownConnectionsMax: 3 });
+    const before = await own.connections();
+    relay.relay.setRoute({ kind: 'none', why: 'nobody', isLost: true });
+    const clients = await Promise.all(Array.from({ length: 8 }, () => relay.client()));
+    for (const client of clients) equal(await ask(client, 'CLIENT SETNAME me'), '+OK\r\n');
+    await sleep(50);
+    equal((await own.connections()) - before, 3);
+    for (const client of clients) {
+      equal(await ask(client, 'READONLY'), '+OK\r\n');
+      equal(await ask(client, 'CLIENT GETNAME'), '$2\r\nme\r\n');
+    }
   });
 
   test('READWRITE and RESET hold for what is pipelined behind them, also without a leader', async (t) => {

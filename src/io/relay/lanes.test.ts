@@ -1,5 +1,4 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Duplex } from 'node:stream';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -31,15 +30,6 @@ async function open(options: TrialOptions = {}): Promise<TrialRelay> {
   return trial;
 }
 
-async function connectionsOfServer(): Promise<number> {
-  const socket = connect(server.path);
-  await once(socket, 'connect');
-  const client = new TrialClient(socket);
-  const list = await client.send('CLIENT LIST\r\n').take((r) => r.endsWith('\n\r\n'));
-  socket.destroy();
-  return (list.match(/\bid=/g)?.length ?? 0) - 1;
-}
-
 describe('sessions that send plain commands', () => {
   test('share one connection to the server, whose fence comes with their replies', async () => {
     const trial = await open();
@@ -47,7 +37,7 @@ describe('sessions that send plain commands', () => {
     for (let round = 0; round < 5; round++) {
       await Promise.all(clients.map((client, i) => client.expect(`ECHO ${i}\r\n`, echo(i))));
     }
-    deepEqual([trial.upstreams, await connectionsOfServer(), trial.relay.stats().lanes], [1, 1, 1]);
+    deepEqual([trial.upstreams, await server.connections(), trial.relay.stats().lanes], [1, 1, 1]);
     ok(trial.hold.fences.length < 100);
     for (const fence of trial.hold.fences) match(fence ?? '', /^\*3\r\n\$6\r\nmaster\r\n/);
   });
@@ -63,7 +53,7 @@ describe('sessions that send plain commands', () => {
     }
     for (const [i, client] of clients.entries())
       await client.expect(resp('GET', 'where'), `$1\r\n${i % 3}\r\n`);
-    equal(await connectionsOfServer(), 6);
+    equal(await server.connections(), 6);
     await clients[7]?.expect(resp('CLIENT', 'GETNAME'), '$2\r\nn7\r\n');
     clients[7]?.send(resp('HGETALL', 'nothing'));
     equal(await clients[7]?.take((r) => r.endsWith('\n')), '%0\r\n');
@@ -80,11 +70,11 @@ describe('sessions that send plain commands', () => {
       );
     }
     equal(trial.upstreams, 2);
-    equal(await connectionsOfServer(), 2);
+    equal(await server.connections(), 2);
     for (let i = 0; i < 64; i++) await client.expect('PING\r\n', '+PONG\r\n');
     await client.expect('PING\r\n', '+PONG\r\n');
     await aMoment();
-    equal(await connectionsOfServer(), 1);
+    equal(await server.connections(), 1);
   });
 
   test('see a blocking command of another answered when it is, and not before', async () => {
@@ -106,7 +96,7 @@ describe('sessions that send plain commands', () => {
     const clients = await Promise.all(Array.from({ length: 8 }, () => trial.client()));
     for (const client of clients) await client.expect('MULTI\r\nEXEC\r\n', '+OK\r\n*0\r\n');
     await aMoment();
-    equal(await connectionsOfServer(), 3);
+    equal(await server.connections(), 3);
     for (const client of clients) await client.expect('PING\r\n', '+PONG\r\n');
   });
 });
@@ -329,11 +319,11 @@ describe('a lane', () => {
     const trial = await open();
     const client = await trial.client();
     await client.expect('PING\r\n', '+PONG\r\n');
-    equal(await connectionsOfServer(), 1);
+    equal(await server.connections(), 1);
     client.socket.end();
     await client.ended();
     await aMoment();
-    equal(await connectionsOfServer(), 0);
+    equal(await server.connections(), 0);
   });
 
   test('ends with the reign; who is idle lives on in the next, as what he was', async () => {
@@ -348,7 +338,7 @@ describe('a lane', () => {
     trial.relay.endReign('a test');
     equal(await owed.ended(), '');
     await aMoment();
-    equal(await connectionsOfServer(), 0);
+    equal(await server.connections(), 0);
     trial.hold.isHolding = false;
     trial.relay.setRoute({ kind: 'open', reign: 2 });
     await idle.expect('GET a\r\n', '$3\r\ntwo\r\n');

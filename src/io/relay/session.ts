@@ -14,7 +14,7 @@ import type { Duplex } from 'node:stream';
 import { Connections } from '../../core/lanes/connections.ts';
 import type { ConnectedSession, ConnectionsEvents } from '../../core/lanes/connections-host.ts';
 import { RequestGate } from '../../core/lanes/request-gate.ts';
-import { afterTail, type Segment } from '../../core/lanes/segment.ts';
+import type { Segment } from '../../core/lanes/segment.ts';
 import type { Way } from '../../core/lanes/way.ts';
 import { errorReply } from '../../core/resp/writer.ts';
 import { MonitorFilter } from './monitor-filter.ts';
@@ -123,9 +123,9 @@ export class Session implements ConnectedSession, ConnectionsEvents {
     this.#watchReplies();
   }
 
-  /** Goes back to its lane if it can do so now. */
+  /** Gives up its own connection to the local server if it can do so now. */
   giveBack(): boolean {
-    return this.#way.tryReturn(true);
+    return this.#way.tryReturn(true) || this.#connections.tryLeaveFollower();
   }
 
   /** Closes both sides at once; what is not yet in the kernel is lost. */
@@ -168,12 +168,10 @@ export class Session implements ConnectedSession, ConnectionsEvents {
   #take(segment: Segment): void {
     if (this.#phase !== 'open') return;
     if (this.#isSkipping) {
-      const rest = afterTail(segment);
-      if (rest === null) return;
+      if (segment.ended === 0) return;
       this.#isSkipping = false;
       this.#refuse(1);
-      if (rest.bytes.length > 0) this.#take(rest);
-      else if (this.#gate?.isOver) this.#finish();
+      if (this.#gate?.isOver) this.#finish();
       return;
     }
     if (segment.effect !== null) this.#note(segment.effect.kind);
@@ -198,7 +196,8 @@ export class Session implements ConnectedSession, ConnectionsEvents {
   #settleWaiting(): void {
     if (this.#phase !== 'open') return;
     this.#countWaiting();
-    if (!this.#way.isStuck) this.#clearTimers();
+    if (this.isWaiting && this.#connections.isAstray) this.onLoss();
+    else if (!this.#way.isStuck) this.#clearTimers();
     else if (this.#connections.isLost) this.#onDeadline();
     else this.#deadline ??= setTimeout(() => this.#onDeadline(), this.#host.bounds.waitMs);
     this.#updateReading();

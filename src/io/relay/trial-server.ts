@@ -47,6 +47,16 @@ export class TrialServer {
     throw new Error('the trial server did not start');
   }
 
+  /** How many it has, but for the one that asks. */
+  async connections(): Promise<number> {
+    const socket = connect(this.path);
+    await once(socket, 'connect');
+    const client = new TrialClient(socket);
+    const list = await client.send('CLIENT LIST\r\n').take((r) => r.endsWith('\n\r\n'));
+    socket.destroy();
+    return (list.match(/\bid=/g)?.length ?? 0) - 1;
+  }
+
   async stop(): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       this.#process.kill('SIGKILL');
