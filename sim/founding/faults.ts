@@ -1,5 +1,6 @@
 /** What breaks in the founding world, and what people ask of it meanwhile. */
 import type { Command } from '../../src/core/control/command.ts';
+import { isWitness } from '../../src/core/control/state.ts';
 import type { NodeId } from '../../src/core/scalars.ts';
 import { cutHalves, cutToRing } from '../cuts.ts';
 import type { Failing } from '../disk.ts';
@@ -213,7 +214,8 @@ export class Faults {
     const stay = life.state.members.filter(({ leaving }) => leaving === null);
     if (stay.length < 2) return;
     const { node } = this.#chance.pick(stay);
-    if (!stay.some((other) => other.node !== node && isThere(other.node))) return;
+    const heirs = stay.filter((other) => other.node !== node && !isWitness(other.facts));
+    if (!heirs.some((heir) => isThere(heir.node))) return;
     this.#propose({ kind: 'dismiss', atMs: 1, node, by: 'order', why: 'somebody asked for it' });
   }
 
@@ -233,11 +235,13 @@ export class Faults {
 
   /**
    * Not at once: a leader that has only just heard it may begin a change that counts on it, which
-   * nobody but that leader knows of yet.
+   * nobody but that leader knows of yet. Nor when it was up again meanwhile.
    */
   #wipeLater(machine: Machine): void {
+    const { deaths } = machine;
     this.#after(UNHEARD_US, () => {
-      if (!machine.isUp && this.#targets.mayLose(machine)) this.#targets.wipe(machine);
+      const isUnheard = !machine.isUp && machine.deaths === deaths;
+      if (isUnheard && this.#targets.mayLose(machine)) this.#targets.wipe(machine);
       this.#startLater(machine, this.#outageUs());
     });
   }

@@ -119,11 +119,13 @@ export class FoundingWorld implements Targets {
 
   /**
    * Not while as many as found a deployment would be in none: then they could found another one,
-   * out of sight of the first. And a majority of everything stays.
+   * out of sight of the first. Nor while nobody else belongs to it: those that only signed could
+   * not know any more that all had. And a majority of everything stays.
    */
   mayLose(machine: Machine): boolean {
     if (this.#plan.isCareless) return true;
     if (machine.mayFound && !this.#mayBeOutside(machine)) return false;
+    if (machine.isIn && !this.#machines.some((each) => each !== machine && each.isIn)) return false;
     const { id } = machine;
     return id === null || this.#lost.has(id) || this.#isSafeWithout(id);
   }

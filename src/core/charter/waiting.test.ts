@@ -178,6 +178,16 @@ test('Founding: who would found says so where too many are here only to join', (
   areIn([a, c, d]);
 });
 
+test('Founding: where all that are here only join, all say so', () => {
+  const [a, b, c] = nodesOf('abc') as [Node, Node, Node];
+  const all = [a, b, c];
+  for (const each of all) each.restart({ expect: null }, all);
+  deepEqual(a.tick(2 * FOUNDING_WAIT_TICKS), [], 'it has not found the others yet');
+  waitsLong(all, /for nodes of a deployment, .*: a, b, c only join/, /start these without --join/);
+  for (const each of [a, b]) each.restart({ expect: 2 }, all);
+  areIn(all, 'c');
+});
+
 test('Founding: who would found waits for one that does not see all, and says so', () => {
   const [a, b, c] = nodesOf('abc') as [Node, Node, Node];
   for (let round = 0; round < 4; round++) {

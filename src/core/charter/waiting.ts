@@ -68,7 +68,8 @@ function waitForThis(charter: Charter, seen: FoundingSeen): FoundingProblem | nu
 function waitForViews({ self, cards, nodesExpected }: FoundingSeen): FoundingProblem | null {
   const others = cards.filter(({ sees }) => sees !== undefined);
   const count = others.length + 1;
-  if (nodesExpected === null || count > CHARTER_MEMBERS_MAX) return null;
+  if (nodesExpected === null) return count === 1 ? waitForAny(self, cards) : null;
+  if (count > CHARTER_MEMBERS_MAX) return null;
   if (new Set([self, ...others].map(({ node }) => node)).size < count) return null;
   const least = Math.min(nodesExpected, ...others.map(({ expect = count }) => expect));
   if (count < least) return waitForMore(cards, { count, least });
@@ -84,6 +85,17 @@ function waitForViews({ self, cards, nodesExpected }: FoundingSeen): FoundingPro
   if (blind === undefined) return null;
   const todo = `look at the network between ${blind.node} and the others`;
   return waits(blind.node, `it does not see the same ${count} nodes as ${self.node}`, todo);
+}
+
+/** All that are here only join. A lone one has just not found the others. */
+function waitForAny({ node: self }: Card, cards: readonly Card[]): FoundingProblem | null {
+  if (cards.length === 0) return null;
+  const nodes = [self, ...cards.map(({ node }) => node)].sort();
+  return waits(
+    'nodes of a deployment, or that begin one',
+    `${nodes.join(', ')} only join (--join), and nobody else is here`,
+    'start the nodes of the deployment; if there is none yet, start these without --join',
+  );
 }
 
 /** Null where the rest is not here yet: nobody is waited for by name. */

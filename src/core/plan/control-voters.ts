@@ -40,8 +40,8 @@ export function nextControlStep(state: ControlState, seen: Observation): Control
     if (heir === undefined) return voterStep(state, seen);
     return { kind: 'handOver', to: heir, why: `${nameOf(self)} is no member any more` };
   }
-  const isComing = (node: NodeId) => nodes.has(node) && !isMember(control, node);
-  const coming = state.members.find(({ node, leaving }) => leaving === null && isComing(node));
+  // Also who is to leave: as long as it may lead the data group it must read what is decided.
+  const coming = state.members.find(({ node }) => nodes.has(node) && !isMember(control, node));
   if (coming !== undefined)
     return change('addLearner', coming.node, `${nameOf(coming.node)} is a member`);
   return voterStep(state, seen);

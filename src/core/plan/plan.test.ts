@@ -117,6 +117,8 @@ class World {
     const { data } = this.state;
     this.carriedOut = null;
     if (!this.hasMajority(this.data) || this.state.spec === null) return;
+    // It reads what was decided in the control group's log.
+    if (!isMember(this.control, this.dataLeader)) return;
     const [next] = nextDataSteps({
       self: this.dataLeader,
       configuration: this.data,
@@ -311,6 +313,24 @@ test('a leader of the control group that is to go alone has somebody promoted fi
   world.dismiss(A, 'itself');
   world.settle();
   deepEqual([world.control.voters, world.data.voters], [[B], [B]]);
+});
+
+test('who is to leave and leads the data is taken into the control group for as long', () => {
+  const world = new World('a', 'b', 'c', 'd');
+  world.settle();
+  // It was down when the fourth vote was taken away, and ordered to leave before it was back.
+  world.control = founded([A, B, C]);
+  world.dataLeader = D;
+  world.dismiss(D);
+  world.settle();
+  deepEqual(
+    [world.data.voters, world.control.voters],
+    [
+      [A, B, C],
+      [A, B, C],
+    ],
+  );
+  equal(isMember(world.control, D), false);
 });
 
 test('who leaves by itself and is back before it has left stays', () => {
