@@ -201,6 +201,15 @@ test('Founding: one member of the signed charter is proof enough', () => {
   deepEqual(kinds(see(founding, card('b', 'member', all))), ['save']);
 });
 
+test('Founding: so is one that joined it, where no other founder is left', () => {
+  const all = charter('a', 'b', 'c');
+  const { founding } = begin('a', 3, { phase: 'signed', charter: all });
+  // b's directory was lost: it came back as a new node, and took the place of the former.
+  const outputs = see(founding, card('b', 'joined', all, 1));
+  deepEqual(outputs, [{ kind: 'save', phase: 'member', charter: all }]);
+  deepEqual(codes(founding), []);
+});
+
 test('Founding: the own address in the peer list is not another node', () => {
   const { founding } = begin('a', 2);
   deepEqual(founding.step({ kind: 'peerSeen', card: card('a', 'empty'), isSelf: true }), []);

@@ -285,12 +285,17 @@ export class Founding {
     return toSign === null ? null : { phase: 'signed', charter: toSign };
   }
 
-  /** A member has seen every signature itself. */
+  /** Somebody belongs to it: the first has seen every signature, the others have it from there. */
+  #hasMembers(charter: Charter): boolean {
+    return [...this.#visible.values()].some(
+      ({ phase, charter: its }) =>
+        (phase === 'member' || phase === 'joined') && its && isSameCharter(its, charter),
+    );
+  }
+
   #isFounded(charter: Charter): boolean {
+    if (this.#hasMembers(charter)) return true;
     const text = canonicalText(charter);
-    const cards = [...this.#visible.values()];
-    if (cards.some((c) => c.phase === 'member' && c.charter && isSameCharter(c.charter, charter)))
-      return true;
     return charter.members.every(
       ({ directory }) =>
         directory === this.#self.directory || this.#signatures.get(directory) === text,
@@ -342,6 +347,7 @@ export class Founding {
   #notice(outputs: FoundingOutput[]): void {
     const cards = [...this.#visible.values()].sort((a, b) => (a.directory < b.directory ? -1 : 1));
     const hasSigned = (directory: string, charter: Charter) =>
+      this.#hasMembers(charter) ||
       this.#signatures.get(directory) === canonicalText(charter) ||
       cards.some((card) => card.directory === directory && isSigner(card, charter));
     const seen = { self: this.card, cards, nodesExpected: this.#nodesExpected, hasSigned };
