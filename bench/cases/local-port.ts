@@ -20,10 +20,10 @@ const WRITES_PER_SECOND = 500;
 const WRITERS = 4;
 const PROBE_REQUESTS = 20_000;
 const PIPELINE = 16;
-/** The writers begin before the first reader, and end after the last: beside them reads are slower. */
+/** The writers begin before the first reader, and end after the last; they slow the reads down. */
 const MARGIN_MS = 1_500;
 const SLOWER = 2.5;
-/** A reading each of a half of what was wanted: what the machine does meanwhile meets both alike. */
+/** Each is read twice in a round: what the machine does meanwhile meets both alike. */
 const HALVES = 2;
 
 interface Reader {

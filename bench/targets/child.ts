@@ -18,8 +18,8 @@ export class Child {
 
   constructor(program: string, args: readonly string[]) {
     const [first = program, ...rest] = [...dyingWithParent(), program, ...args];
-    // A session of its own, as services have and `up` gives its agents: Linux shares the cores among
-    // sessions first, and whoever is in that of the load is served half as fast again, or faster.
+    // A session of its own, as services have and `up` gives its agents: Linux shares the cores
+    // among sessions first, and whoever is in that of the load is served faster by half.
     this.process = spawn(first, rest, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     for (const stream of [this.process.stdout, this.process.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
