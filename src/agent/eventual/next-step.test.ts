@@ -4,23 +4,12 @@ import type { Primary } from '../../core/control/state.ts';
 import { nodeId } from '../../core/scalars.ts';
 import { nextStep, type StepInput } from './next-step.ts';
 import type { ServerSeen } from './ports.ts';
+import { TRIAL_SEEN } from './trial-seen.ts';
 
 const [A, B] = [nodeId('a@00000001'), nodeId('b@00000001')];
 const [H1, H2, OWN] = ['1'.repeat(40), '2'.repeat(40), '9'.repeat(40)];
 
-const REPLICA: ServerSeen = {
-  role: 'replica',
-  history: H1,
-  offset: 100,
-  leftAt: null,
-  upstream: null,
-  isLinkUp: false,
-  isLoading: false,
-  isOnDisk: true,
-  isShut: true,
-  minReplicas: 0,
-  replicas: [],
-};
+const REPLICA: ServerSeen = { ...TRIAL_SEEN, history: H1, offset: 100 };
 const PRIMARY: ServerSeen = { ...REPLICA, role: 'primary', isShut: false };
 const UNOPENED_A: Primary = {
   decision: 7,

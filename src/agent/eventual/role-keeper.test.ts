@@ -9,6 +9,7 @@ import {
 import { nodeId } from '../../core/scalars.ts';
 import type { DataRecord, EventualServer, ServerSeen } from './ports.ts';
 import { RoleKeeper } from './role-keeper.ts';
+import { TRIAL_SEEN } from './trial-seen.ts';
 
 const [H1, H2] = ['1'.repeat(40), '2'.repeat(40)];
 const [OWN, OTHER] = [nodeId('a@00000001'), nodeId('b@00000002')];
@@ -21,19 +22,7 @@ const OPEN: Primary = {
   from: null,
   former: null,
 };
-const SEEN: ServerSeen = {
-  role: 'replica',
-  history: '3'.repeat(40),
-  offset: 0,
-  leftAt: null,
-  upstream: null,
-  isLinkUp: false,
-  isLoading: false,
-  isOnDisk: true,
-  isShut: true,
-  minReplicas: 0,
-  replicas: [],
-};
+const SEEN: ServerSeen = { ...TRIAL_SEEN, history: '3'.repeat(40) };
 
 /** A node with data of another history, which is to follow the primary. */
 class Bed {

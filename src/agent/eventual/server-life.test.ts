@@ -2,20 +2,9 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import type { EventualServer, ServerSeen } from './ports.ts';
 import { ServerLife } from './server-life.ts';
+import { TRIAL_SEEN } from './trial-seen.ts';
 
-const SEEN: ServerSeen = {
-  role: 'replica',
-  history: '1'.repeat(40),
-  offset: 0,
-  leftAt: null,
-  upstream: null,
-  isLinkUp: false,
-  isLoading: false,
-  isOnDisk: true,
-  isShut: true,
-  minReplicas: 0,
-  replicas: [],
-};
+const SEEN = TRIAL_SEEN;
 
 const OPEN: ServerSeen = { ...SEEN, role: 'primary', isShut: false };
 
