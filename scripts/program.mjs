@@ -60,18 +60,35 @@ async function bundled(directory) {
       logLevel: 'silent',
     });
     renameSync(draft, directory);
-    removeOld();
-    return true;
-  } catch {
-    rmSync(draft, { recursive: true, force: true });
+  } catch (error) {
+    removeIfPossible(draft);
+    if (!existsSync(directory)) sayWhy(error);
     return existsSync(directory);
   }
+  removeOld();
+  return true;
+}
+
+/** Without a word where there is no bundler: that is an installation for use, not for work. */
+function sayWhy(error) {
+  if (error?.code === 'ERR_MODULE_NOT_FOUND') return;
+  console.error(`althing: runs from its sources, which start more slowly: ${error?.message}`);
 }
 
 function removeOld() {
   const bundles = readdirSync(BUNDLES).map((name) => join(BUNDLES, name));
   const newestFirst = bundles
-    .map((path) => ({ path, mtimeMs: statSync(path).mtimeMs }))
+    // Another start may have removed it meanwhile.
+    .map((path) => ({ path, mtimeMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
     .sort((a, b) => b.mtimeMs - a.mtimeMs);
-  for (const { path } of newestFirst.slice(BUNDLES_MAX)) rmSync(path, { recursive: true });
+  for (const { path } of newestFirst.slice(BUNDLES_MAX)) removeIfPossible(path);
+}
+
+/** What stays is in nobody's way, and the next bundle tries again. */
+function removeIfPossible(path) {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // See above.
+  }
 }

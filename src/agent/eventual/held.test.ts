@@ -4,6 +4,7 @@ import type { Primary } from '../../core/control/state.ts';
 import { nodeId } from '../../core/scalars.ts';
 import { Held, type Told } from './held.ts';
 import { type DataRecord, NO_HISTORY, NO_RECORD, type ServerSeen } from './ports.ts';
+import { TRIAL_SEEN } from './trial-seen.ts';
 
 const [H1, H2] = ['1'.repeat(40), '2'.repeat(40)];
 const OPEN: Primary = {
@@ -15,19 +16,7 @@ const OPEN: Primary = {
   from: null,
   former: null,
 };
-const FOLLOWS: ServerSeen = {
-  role: 'replica',
-  history: H1,
-  offset: 100,
-  leftAt: null,
-  upstream: 'a:6379',
-  isLinkUp: true,
-  isLoading: false,
-  isOnDisk: true,
-  isShut: true,
-  minReplicas: 0,
-  replicas: [],
-};
+const FOLLOWS: ServerSeen = { ...TRIAL_SEEN, offset: 100, upstream: 'a:6379', isLinkUp: true };
 
 /** A disk on which a record is durable when somebody says so. */
 class Disk {
