@@ -174,11 +174,15 @@ test('pods that know a selector alone found a deployment, keep it, are replaced,
   await labelled(pods);
 
   await writer.stop();
-  for (const name of pods.named('orders'))
-    await until(`${name} has all`, STEP_MS, async () => {
+  for (const name of pods.named('orders')) {
+    const missing = async (): Promise<number | null> => {
       const pid = (await pods.ready(name))?.server.pid ?? null;
-      return pid !== null && (await missingAt(socketOf(pid), writer.acknowledged)).length === 0;
-    });
+      return pid && (await missingAt(socketOf(pid), writer.acknowledged)).length;
+    };
+    await until(`${name} has all`, STEP_MS, async () => (await missing()) === 0).catch(async () =>
+      assert.fail(`${name} lacks ${await missing()} of ${writer.acknowledged.length}`),
+    );
+  }
   assert.deepEqual(writer.stale, []);
   const [apart] = await holding(pods, [OTHER]);
   assert.equal(apart?.deployment, other?.deployment);

@@ -168,7 +168,7 @@ export class KubernetesPods {
 
   /** Who has no pod to be sent to is refused, as by a Service without endpoints. */
   #serve(client: Socket): void {
-    const [ip] = this.api.addressesLabelled(ROLE_LABEL, 'primary');
+    const [ip] = this.api.addressesLabelled({ app: 'orders', [ROLE_LABEL]: 'primary' });
     if (ip === undefined) {
       client.destroy();
       return;

@@ -152,11 +152,14 @@ export class KubernetesStandIn {
     writeFileSync(join(this.accountDir, 'token'), token);
   }
 
-  /** What a Service with this selector sends clients to. */
-  addressesLabelled(label: string, value: string): string[] {
+  /** What a Service with this selector sends clients to: pods that have all of these labels. */
+  addressesLabelled(selector: Readonly<Record<string, string>>): string[] {
     const running = [...this.#pods.values()].filter(({ status }) => status.phase === 'Running');
-    const labelled = running.filter(({ metadata }) => metadata.labels[label] === value);
-    return labelled.flatMap(({ status }) => status.podIP ?? []);
+    const labels = Object.entries(selector);
+    const selected = running.filter(({ metadata }) =>
+      labels.every(([label, value]) => metadata.labels[label] === value),
+    );
+    return selected.flatMap(({ status }) => status.podIP ?? []);
   }
 
   labelsOf(name: string): Readonly<Record<string, string>> {
