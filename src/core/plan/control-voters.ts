@@ -9,6 +9,7 @@
 import { activeMembers, type ControlState, memberOf, nameOf } from '../control/state.ts';
 import { isMember } from '../raft/configuration.ts';
 import type { MemberChange } from '../raft/protocol.ts';
+import { majority } from '../raft/quorum.ts';
 import type { NodeId } from '../scalars.ts';
 import { choose } from './choose.ts';
 import type { Observation } from './observation.ts';
@@ -32,19 +33,28 @@ export function nextControlStep(state: ControlState, seen: Observation): Control
   const gone = all.filter((node) => memberOf(state, node) === null);
   // Who is not there goes first: without it those that are may be enough to remove the others.
   const other =
-    gone.find((node) => node !== self && !nodes.has(node)) ?? gone.find((node) => node !== self);
+    gone.find((node) => node !== self && !nodes.has(node)) ??
+    gone.find((node) => node !== self && canSpare(node, seen));
   if (other !== undefined) return change('remove', other, `${nameOf(other)} is no member any more`);
   if (gone.includes(self)) {
-    const heir = control.voters.find((node) => node !== self && nodes.has(node));
-    // Somebody must be promoted first, or nobody could ever decide anything again.
-    if (heir === undefined) return voterStep(state, seen);
-    return { kind: 'handOver', to: heir, why: `${nameOf(self)} is no member any more` };
+    const isHeir = (node: NodeId): boolean => nodes.has(node) && !gone.includes(node);
+    const heir = control.voters.find(isHeir);
+    // Without one somebody must be promoted first, or nobody could ever decide anything again.
+    if (heir !== undefined)
+      return { kind: 'handOver', to: heir, why: `${nameOf(self)} is no member any more` };
   }
   // Also who is to leave: as long as it may lead the data group it must read what is decided.
   const coming = state.members.find(({ node }) => nodes.has(node) && !isMember(control, node));
   if (coming !== undefined)
     return change('addLearner', coming.node, `${nameOf(coming.node)} is a member`);
   return voterStep(state, seen);
+}
+
+/** Those that are there are enough without it; if not, others must come in first. */
+function canSpare(node: NodeId, { control, self, nodes }: Observation): boolean {
+  const rest = control.voters.filter((voter) => voter !== node);
+  const there = rest.filter((voter) => voter === self || nodes.has(voter));
+  return there.length >= majority(rest.length);
 }
 
 function voterStep(state: ControlState, { control, self, nodes }: Observation): ControlStep | null {

@@ -362,6 +362,21 @@ test('of those that are to go from the control group whoever is not there goes f
   deepEqual(world.control.voters.includes(B), false);
 });
 
+test('who is no member any more keeps its vote as long as nothing could be decided without it', () => {
+  const world = new World('a', 'b', 'c');
+  world.up.add(D);
+  world.settle();
+  world.dismiss(B);
+  world.settle();
+  // The others that vote are to go as well, one is not there, and who stays has no vote yet.
+  world.control = founded([A, B, C]);
+  world.dismiss(A);
+  world.dismiss(C);
+  world.up.delete(C);
+  world.settle();
+  deepEqual([world.data.voters, world.control.voters], [[D], [D]]);
+});
+
 test('two nodes of one name that are both there: the second one waits', () => {
   const world = new World('a', 'b', 'c');
   world.settle();
