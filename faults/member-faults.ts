@@ -6,14 +6,12 @@
  */
 import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentAnswer } from '../src/doors/cli/up/agent-http.ts';
+import type { Member } from '../src/doors/view.ts';
 import { until } from '../test/system/processes.ts';
 import type { LiveNode } from './live-node.ts';
 
 export interface MemberFaultsOptions {
   readonly nodes: readonly LiveNode[];
-  /** Of every node, as they were seen last. */
-  readonly answers: () => readonly AgentAnswer[];
   readonly onFinding: (words: string) => void;
 }
 
@@ -32,14 +30,19 @@ export class MemberFaults {
     this.#o = options;
   }
 
-  /** Every node is there, holds the data, and decides: a disk may be lost. */
-  get isWhole(): boolean {
-    const { nodes, answers } = this.#o;
-    return answers().some(({ status }) => {
+  /**
+   * Every node is there, holds the data, and decides: a disk may be lost. All are asked now: a leader
+   * goes on for seconds to tell of one that was lost as the copy that it was.
+   */
+  async #isWhole(): Promise<boolean> {
+    const { nodes } = this.#o;
+    const answers = await Promise.all(nodes.map((node) => node.status()));
+    if (!answers.every(({ status }) => isCopy(status?.role))) return false;
+    return answers.some(({ status }) => {
       if (status?.role !== 'leader' || status.spec?.replicas !== nodes.length - 1) return false;
       const { members, control } = status;
-      const isCopy = members.every(({ role }) => role === 'leader' || role === 'follower');
-      return isCopy && members.length === nodes.length && control.voters.length === nodes.length;
+      const areCopies = members.every(({ role }) => isCopy(role));
+      return areCopies && members.length === nodes.length && control.voters.length === nodes.length;
     });
   }
 
@@ -85,12 +88,12 @@ export class MemberFaults {
     this.#isUnderWay = true;
     try {
       // An order of an island that nobody could answer may have come to pass after it.
-      if (!this.isWhole) await this.#restore();
-      await this.#tryFor(RESTORED_MS, async () => this.isWhole);
-      if (this.#isOver || !this.isWhole) return;
+      if (!(await this.#isWhole())) await this.#restore();
+      await this.#tryFor(RESTORED_MS, () => this.#isWhole());
+      if (this.#isOver || !(await this.#isWhole())) return;
       await run();
       // What begins before that is a fault upon a fault.
-      await this.#tryFor(WHOLE_MS, async () => this.isWhole);
+      await this.#tryFor(WHOLE_MS, () => this.#isWhole());
     } finally {
       this.#isUnderWay = false;
     }
@@ -112,7 +115,7 @@ export class MemberFaults {
     await until('every node a copy', WHOLE_MS, async () => {
       for (const node of nodes)
         if ((await node.status()).status?.role === 'removed') await this.#empty(node);
-      return this.isWhole;
+      return this.#isWhole();
     });
   }
 
@@ -141,4 +144,8 @@ export class MemberFaults {
     const deadline = performance.now() + ms;
     while (!this.#isOver && performance.now() < deadline && !(await isDone())) await sleep(LOOK_MS);
   }
+}
+
+function isCopy(role: Member['role'] | undefined): boolean {
+  return role === 'leader' || role === 'follower';
 }

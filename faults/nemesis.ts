@@ -4,7 +4,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from '../sim/time.ts';
-import type { AgentAnswer } from '../src/doors/cli/up/agent-http.ts';
 import type { Hosts } from './hosts.ts';
 import type { LiveNode } from './live-node.ts';
 import { MemberFaults } from './member-faults.ts';
@@ -33,8 +32,6 @@ export interface NemesisOptions {
   readonly hosts: Hosts;
   /** Who leads, as far as somebody knows. */
   readonly leader: () => number | null;
-  /** What every node said of itself last. */
-  readonly answers: () => readonly AgentAnswer[];
   readonly now: () => number;
   readonly onFinding: (words: string) => void;
 }

@@ -114,7 +114,6 @@ export class Run {
       chance: new Chance(options.seed, 'power'),
       hosts: options.hosts,
       leader: () => this.#watch.leader,
-      answers: () => this.#watch.answers,
       now,
       onFinding: (words) => this.#find('order', words),
     });
