@@ -22,7 +22,7 @@ const QUIET: CompactionSight = {
   snapshotBytes: 100,
 };
 
-function trial() {
+function trial({ isServed = true } = {}) {
   const said: string[] = [];
   const compaction = new Compaction(LIMITS, {
     take: (done) => {
@@ -31,7 +31,7 @@ function trial() {
     },
     fetch: (_from, snapshot, done) => {
       said.push('fetch');
-      done(snapshot);
+      done(isServed ? snapshot : null);
     },
     adopt: (_snapshot, keepBytes, done) => {
       said.push(`adopt, keep ${keepBytes}`);
@@ -64,6 +64,30 @@ test('a leader fetches what a follower offers, and takes its own only when left 
   compaction.offered(nodeId('n2@00000001'), SNAPSHOT);
   assert.deepEqual(tick(1, due), ['fetch', 'adopt, keep 500']);
   assert.deepEqual(tick(LIMITS.aloneTicks + 1, due), ['take', 'adopt, keep 500', 'announce']);
+});
+
+test('a leader takes its own when what it is offered, anew each time, cannot be had', () => {
+  const { compaction, tick } = trial({ isServed: false });
+  const seen = Array.from({ length: LIMITS.aloneTicks + 100 }, () => {
+    compaction.offered(nodeId('n2@00000001'), SNAPSHOT);
+    return tick(1, { isLeader: true, sinceSnapshotBytes: 501 });
+  }).flat();
+  assert.ok(seen.includes('fetch'));
+  assert.ok(seen.includes('take'));
+});
+
+test('of two offers of one index the later is fetched: the earlier may be gone', () => {
+  const fetched: string[] = [];
+  const compaction = new Compaction(LIMITS, {
+    fetch: (_from, { id }) => fetched.push(id),
+    take: () => undefined,
+    adopt: () => undefined,
+    announce: () => undefined,
+    setLogFull: () => undefined,
+  });
+  for (const id of ['one', 'other']) compaction.offered(nodeId('n2@00000001'), { ...SNAPSHOT, id });
+  compaction.tick({ ...QUIET, isLeader: true, sinceSnapshotBytes: 501 });
+  assert.deepEqual(fetched, ['other']);
 });
 
 test('a full log makes writes wait, and is compacted without a tail, whatever was streamed', () => {

@@ -2,8 +2,9 @@
  * When the log is over its limit, a snapshot takes its place.
  *
  * A follower takes one from its own server, which costs the leader nothing, and tells the others;
- * the leader fetches a follower's. Only a leader that is offered none for `aloneTicks` takes one
- * from its own server, and that is valid only once its offset is committed (design §4).
+ * the leader fetches a follower's. Only a leader that is over the limit for `aloneTicks`, and was
+ * offered none or could not have it, takes one from its own server, and that is valid only once its
+ * offset is committed (design §4).
  *
  * Writes wait when the log passes its hard bound all the same: disk use is bounded.
  */
@@ -55,6 +56,8 @@ export class Compaction {
   #waitTicks = 0;
   #overTicks = 0;
   #isFull = false;
+  /** The last one that was offered could not be had. */
+  #hasFetchFailed = false;
   #offer: { readonly from: NodeId; readonly snapshot: SnapshotMeta } | null = null;
 
   constructor(limits: CompactionLimits, ports: CompactionPorts) {
@@ -64,7 +67,8 @@ export class Compaction {
 
   /** A peer has a snapshot that anybody may fetch. */
   offered(from: NodeId, snapshot: SnapshotMeta): void {
-    if (this.#offer === null || snapshot.last.index > this.#offer.snapshot.last.index)
+    // Of one index the latest: its node has replaced what it offered before.
+    if (this.#offer === null || snapshot.last.index >= this.#offer.snapshot.last.index)
       this.#offer = { from, snapshot };
   }
 
@@ -83,10 +87,13 @@ export class Compaction {
     const offer = this.#offer;
     const offered = offer?.snapshot.last.index ?? 0;
     // A new leader learns late what is committed: it makes nothing the base of its log before.
-    if (offer !== null && offered > sight.newestIndex && offered <= sight.committedIndex) {
+    const isOfUse = offered > sight.newestIndex && offered <= sight.committedIndex;
+    const isAlone = sight.canTake && this.#overTicks > this.#limits.aloneTicks;
+    // Who offers anew what cannot be had must not keep this node from its own.
+    if (offer !== null && isOfUse && !(isAlone && this.#hasFetchFailed)) {
       this.#offer = null;
       this.#fetch(offer);
-    } else if (sight.canTake && this.#overTicks > this.#limits.aloneTicks) this.#take();
+    } else if (isAlone) this.#take();
   }
 
   /**
@@ -109,8 +116,10 @@ export class Compaction {
   #fetch(offer: { readonly from: NodeId; readonly snapshot: SnapshotMeta }): void {
     this.#isBusy = true;
     this.#ports.fetch(offer.from, offer.snapshot, (snapshot) => {
-      if (snapshot === null) this.#ended(RETRY_TICKS);
-      else this.#adopt(snapshot, false);
+      this.#hasFetchFailed = snapshot === null;
+      if (snapshot !== null) this.#adopt(snapshot, false);
+      // What counts as alone goes on.
+      else this.#ended(RETRY_TICKS, this.#overTicks);
     });
   }
 
@@ -123,10 +132,10 @@ export class Compaction {
     });
   }
 
-  #ended(waitTicks: number): void {
+  #ended(waitTicks: number, overTicks = 0): void {
     this.#isBusy = false;
     this.#waitTicks = waitTicks;
-    this.#overTicks = 0;
+    this.#overTicks = overTicks;
   }
 
   #paceLog(logBytes: number): void {
