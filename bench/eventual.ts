@@ -61,7 +61,7 @@ async function bareServers(): Promise<Running> {
     const text = renderEventualConf({
       ...{ flavor, runDir, dataDir: runDir, listen, announced: listen, limits: CONF_LIMITS },
       ...{ agentPassword: 'a', clientPassword: null, replicaPassword: 'r' },
-      ...{ users: [], settingLines: [] },
+      ...{ users: [], settingLines: [], cluster: null },
     })
       .replace(/^min-replicas-to-write .*$/m, 'min-replicas-to-write 0')
       .replace(/^replicaof .*$/m, i === 0 ? '' : `replicaof 127.0.0.1 ${base}`);

@@ -33,6 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'agent/founding': ['core', 'core/*', 'agent/shard', 'io/storage', 'io/peers'],
   'agent/control': ['core', 'core/*', 'agent/shard', 'io/storage'],
   'agent/eventual': ['core', 'core/*', 'agent/control', 'agent/shard'],
+  'agent/sharded': ['core', 'core/*', 'agent/eventual', 'agent/shard'],
   main: ['agent', 'doors/cli'],
   sim: ['core', 'core/*', 'agent/*', 'io/storage', 'io/peers'],
 };
@@ -43,7 +44,7 @@ const FREE_ROOMS = ['test', 'bench', 'faults', 'sabotage'];
 
 const SIMULATED = new RegExp(
   [
-    '^src/(core|agent/control|agent/eventual|agent/founding|agent/shard|agent/strong)/',
+    '^src/(core|agent/(control|eventual|founding|shard|sharded|strong))/',
     String.raw`^src/io/storage/(?!(disk|lock)\.)`,
     '^src/io/peers/(frame|codec|hello)',
   ].join('|'),

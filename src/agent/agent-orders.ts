@@ -8,9 +8,12 @@ import { isCount, logIndex, type NodeId, term } from '../core/scalars.ts';
 import type { OrderResult, Orders } from '../doors/orders.ts';
 import type { Agent } from './agent.ts';
 import { Asks, refused } from './asks.ts';
+import type { EventualPart } from './eventual-part.ts';
 import { timeForPeopleMs } from './journal.ts';
 import { PrimaryOrders } from './primary-orders.ts';
 import { readMessageFrom } from './shard/group-reads.ts';
+import { ShardOrders } from './shard-orders.ts';
+import { ShardedPart } from './sharded-part.ts';
 
 /** The leader answers within its own bound for a hand-over; this one is for a lost answer. */
 export const SWITCHOVER_MS_MAX = 8_000;
@@ -22,8 +25,10 @@ export class AgentOrders implements Orders {
   readonly #agent: Agent;
   /** Asked of the leader on behalf of a door here. */
   readonly #asks: Asks;
-  /** Of an eventual deployment. */
+  /** Of an eventual deployment of one shard. */
   readonly #primary: PrimaryOrders;
+  /** Of one of many; made when it is asked for first. */
+  #shards: ShardOrders | null = null;
 
   constructor(agent: Agent) {
     this.#agent = agent;
@@ -34,7 +39,7 @@ export class AgentOrders implements Orders {
 
   async switchover(to: string | null): Promise<OrderResult> {
     const { shard, membership, eventual } = this.#agent;
-    if (eventual !== null) return this.#primary.switchover(to);
+    if (eventual !== null) return this.#ofEventual(eventual).switchover(to);
     const { id } = membership;
     if (shard === null) return refused('STARTING', 'this node is still starting');
     const leader = shard.raft.leader;
@@ -76,13 +81,21 @@ export class AgentOrders implements Orders {
     const { eventual } = this.#agent;
     if (eventual !== null) {
       eventual.noted(from, topic, body);
-      this.#primary.noted(from, topic, fields);
+      this.#ofEventual(eventual).noted(from, topic, fields);
     }
     if (topic === 'read') this.#readNoted(from, fields);
     else if (topic === 'snapshot') this.#snapshotOffered(from, fields);
     else if (topic === 'switchover') this.#switchoverAsked(from, fields);
     else if (topic === 'switchover.done') this.#asks.answered(fields);
     else this.#agent.assembly.noted(from, topic, fields);
+  }
+
+  #ofEventual(part: EventualPart): PrimaryOrders | ShardOrders {
+    if (!(part instanceof ShardedPart)) return this.#primary;
+    const { mesh } = this.#agent;
+    const note = mesh.note.bind(mesh);
+    this.#shards ??= new ShardOrders({ assembly: () => this.#agent.assembly, part, note });
+    return this.#shards;
   }
 
   #readNoted(from: NodeId, fields: Readonly<Record<string, unknown>>): void {

@@ -20,12 +20,12 @@ import { Assembly } from './assembly.ts';
 import { buildAgreedSettings } from './build-agreed-settings.ts';
 import { buildClientDoors } from './build-client-doors.ts';
 import { buildDataGroup, buildWitness } from './build-data-group.ts';
-import { importOwnData, openEventualShard } from './build-eventual-shard.ts';
+import { importOwnData, openEventualPart } from './build-eventual-shard.ts';
 import { type BuiltServer, buildOwnServer } from './build-own-server.ts';
 import type { ClientDoors } from './client-doors.ts';
 import type { NodeConfig } from './config.ts';
 import { CONTROL_GROUP } from './control/control-group.ts';
-import type { EventualShard } from './eventual-shard.ts';
+import type { EventualPart } from './eventual-part.ts';
 import { Membership } from './founding/membership.ts';
 import type { Journal } from './journal.ts';
 import { LIMITS } from './limits.ts';
@@ -53,7 +53,7 @@ export class Agent {
   /** The same where it has a server. */
   group: DataGroup | null = null;
   /** This node's part of an eventual deployment, which has no data group. */
-  eventual: EventualShard | null = null;
+  eventual: EventualPart | null = null;
   readonly clients: ClientDoors;
   readonly route: RelayRoute;
   readonly discovery: OwnDiscovery;
@@ -205,7 +205,7 @@ export class Agent {
     const { config, journal, clients } = this;
     const [located, settings] = [this.#located, this.#settings];
     const isStrong = config.eventual === null;
-    if (!isStrong) this.eventual = await openEventualShard(this, { located, settings });
+    if (!isStrong) this.eventual = await openEventualPart(this, { located, settings });
     if (!isStrong || located === null || settings === null) return;
     const historyId = () => this.identity.historyId;
     const group = () => this.group;
@@ -238,12 +238,12 @@ export class Agent {
   }
 
   #buildMembership(identity: OwnIdentity): Membership {
-    const { config, journal } = this;
+    const { journal } = this;
     return new Membership({
       identity: identity.kept,
       sha256Hex: (text) => createHash('sha256').update(text).digest('hex'),
       note: (level, event, facts) => journal[level](event, facts),
-      introduction: () => introductionOf(config, this.serverVersion, this.discovery.ownAddress),
+      introduction: () => introductionOf(this),
       imports: this.#isImporting,
       nodesExpected: this.discovery.nodesExpected,
       announce: () => this.announce(),

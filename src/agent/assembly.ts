@@ -41,7 +41,7 @@ import type { Wanted } from './wanted.ts';
 const LOOK_AGAIN_MS = 50;
 
 export interface AssemblyOptions {
-  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs' | 'reads' | 'server'>;
+  readonly config: Pick<NodeConfig, 'dir' | 'forgetAfterMs' | 'reads' | 'server' | 'sharded'>;
   readonly disk: Disk;
   readonly identity: OwnIdentity;
   readonly membership: Membership;
@@ -193,6 +193,7 @@ export class Assembly {
         reads: config.reads,
         server: config.server,
         ...(roles === null ? {} : { eventual: roles.founding }),
+        ...(config.sharded === null ? {} : { replicas: config.sharded.replicas }),
       },
       observe: () => this.observe(),
       note: (level, event, facts) => journal[level](event, facts),

@@ -2,8 +2,10 @@
 import type { LocatedServer } from '../io/server/locate.ts';
 import type { Agent } from './agent.ts';
 import type { AgreedSettings } from './agreed-settings.ts';
+import type { EventualPart } from './eventual-part.ts';
 import { EventualShard } from './eventual-shard.ts';
 import { importData } from './import-data.ts';
+import { ShardedPart } from './sharded-part.ts';
 import { addressOf } from './view-members.ts';
 
 export interface OwnProgram {
@@ -27,11 +29,12 @@ export async function importOwnData(
   });
 }
 
-export function openEventualShard(agent: Agent, program: OwnProgram): Promise<EventualShard> {
+export function openEventualPart(agent: Agent, program: OwnProgram): Promise<EventualPart> {
   const { config, disk, journal } = agent;
   const { eventual } = config;
   if (eventual === null) throw new Error('a strong node has no part of an eventual deployment');
-  return EventualShard.open({
+  const part = config.sharded === null ? EventualShard : ShardedPart;
+  return part.open({
     ...program,
     config: { ...config, eventual },
     disk,
@@ -44,6 +47,7 @@ export function openEventualShard(agent: Agent, program: OwnProgram): Promise<Ev
     addressOf: (node) => addressOf(agent, node),
     controlLeader: () => agent.assembly.leader,
     note: (to, topic, body) => agent.mesh.note(to, topic, body),
+    announce: () => agent.announce(),
     fatal: (error) => agent.onFatal(error),
   });
 }

@@ -1,4 +1,5 @@
 /** What belongs to one consistency only, and what an eventual deployment needs beside. */
+import { BUS_PORT_ABOVE } from '../core/cluster/nodes-text.ts';
 import type { EventualSpec } from '../core/control/spec.ts';
 import { isLoopback } from '../doors/access.ts';
 import type { SettingKey } from '../doors/cli/start-options.ts';
@@ -24,14 +25,70 @@ const OF_EVENTUAL: readonly SettingKey[] = [
   'priority',
   'primary-port',
   'import-data',
+  'shards',
+  'replicas',
+  'bus-port',
 ];
+/** Each is about the one primary that there is elsewhere. */
+const OF_ONE_SHARD: readonly SettingKey[] = [
+  'max-lost-bytes',
+  'primary-port',
+  'import-data',
+  'sentinel-port',
+  'sentinel-alias',
+];
+const OF_MANY_SHARDS: readonly SettingKey[] = ['replicas', 'bus-port'];
+const SENTINEL_PORT_DEFAULT = 26_379;
+const PORT_MAX = 65_535;
+
+/** What a node of a cluster has beside. */
+export interface ShardedConfig {
+  /** Of a deployment that this node founds: of every shard, beside its primary. */
+  readonly replicas: number;
+  /** Where servers of the cluster talk to each other. */
+  readonly busPort: number;
+}
+
+/** Null: its server is no node of a cluster. */
+export function shardedOf(values: SettingValues, clientPort: number): ShardedConfig | null {
+  if (values.consistency !== 'eventual' || (values.shards ?? 1) === 1) return null;
+  const usual = clientPort + BUS_PORT_ABOVE;
+  // Of the servers' own choice is only the first; the others are told of either.
+  const chosen = usual <= PORT_MAX ? usual : clientPort - BUS_PORT_ABOVE;
+  return { replicas: values.replicas ?? 1, busPort: values['bus-port'] ?? chosen };
+}
+
+/** Null: there is no such door. Clients of a cluster ask any of its servers. */
+export function sentinelPortOf(values: SettingValues): number | null {
+  const given = values['sentinel-port'];
+  if (given !== undefined) return given;
+  return shardedOf(values, 0) === null ? SENTINEL_PORT_DEFAULT : null;
+}
+
+/** What has a meaning with one shard only, or with more. */
+export function refusedShards({ values, places }: Gathered): ConfigIssue[] {
+  if (values.consistency !== 'eventual') return [];
+  const isSharded = shardedOf(values, 0) !== null;
+  const foreign = isSharded ? OF_ONE_SHARD : OF_MANY_SHARDS;
+  return foreign.flatMap((key) => {
+    const place = places.get(key);
+    // To have no door for clients of Sentinel is what is meant anyway.
+    if (place === undefined || values[key] === null) return [];
+    const text = isSharded
+      ? 'has no meaning here: there is one primary for each shard'
+      : 'has no meaning here: it is for deployments with --shards 2 or more';
+    return [{ ...place, text, todo: 'remove it' }];
+  });
+}
 
 /** Null: the deployment is strong. */
 export function eventualOf(values: SettingValues): EventualSpec | null {
   if (values.consistency !== 'eventual') return null;
+  const { shards = 1 } = values;
   return {
     maxLostBytes: values['max-lost-bytes'] ?? null,
     minReplicasToWrite: values['min-replicas-to-write'] ?? 0,
+    ...(shards === 1 ? {} : { shards }),
   };
 }
 

@@ -1,7 +1,12 @@
 /** The shape of each setting: text from a flag, a variable or a file to a checked value. */
 import { z } from 'zod';
 import { CHARTER_MEMBERS_MAX } from '../core/charter/charter.ts';
-import { FORGET_AFTER_MS_MAX, FORGET_AFTER_MS_MIN, REPLICAS_MAX } from '../core/control/spec.ts';
+import {
+  FORGET_AFTER_MS_MAX,
+  FORGET_AFTER_MS_MIN,
+  REPLICAS_MAX,
+  SHARDS_MAX,
+} from '../core/control/spec.ts';
 import { READS_MODES } from '../core/reads-mode.ts';
 import { parseBytes } from '../doors/bytes.ts';
 import { parseDuration } from '../doors/durations.ts';
@@ -104,6 +109,11 @@ const replicas = text
   .transform(Number)
   .refine((n) => n <= REPLICAS_MAX);
 
+const shards = text
+  .refine((s) => /^\d{1,3}$/.test(s))
+  .transform(Number)
+  .refine((n) => n >= 1 && n <= SHARDS_MAX);
+
 const PRIORITY_MAX = 1_000;
 
 const priority = text
@@ -144,6 +154,9 @@ export const SHAPES = {
     'no consistency',
     'give strong or eventual, the same on all nodes',
   ),
+  shards: shape(shards, 'not a number of shards', `give 1 to ${SHARDS_MAX}`),
+  replicas: shape(replicas, 'not a number', `give 0 to ${REPLICAS_MAX}`),
+  'bus-port': shape(port, 'not a port', PORT),
   'max-lost-bytes': shape(bytesOrAny, 'not a size', 'give a size, for example 1mb, or any'),
   'min-replicas-to-write': shape(replicas, 'not a number', `give 0 to ${REPLICAS_MAX}`),
   'primary-port': shape(port, 'not a port', PORT),

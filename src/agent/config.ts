@@ -17,6 +17,10 @@ import {
   PRIORITY_DEFAULT,
   refusedConsistency,
   refusedImport,
+  refusedShards,
+  type ShardedConfig,
+  sentinelPortOf,
+  shardedOf,
 } from './config-eventual.ts';
 import type { ConfigIssue } from './config-issue.ts';
 import { parseAddress, type SettingValues } from './config-schema.ts';
@@ -29,6 +33,8 @@ export interface NodeConfig {
   readonly node: string;
   /** Of a deployment that this node founds, and must find; null: it is strong. */
   readonly eventual: EventualSpec | null;
+  /** In one of many shards; null: in any other. */
+  readonly sharded: ShardedConfig | null;
   /** In an eventual one: how gladly it is made the primary, 0 for never. */
   readonly priority: number;
   /** In an eventual one: where clients always land on the primary; null: nowhere. */
@@ -90,7 +96,6 @@ export type ConfigResult =
 
 const NAME_DEFAULT = 'althing';
 const PORTS_DEFAULT = { client: 6379, peers: 7379, http: 8379 };
-const SENTINEL_PORT_DEFAULT = 26_379;
 /** What Sentinel's own documents call it, and many clients by default. */
 const SENTINEL_ALIAS_DEFAULT = 'mymaster';
 const LOG_LIMIT_BYTES_DEFAULT = 64 * 1024 * 1024;
@@ -122,6 +127,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
     ...refusedUsers(gathered),
     ...refusedConsistency(gathered, discover, bind.client),
     ...refusedImport(gathered),
+    ...refusedShards(gathered),
   ];
   if (issues.length > 0) return { ok: false, issues };
   const config = configOf(input, gathered, { bind, ports, discover, credentials });
@@ -139,6 +145,7 @@ function configOf(input: ConfigInput, { values, places, server }: Gathered, deri
   const config: NodeConfig = {
     name: values.name ?? NAME_DEFAULT,
     eventual: eventualOf(values),
+    sharded: shardedOf(values, ports.client),
     priority: values.priority ?? PRIORITY_DEFAULT,
     primaryPort: values['primary-port'] ?? null,
     importData: values['import-data'] ?? null,
@@ -147,7 +154,7 @@ function configOf(input: ConfigInput, { values, places, server }: Gathered, deri
     bind,
     ports,
     localPort: values['local-port'] ?? null,
-    sentinelPort: given(values['sentinel-port'], SENTINEL_PORT_DEFAULT),
+    sentinelPort: sentinelPortOf(values),
     sentinelAlias: given(values['sentinel-alias'], SENTINEL_ALIAS_DEFAULT),
     announce: values.announce ?? null,
     peers: values.peers ?? [],
@@ -312,12 +319,12 @@ function refusedUsers({ values, places }: Gathered): ConfigIssue[] {
 }
 
 function refusedPorts(ports: NodeConfig['ports'], values: SettingValues): ConfigIssue[] {
-  const sentinel = given(values['sentinel-port'], SENTINEL_PORT_DEFAULT);
   const named: [flag: string, port: number | null | undefined][] = [
     ['--port', ports.client],
     ['--peer-port', ports.peers],
     ['--http-port', ports.http],
-    ['--sentinel-port', sentinel],
+    ['--sentinel-port', sentinelPortOf(values)],
+    ['--bus-port', shardedOf(values, ports.client)?.busPort],
     ['--local-port', values['local-port']],
     ['--primary-port', values['primary-port']],
   ];

@@ -48,8 +48,15 @@ export function fileSeenFrom(text: string): FileSeen | null {
   return { isPrimary: role === 'primary', bytes, history: replid, offset: offsetOf(info) };
 }
 
-/** Null for what is no such answer. `minReplicas`: of `min-replicas-to-write`. */
-export function seenFrom(text: string, minReplicas: number): ServerSeen | null {
+/**
+ * Null for what is no such answer. `minReplicas`: of `min-replicas-to-write`. `clusterServer`: its
+ * id in its cluster, null where it is in none.
+ */
+export function seenFrom(
+  text: string,
+  minReplicas: number,
+  clusterServer: string | null = null,
+): ServerSeen | null {
   const info = parseInfo(text);
   const { role, replid, fields } = info;
   if (role === null || replid === null) return null;
@@ -73,6 +80,7 @@ export function seenFrom(text: string, minReplicas: number): ServerSeen | null {
       fields.get('aof_last_bgrewrite_status') === 'ok',
     isShut: minReplicas === Number(SHUT),
     minReplicas,
+    ...(clusterServer === null ? {} : { clusterServer }),
     replicas: [...fields].flatMap(([name, value]) => replicaFrom(name, value)),
   };
 }

@@ -4,18 +4,29 @@
  * are events, each with its life.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorReply, type Reply } from '../core/resp/reply-reader.ts';
 import { endpointOf } from '../doors/topology.ts';
 import type { Admin } from '../io/server/admin.ts';
 import type { ConfLimits } from '../io/server/conf.ts';
 import { ServerError } from '../io/server/errors.ts';
-import { type EventualConf, NOWHERE, SHUT } from '../io/server/eventual-conf.ts';
+import {
+  CLUSTER_CONF_NAME,
+  type ClusterConf,
+  type EventualConf,
+  NOWHERE,
+  SHUT,
+} from '../io/server/eventual-conf.ts';
 import type { Flavor } from '../io/server/flavor.ts';
 import { ServerProcess } from '../io/server/process.ts';
 import type { ClientUser } from '../io/server/users.ts';
-import type { EventualServer, EventualServerEvents, ServerStep } from './eventual/ports.ts';
+import type {
+  EventualServer,
+  EventualServerEvents,
+  ServerStep,
+  TakeOver,
+} from './eventual/ports.ts';
 import { type FileSeen, hasData } from './eventual-record.ts';
 import { EmptiedWatch, fileSeenFrom, SEEN_SECTIONS, seenFrom } from './eventual-seen.ts';
 import type { Journal } from './journal.ts';
@@ -32,6 +43,11 @@ const BACKLOG_LOOK_MS = 5;
 const BACKLOG_LOOKS_MAX = 100;
 
 type OpenStep = Extract<ServerStep, { kind: 'open' }>;
+const FAILOVER_WORDS: Readonly<Record<TakeOver, readonly string[]>> = {
+  planned: [],
+  force: ['FORCE'],
+  takeover: ['TAKEOVER'],
+};
 
 export interface EventualServerOptions {
   readonly program: string;
@@ -45,6 +61,8 @@ export interface EventualServerOptions {
   readonly clientPassword: string | null;
   readonly users: readonly ClientUser[];
   readonly replicaPassword: () => string;
+  /** Null: it is no node of a cluster. */
+  readonly cluster: (() => ClusterConf) | null;
   /** Of its configuration, asked for at the start of each life. */
   readonly settingLines: () => readonly string[];
   readonly limits: ConfLimits;
@@ -126,17 +144,20 @@ export class OwnEventualServer implements EventualServer {
 
   look(life: number): void {
     this.#ask(life, async (admin) => {
-      const [text, limit] = await Promise.all([
+      const [text, limit, id = null] = await Promise.all([
         admin.call(['INFO', ...SEEN_SECTIONS]),
         admin.call(['CONFIG', 'GET', 'min-replicas-to-write']),
+        // It may be another one at any time: a server can be told to forget who it is.
+        ...(this.#o.cluster === null ? [] : [admin.call(['CLUSTER', 'MYID'])]),
       ]);
       if (life !== this.#life) return;
-      if ([text, limit].some((reply) => reply instanceof ErrorReply && reply.code === 'BUSY')) {
+      if ([text, limit, id].some((reply) => reply instanceof ErrorReply && reply.code === 'BUSY')) {
         this.#events?.busy(life);
         return;
       }
       const minReplicas = Number(Array.isArray(limit) ? limit[1] : Number.NaN);
-      const seen = Number.isNaN(minReplicas) ? null : seenFrom(String(text), minReplicas);
+      const server = typeof id === 'string' ? id : null;
+      const seen = Number.isNaN(minReplicas) ? null : seenFrom(String(text), minReplicas, server);
       this.fileSeen = fileSeenFrom(String(text));
       if (seen !== null) this.#events?.seen(life, this.#emptied.judge(seen));
     });
@@ -182,7 +203,8 @@ export class OwnEventualServer implements EventualServer {
         await this.#follow(admin, step.address);
         return;
       case 'promote':
-        await this.#promote(admin);
+        if (step.by === undefined) await this.#promote(admin);
+        else await this.#takeOver(admin, step.by);
         return;
     }
   }
@@ -197,7 +219,8 @@ export class OwnEventualServer implements EventualServer {
     await this.#warden?.extend(untilMs);
     assertLease();
     await setMinReplicas(admin, String(minReplicas));
-    await admin.must(['CLIENT', 'UNPAUSE']);
+    // In a cluster a server pauses its clients itself, for whoever takes over from it.
+    if (this.#o.cluster === null) await admin.must(['CLIENT', 'UNPAUSE']);
   }
 
   /** Clients look for the primary when their connection ends; what waits is not executed. */
@@ -222,7 +245,8 @@ export class OwnEventualServer implements EventualServer {
   /** Its id is to last: without a backlog the first replica that comes would make another. */
   async #promote(admin: Admin): Promise<void> {
     await shut(admin);
-    await admin.must(['REPLICAOF', 'NO', 'ONE']);
+    // In a cluster it is one already.
+    if (this.#o.cluster === null) await admin.must(['REPLICAOF', 'NO', 'ONE']);
     if (await hasBacklog(admin)) return;
     const replica = await this.#process?.admin();
     try {
@@ -239,14 +263,28 @@ export class OwnEventualServer implements EventualServer {
     throw new ServerError('SERVER_FAILED', 'promoted, and keeps no backlog');
   }
 
+  /** Answered when it was begun: it is seen later whether it came to anything. */
+  async #takeOver(admin: Admin, by: TakeOver): Promise<void> {
+    await shut(admin);
+    await admin.must(['CLUSTER', 'FAILOVER', ...FAILOVER_WORDS[by]]);
+  }
+
+  /** Who it is in its cluster goes with its data: others would take it for one that has them. */
+  async #begin(life: number, signal: AbortSignal): Promise<void> {
+    const { dataDir } = this.#o;
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    if (await hasData(dataDir)) return;
+    await this.#tellEmpty(life, signal);
+    await rm(`${dataDir}/${CLUSTER_CONF_NAME}`, { force: true });
+  }
+
   async #start(life: number, signal: AbortSignal): Promise<void> {
     const { program, setpriv, runDir, dataDir, flavor, limits, clientPassword, users } = this.#o;
     this.#emptied = new EmptiedWatch();
     const emptied = this.#emptied;
     let server: ServerProcess | null = null;
     try {
-      await mkdir(dataDir, { recursive: true, mode: 0o700 });
-      if (!(await hasData(dataDir))) await this.#tellEmpty(life, signal);
+      await this.#begin(life, signal);
       await this.#o.beforeStarting();
       server = await ServerProcess.start(
         {
@@ -269,6 +307,7 @@ export class OwnEventualServer implements EventualServer {
             replicaPassword: this.#o.replicaPassword(),
             settingLines: this.#o.settingLines(),
             limits,
+            cluster: this.#o.cluster?.() ?? null,
           },
           onLine: (line) => {
             emptied.said(line);

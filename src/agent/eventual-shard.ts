@@ -2,19 +2,13 @@
  * This node's part of an eventual deployment (`docs/decisions/0012`): its server with the role that
  * is agreed on, the lease for it, and, should this node come to lead the control group, the grants.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { EventualSpec } from '../core/control/spec.ts';
 import { type HistoryPoint, NOTHING_AGREED, type Primary } from '../core/control/state.ts';
 import type { Observation, Standing } from '../core/plan/observation.ts';
 import type { Notice } from '../core/raft/driver.ts';
 import type { NodeId } from '../core/scalars.ts';
 import { type Endpoint, endpointOf } from '../doors/topology.ts';
-import { CONF_LIMITS } from '../io/server/conf.ts';
-import type { LocatedServer } from '../io/server/locate.ts';
-import { findSetpriv } from '../io/server/process.ts';
-import type { Disk } from '../io/storage/ports.ts';
-import type { AgreedSettings } from './agreed-settings.ts';
-import type { NodeConfig } from './config.ts';
 import type { ControlGroup } from './control/control-group.ts';
 import { leadingOf } from './eventual/leading-group.ts';
 import { Primacy } from './eventual/primacy.ts';
@@ -29,44 +23,25 @@ import {
 } from './eventual/words.ts';
 import { countAlone } from './eventual-alone.ts';
 import { type Loss, LossCount, Losses } from './eventual-losses.ts';
-import { FileRecord } from './eventual-record.ts';
-import { OwnEventualServer } from './eventual-server.ts';
-import { type Journal, timeForPeopleMs } from './journal.ts';
+import {
+  type EventualPart,
+  type EventualPartOptions,
+  type OpenedServer,
+  openServer,
+  ownPassword,
+} from './eventual-part.ts';
+import type { OwnEventualServer } from './eventual-server.ts';
+import { timeForPeopleMs } from './journal.ts';
 import { LIMITS } from './limits.ts';
 import { monotonicMs } from './monotonic.ts';
 import { PrimaryPort } from './primary-port.ts';
-import { linesOf } from './server-settings.ts';
 
-/** Of the agent's own connections beside those of clients and replicas. */
-const SERVER_CLIENTS_SPARE = 128;
-
-export interface EventualShardParts {
-  readonly config: NodeConfig & { readonly eventual: EventualSpec };
-  readonly disk: Disk;
-  readonly journal: Journal;
-  /** Null for a witness. */
-  readonly located: LocatedServer | null;
-  readonly settings: AgreedSettings | null;
-  readonly self: () => NodeId;
-  /** Data from elsewhere are here, as this node says to the others. */
-  readonly imports: () => boolean;
-  /** Of the deployment. */
-  readonly deployment: () => string;
-  readonly clientAddress: () => string;
-  readonly peers: () => Iterable<NodeId>;
-  /** Where clients find a node. */
-  readonly addressOf: (node: NodeId) => string;
-  /** Who leads the control group, as far as it is known here. */
-  readonly controlLeader: () => NodeId | null;
-  readonly note: (to: NodeId, topic: string, body: unknown) => void;
-  readonly fatal: (error: Error) => void;
-}
-
-export class EventualShard {
-  readonly #o: EventualShardParts;
+export class EventualShard implements EventualPart {
+  readonly #o: EventualPartOptions;
   /** Null for a witness. */
   readonly server: OwnEventualServer | null;
   readonly keeper: RoleKeeper | null;
+  readonly serverId = null;
   #group: ControlGroup | null = null;
   #primacy: Primacy | null = null;
   /** As the nodes themselves have told. */
@@ -79,7 +54,7 @@ export class EventualShard {
   #ticks = 0;
   #withoutPrimarySinceMs: number | null = monotonicMs();
 
-  private constructor(parts: EventualShardParts, played: Played | null) {
+  private constructor(parts: EventualPartOptions, played: Played | null) {
     this.#o = parts;
     this.server = played?.server ?? null;
     this.losses = played?.losses ?? null;
@@ -89,40 +64,23 @@ export class EventualShard {
   }
 
   /** Nothing runs yet. */
-  static async open(parts: EventualShardParts): Promise<EventualShard> {
-    const { config, disk, journal, located, settings, fatal } = parts;
+  static async open(parts: EventualPartOptions): Promise<EventualShard> {
+    const { config, journal, located, settings } = parts;
     if (located === null || settings === null) return new EventualShard(parts, null);
     const dataDir = `${config.dir}/data`;
     const losses = await Losses.open({ dir: config.dir, dataDir, journal });
-    const seen = () => server.fileSeen;
-    const record = await FileRecord.open({ disk, dataDir, seen, journal, fatal });
-    const setpriv = await findSetpriv();
-    if (setpriv === null)
-      journal.warn('server.unguarded', {
-        why: 'no setpriv with --pdeathsig here: a server may outlive a warden that is killed',
-        todo: 'install util-linux 2.33 or newer',
-      });
-    const listen = { host: config.bind.client, port: config.ports.client };
-    const server: OwnEventualServer = new OwnEventualServer({
-      program: located.path,
-      flavor: located.flavor,
-      setpriv,
-      runDir: `${config.dir}/server`,
-      dataDir,
-      listen,
-      announced: () => endpointOf(parts.clientAddress()) ?? listen,
-      clientPassword: config.password,
-      users: config.users,
-      replicaPassword: () => replicaPassword(config.secret, parts.deployment()),
-      settingLines: () => linesOf(settings.atStart()),
-      limits: { ...CONF_LIMITS, clientsMax: LIMITS.clientsMax + SERVER_CLIENTS_SPARE },
-      beforeStarting: async () => {
-        shard.#lossCount.started(await record.grown());
+    const opened = await openServer(
+      parts,
+      { located, settings },
+      {
+        cluster: null,
+        beforeStarting: async (record) => {
+          shard.#lossCount.started(await record.grown());
+        },
+        beforeFollowing: () => shard.#beforeFollowing(),
       },
-      beforeFollowing: () => shard.#beforeFollowing(),
-      journal,
-    });
-    const shard: EventualShard = new EventualShard(parts, { server, record, losses });
+    );
+    const shard: EventualShard = new EventualShard(parts, { ...opened, losses });
     return shard;
   }
 
@@ -283,12 +241,12 @@ export class EventualShard {
   }
 
   async #lossBehind(primary: Primary): Promise<Loss | null> {
-    const { config, addressOf, journal, deployment } = this.#o;
+    const { addressOf, journal } = this.#o;
     const tail = this.#lossCount.tailBehind(primary);
     const endpoint = endpointOf(addressOf(primary.node));
     if (tail === null || primary.from === null || endpoint === null)
       return this.#lossCount.take(primary, null);
-    const password = replicaPassword(config.secret, deployment());
+    const password = ownPassword(this.#o, 'replicas');
     const alone = await countAlone(tail, primary.from, { endpoint, password }).catch(
       (error: unknown) => {
         journal.warn('primary.lostWritesNotCompared', { error });
@@ -336,18 +294,6 @@ export class EventualShard {
   }
 }
 
-interface Played {
-  readonly server: OwnEventualServer;
-  readonly record: FileRecord;
+interface Played extends OpenedServer {
   readonly losses: Losses;
-}
-
-/**
- * All nodes know it, and nobody else where there is a secret. Without one nodes are on loopback
- * only.
- */
-function replicaPassword(secret: Buffer | null, deployment: string): string {
-  return createHmac('sha256', secret ?? '')
-    .update(`althing replicas 1 ${deployment}`)
-    .digest('hex');
 }

@@ -3,33 +3,33 @@ import { memberOf, nameOf } from '../core/control/state.ts';
 import type { NodeId } from '../core/scalars.ts';
 import type { Member, Problem, Role } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
-import type { EventualShard } from './eventual-shard.ts';
+import type { EventualPart } from './eventual-part.ts';
 
 /** A failover takes about this long: nobody needs to hear of it. */
 const WITHOUT_PRIMARY_MS_MAX = 4_000;
 
 /** Whom this node takes for the primary, open or about to be; others replicate from it. */
-export function eventualRole({ assembly, membership, config }: Agent, shard: EventualShard): Role {
+export function eventualRole({ assembly, membership, config }: Agent, shard: EventualPart): Role {
   if (assembly.state.spec === null) return 'starting';
   if (config.witness) return 'witness';
   return agreedRole(assembly.state.data.voters, membership.id, shard);
 }
 
 /** Of another node, which is there. */
-export function eventualRoleOf(agent: Agent, shard: EventualShard, node: NodeId): Member['role'] {
+export function eventualRoleOf(agent: Agent, shard: EventualPart, node: NodeId): Member['role'] {
   const { assembly, membership } = agent;
   if (membership.up.get(node)?.witness === true) return 'witness';
   if (memberOf(assembly.state, node) === null) return 'starting';
   return agreedRole(assembly.state.data.voters, node, shard);
 }
 
-function agreedRole(voters: readonly NodeId[], node: NodeId, { primary }: EventualShard): Role {
+function agreedRole(voters: readonly NodeId[], node: NodeId, { primary }: EventualPart): Role {
   if (primary?.node === node) return 'primary';
   return voters.includes(node) ? 'replica' : 'spare';
 }
 
 /** Bytes of the primary's history that it is known not to have; null when nobody knows. */
-export function eventualLagOf(shard: EventualShard, node: NodeId): number | null {
+export function eventualLagOf(shard: EventualPart, node: NodeId): number | null {
   const { primary } = shard;
   const own = shard.standingOf(node);
   const first = primary === null ? null : shard.standingOf(primary.node);
@@ -38,12 +38,12 @@ export function eventualLagOf(shard: EventualShard, node: NodeId): number | null
 }
 
 /** Open as the primary, or following it. */
-export function isEventualHealthy({ keeper, isOpen }: EventualShard): boolean {
+export function isEventualHealthy({ keeper, isOpen }: EventualPart): boolean {
   const seen = keeper?.seenShown ?? null;
   return isOpen || (seen?.role === 'replica' && seen.isLinkUp && !seen.isLoading);
 }
 
-export function eventualProblems(agent: Agent, shard: EventualShard): Problem[] {
+export function eventualProblems(agent: Agent, shard: EventualPart): Problem[] {
   const lost = shard.losses?.problems ?? [];
   return [
     ...withoutPrimary(agent, shard),
@@ -64,7 +64,7 @@ function todoForImport(importer: string): string {
   );
 }
 
-function withoutPrimary({ assembly }: Agent, shard: EventualShard): Problem[] {
+function withoutPrimary({ assembly }: Agent, shard: EventualPart): Problem[] {
   const { primary, withoutPrimaryMs } = shard;
   const { importer } = assembly.state;
   if (assembly.group === null || withoutPrimaryMs < WITHOUT_PRIMARY_MS_MAX) return [];
@@ -81,7 +81,7 @@ function withoutPrimary({ assembly }: Agent, shard: EventualShard): Problem[] {
 }
 
 /** Of a primary that is open, and takes no writes. */
-function withoutReplicas({ assembly }: Agent, { keeper, isOpen }: EventualShard): Problem[] {
+function withoutReplicas({ assembly }: Agent, { keeper, isOpen }: EventualPart): Problem[] {
   const wanted = assembly.state.spec?.eventual?.minReplicasToWrite ?? 0;
   const count = keeper?.seenLast?.replicas.length ?? wanted;
   if (!isOpen || count >= wanted) return [];
@@ -94,7 +94,7 @@ function withoutReplicas({ assembly }: Agent, { keeper, isOpen }: EventualShard)
   ];
 }
 
-function serverDown({ server, keeper }: EventualShard): Problem[] {
+function serverDown({ server, keeper }: EventualPart): Problem[] {
   if (server === null || keeper === null || keeper.standing.isUp || server.pid !== null) return [];
   if (server.lastDown === null) return [];
   return [

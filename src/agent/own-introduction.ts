@@ -1,14 +1,17 @@
 /** What this node says of itself beside its card, and where it is reached. */
+import type { Agent } from './agent.ts';
 import type { NodeConfig } from './config.ts';
 import type { Introduction } from './founding/membership.ts';
 import { reachableHost } from './own-address.ts';
 
-/** `ownAddress`: of this machine, as far as discovery has found out. */
-export function introductionOf(
-  config: NodeConfig,
-  serverVersion: string,
-  ownAddress: string | null,
-): Introduction {
+export function introductionOf({
+  config,
+  serverVersion,
+  discovery,
+  eventual,
+}: Pick<Agent, 'config' | 'serverVersion' | 'discovery' | 'eventual'>): Introduction {
+  const { ownAddress } = discovery;
+  const clusterServer = eventual?.serverId ?? null;
   const { leaseReads, name, zone, ephemeral, witness, sentinelPort } = config;
   return {
     leaseReads,
@@ -21,6 +24,7 @@ export function introductionOf(
     ephemeral,
     ...(witness ? { witness } : {}),
     ...(config.eventual === null ? {} : { eventual: true }),
+    ...(clusterServer === null ? {} : { clusterServer }),
     ...(sentinelPort === null
       ? {}
       : { sentinelAddress: `${announcedHost(config, 'http', ownAddress)}:${sentinelPort}` }),

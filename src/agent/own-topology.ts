@@ -12,7 +12,7 @@ import type { NodeId } from '../core/scalars.ts';
 import { type DataNode, type DoorNode, endpointOf, type Topology } from '../doors/topology.ts';
 import type { Agent } from './agent.ts';
 import { SWITCHOVER_MS_MAX } from './agent-orders.ts';
-import type { EventualShard } from './eventual-shard.ts';
+import type { EventualPart } from './eventual-part.ts';
 import { LIMITS } from './limits.ts';
 import { addressOf, lagOf } from './view-members.ts';
 
@@ -65,7 +65,7 @@ export class OwnTopology {
   }
 
   /** An appointment counts for clients when it has opened; until then the former one stays. */
-  #learnAgreed({ primary, withoutPrimaryMs }: EventualShard): boolean {
+  #learnAgreed({ primary, withoutPrimaryMs }: EventualPart): boolean {
     if (primary === null) return false;
     const { history, node, former, decision } = primary;
     if (history !== null) {

@@ -1,5 +1,6 @@
 /** What a node that is stopped on purpose leads is led by others first, within a bound. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isSharded } from '../core/control/spec.ts';
 import type { OrderResult } from '../doors/orders.ts';
 import type { Agent } from './agent.ts';
 import type { Assembly } from './assembly.ts';
@@ -70,6 +71,9 @@ export async function handOverPrimary(options: PrimaryHandOver): Promise<OrderRe
 
 /** Appointed, or not relieved yet by whoever was. */
 function isToGo({ eventual, membership }: Agent, { id, state }: Assembly): boolean {
+  const others = state.members.some(({ node }) => membership.up.has(node));
+  if (isSharded(state.spec))
+    return others && state.shards?.leads.some(({ node }) => node === id) === true;
   const primary = eventual?.primary ?? null;
   if (primary === null) return false;
   const { node, history, former } = primary;

@@ -43,6 +43,7 @@ export class TrialServer {
       clientPassword: null,
       users: [],
       replicaPassword: () => 'between servers',
+      cluster: null,
       settingLines: () => [],
       limits: { ...CONF_LIMITS, backlogBytes: 1 << 20, clientsMax: 100 },
       beforeStarting: async () => undefined,

@@ -1,5 +1,5 @@
 /** What may be asked of the control leader, and the command that it makes of it. */
-import type { Answer } from '../core/control/apply.ts';
+import type { Answer } from '../core/control/applied.ts';
 import { type Command, commandFrom } from '../core/control/command.ts';
 import { type ControlState, nameOf } from '../core/control/state.ts';
 

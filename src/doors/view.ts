@@ -113,7 +113,9 @@ export interface SourceView {
 export interface SpecView {
   /** Grows with every change. */
   readonly version: number;
-  /** Copies of the data beside the leader's. */
+  /** Of an eventual deployment whose servers are a cluster. */
+  readonly shards?: number;
+  /** Copies of the data, or of each shard, beside the leader's. */
   readonly replicas: number;
   /** A time like `10m`, or `never`. */
   readonly forgetAfter: string;

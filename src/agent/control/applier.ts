@@ -6,7 +6,8 @@
  * does not know ends the node: without it its state would be another than everybody's.
  */
 import { assert } from '../../assert.ts';
-import { type Answer, apply } from '../../core/control/apply.ts';
+import type { Answer } from '../../core/control/applied.ts';
+import { apply } from '../../core/control/apply.ts';
 import { decodeCommand } from '../../core/control/command.ts';
 import type { ControlState } from '../../core/control/state.ts';
 import { isConfigurationPayload } from '../../core/raft/configuration.ts';

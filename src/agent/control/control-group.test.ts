@@ -5,7 +5,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { World as DiskWorld, pseudoRandom } from '../../../test/contracts/storage-world.ts';
-import type { Answer } from '../../core/control/apply.ts';
+import type { Answer } from '../../core/control/applied.ts';
 import type { Command } from '../../core/control/command.ts';
 import { type MemberFacts, nameOf } from '../../core/control/state.ts';
 import type { NodeSeen, Observation } from '../../core/plan/observation.ts';

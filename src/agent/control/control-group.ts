@@ -3,7 +3,7 @@
  *
  * Everything runs on events; what decides is pure (`core/raft`, `core/control`, `core/plan`).
  */
-import type { Answer } from '../../core/control/apply.ts';
+import type { Answer } from '../../core/control/applied.ts';
 import { type Command, encodeCommand } from '../../core/control/command.ts';
 import type { ControlState } from '../../core/control/state.ts';
 import { CONTROL_VOTERS_MAX, votersWanted } from '../../core/plan/control-voters.ts';

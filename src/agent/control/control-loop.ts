@@ -4,7 +4,7 @@
  * An action ends before the next begins, and a round before the next one: what was done is seen
  * before anything further is planned. What is refused stays planned, and is said once.
  */
-import type { Answer } from '../../core/control/apply.ts';
+import type { Answer } from '../../core/control/applied.ts';
 import type { Observation } from '../../core/plan/observation.ts';
 import { type Action, type Founding, plan } from '../../core/plan/plan.ts';
 import type { Note } from '../shard/ports.ts';

@@ -100,13 +100,14 @@ export function isOut(
 
 function nodeSeen(said: Said, isLeaving: boolean): NodeSeen {
   const { peerAddress, clientAddress, httpAddress, serverVersion } = said;
-  const { zone = '', ephemeral = false, witness = false, sentinelAddress } = said;
+  const { zone = '', ephemeral = false, witness = false, sentinelAddress, clusterServer } = said;
   const facts = { peerAddress, clientAddress, httpAddress, zone, serverVersion, ephemeral };
   return {
     facts: {
       ...facts,
       ...(witness ? { witness } : {}),
       ...(sentinelAddress === undefined ? {} : { sentinelAddress }),
+      ...(clusterServer === undefined ? {} : { clusterServer }),
     },
     isLeaving,
   };

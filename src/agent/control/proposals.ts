@@ -5,7 +5,7 @@
  * taken, or that nobody here can know, because leadership was lost before it was committed.
  */
 import { assert } from '../../assert.ts';
-import type { Answer } from '../../core/control/apply.ts';
+import type { Answer } from '../../core/control/applied.ts';
 import type { EntryId } from '../../core/raft/protocol.ts';
 import type { Term } from '../../core/scalars.ts';
 

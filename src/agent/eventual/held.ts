@@ -8,7 +8,7 @@
  * A history that begins here is recorded before it can be agreed on, beside the one that it leaves:
  * whichever it comes to be, these data are known to be of it.
  */
-import type { HistoryPoint, Primary } from '../../core/control/state.ts';
+import type { HistoryPoint, Primary, ShardLead } from '../../core/control/state.ts';
 import {
   type Begun,
   type DataRecord,
@@ -63,7 +63,7 @@ export class Held {
   }
 
   /** What is agreed on is another: a history that was begun here may be it. */
-  agreed(primary: Primary | null): void {
+  agreed(primary: Primary | ShardLead | null): void {
     if (this.#begun === null || primary === null) return;
     const { history, offset, isOnDisk } = this.#begun;
     if (history !== primary.history && history !== primary.base) return;
@@ -72,7 +72,7 @@ export class Held {
     this.#begun = null;
   }
 
-  seen(seen: ServerSeen, primary: Primary | null): void {
+  seen(seen: ServerSeen, primary: Primary | ShardLead | null): void {
     if (seen.isLoading || seen.history === NO_HISTORY) {
       // A load at its start is of what was recorded; a later one replaces what is held.
       if (this.#hasLoaded || !seen.isLoading) this.#dropped();

@@ -26,6 +26,8 @@ export interface ServerSeen {
   readonly isShut: boolean;
   /** So many replicas an open one needs to take them; of one that is shut it says nothing. */
   readonly minReplicas: number;
+  /** The id that it has in its cluster; absent: it is no node of one. */
+  readonly clusterServer?: string;
   /** Those that follow it: where clients find them, `host:port`, and what they have. */
   readonly replicas: readonly { readonly address: string; readonly offset: number }[];
 }
@@ -40,8 +42,14 @@ export type ServerStep =
   /** To be a replica of nobody. It is seen to be one before this is done. */
   | { readonly kind: 'detach' }
   | { readonly kind: 'follow'; readonly address: string }
-  /** To be a primary, still shut, with a history that begins where it stands. */
-  | { readonly kind: 'promote' };
+  /**
+   * To be a primary, still shut, with a history that begins where it stands. `by`, of a replica in
+   * a cluster: it is told to take the place of its primary in this way, and will be seen to have.
+   */
+  | { readonly kind: 'promote'; readonly by?: TakeOver };
+
+/** planned: in agreement with its primary. force: by a vote. takeover: without one. */
+export type TakeOver = 'planned' | 'force' | 'takeover';
 
 export interface EventualServer {
   /** Shut, and a replica of nobody. Its life is told by `up` or `down`. */

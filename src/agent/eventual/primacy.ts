@@ -2,7 +2,7 @@
  * The control leader's side of the primary's lease: it grants, and sees for the plan how the
  * primary and the others stand. On every node, since any may come to lead.
  */
-import type { Answer } from '../../core/control/apply.ts';
+import type { Answer } from '../../core/control/applied.ts';
 import type { Command } from '../../core/control/command.ts';
 import type { ControlState, Primary } from '../../core/control/state.ts';
 import { type Asked, LeaseGranter } from '../../core/lease/granter.ts';

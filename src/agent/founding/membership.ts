@@ -33,6 +33,7 @@ export type Introduction = Pick<
   | 'ephemeral'
   | 'witness'
   | 'sentinelAddress'
+  | 'clusterServer'
 >;
 
 export interface MembershipOptions {

@@ -5,15 +5,23 @@
  */
 import { unreachable } from '../../assert.ts';
 import { type NodeId, sorted } from '../scalars.ts';
+import { type Applied, agree, agreed, ended, refuse } from './applied.ts';
 import type { Command } from './command.ts';
 import { shortened } from './shapes.ts';
-import { isEventual, isOfEventual, SETTINGS_MAX, type Spec, specChanged } from './spec.ts';
+import { lead, leadEnded, leadOpened, slotsGiven } from './shards.ts';
+import {
+  isEventual,
+  isOfEventual,
+  isSharded,
+  SETTINGS_MAX,
+  type Spec,
+  shardsOf,
+  specChanged,
+} from './spec.ts';
 import {
   activeMembers,
   type ControlMember,
   type ControlState,
-  type Decision,
-  HISTORY_MAX,
   isSameFacts,
   isSeen,
   isWitness,
@@ -23,15 +31,6 @@ import {
   REMOVED_MAX,
   UNSEEN,
 } from './state.ts';
-
-export type Answer =
-  | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly code: string; readonly text: string };
-
-export interface Applied {
-  readonly state: ControlState;
-  readonly answer: Answer;
-}
 
 type Of<Kind extends Command['kind']> = Extract<Command, { kind: Kind }>;
 
@@ -53,7 +52,13 @@ export function apply(state: ControlState, index: number, command: Command): App
     case 'appoint':
       return appoint(state, index, command);
     case 'opened':
-      return opened(state, command);
+      return isSharded(spec) ? leadOpened(state, command) : opened(state, command);
+    case 'lead':
+      return lead(state, index, command);
+    case 'endLead':
+      return leadEnded(state, command);
+    case 'slotsGiven':
+      return slotsGiven(state);
     case 'forget':
       return forget(state, command);
     default:
@@ -126,6 +131,15 @@ function changeSpec(
   if (isOfEventual(change) && !isEventual(spec))
     return refuse(state, 'STRONG', 'a strong deployment loses nothing: its spec has no word on it');
   const next = specChanged(spec, change);
+  if (isSharded(next) !== isSharded(spec))
+    return refuse(
+      state,
+      'OTHER_MODE',
+      `${shardsOf(spec.eventual)} shards do not become ${shardsOf(next.eventual)}: servers are a ` +
+        'cluster from their first start, or never; begin another deployment and copy the data',
+    );
+  if (isSharded(next) && change.maxLostBytes !== undefined && change.maxLostBytes !== null)
+    return refuse(state, 'MANY_SHARDS', 'what may be lost is not looked at for each shard');
   if (Object.keys(next.server).length > SETTINGS_MAX)
     return refuse(state, 'TOO_MANY_SETTINGS', `the spec has at most ${SETTINGS_MAX} settings`);
   const { minReplicasToWrite = 0 } = next.eventual ?? {};
@@ -150,6 +164,8 @@ function differences(from: Spec, to: Spec): string[] {
   if (to.replicas !== from.replicas) words.push(`replicas ${from.replicas} -> ${to.replicas}`);
   if (to.forgetAfterMs !== from.forgetAfterMs)
     words.push(`forget after ${timeOf(from.forgetAfterMs)} -> ${timeOf(to.forgetAfterMs)}`);
+  const [shardsBefore, shards] = [shardsOf(from.eventual), shardsOf(to.eventual)];
+  if (shards !== shardsBefore) words.push(`shards ${shardsBefore} -> ${shards}`);
   const [lostBefore, lost] = [from.eventual?.maxLostBytes, to.eventual?.maxLostBytes];
   if (lost !== lostBefore) words.push(`bytes that may be lost ${lostBefore} -> ${lost ?? 'any'}`);
   const [minBefore, min] = [from, to].map(({ eventual }) => eventual?.minReplicasToWrite);
@@ -202,6 +218,7 @@ function appoint(state: ControlState, index: number, command: Of<'appoint'>): Ap
   const { basis, node, isPlanned, why, atMs } = command;
   const { primary: before, spec, importer } = state;
   if (!isEventual(spec)) return refuse(state, 'STRONG', 'a strong deployment elects its leader');
+  if (isSharded(spec)) return refuse(state, 'MANY_SHARDS', 'each shard has a primary of its own');
   if (basis !== (before?.decision ?? 0))
     return refuse(state, 'OTHER_BASIS', `decision ${before?.decision ?? 0} was made meanwhile`);
   if (memberOf(state, node) === null)
@@ -264,32 +281,14 @@ function forget(state: ControlState, { node, atMs }: Of<'forget'>): Applied {
   if (member === null) return agreed(state, `${nameOf(node)} is no member`);
   const { leaving } = member;
   if (leaving === null) return refuse(state, 'STAYS', `${nameOf(node)} is not leaving`);
-  if (state.data.voters.includes(node) || state.primary?.node === node)
+  const isLead = state.shards?.leads.some((each) => each.node === node) === true;
+  if (state.data.voters.includes(node) || state.primary?.node === node || isLead)
     return refuse(state, 'HOLDS_DATA', `${nameOf(node)} should still hold the data`);
   const removed =
     leaving.by === 'order' ? [...state.removed, node].slice(-REMOVED_MAX) : state.removed;
   const members = state.members.filter((each) => each.node !== node);
   const next = { ...state, members, removed };
   return agreed(ended(next, leaving.since, 'done', atMs), `${nameOf(node)} has left`);
-}
-
-function refuse(state: ControlState, code: string, text: string): Applied {
-  return { state, answer: { ok: false, code, text } };
-}
-
-function agreed(state: ControlState, text: string): Applied {
-  return { state, answer: { ok: true, text } };
-}
-
-function agree(state: ControlState, line: Decision): Applied {
-  return agreed({ ...state, history: [...state.history, line].slice(-HISTORY_MAX) }, line.text);
-}
-
-function ended(state: ControlState, index: number, outcome: string, atMs: number): ControlState {
-  const history = state.history.map((line) =>
-    line.index === index ? { ...line, outcome, endedAtMs: atMs } : line,
-  );
-  return { ...state, history };
 }
 
 function withMember(state: ControlState, member: ControlMember): ControlMember[] {

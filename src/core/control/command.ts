@@ -12,8 +12,10 @@ import { isCount, type NodeId } from '../scalars.ts';
 import {
   isFacts,
   isHistory,
+  isLeadBy,
   isLeavingBy,
   isNodeIds,
+  isServerId,
   isText,
   isWord,
   jsonOf,
@@ -21,7 +23,7 @@ import {
   WHY_CHARS_MAX,
 } from './shapes.ts';
 import { parseSpec, parseSpecChange, type Spec, type SpecChange } from './spec.ts';
-import type { HistoryPoint, LeavingBy, MemberFacts } from './state.ts';
+import type { HistoryPoint, LeavingBy, MemberFacts, ShardLead } from './state.ts';
 
 /** `atMs`: the proposer's clock, for people. `why` is for them too. */
 export type Command = { readonly atMs: number } & (
@@ -71,6 +73,20 @@ export type Command = { readonly atMs: number } & (
       readonly history: string;
       readonly from: HistoryPoint | null;
     }
+  /** In many shards: a server becomes the one that takes the writes of one. */
+  | {
+      readonly kind: 'lead';
+      /** The decision that it replaces, 0 for none: another one in force is refused. */
+      readonly basis: number;
+      readonly node: NodeId;
+      readonly server: string;
+      readonly by: ShardLead['by'];
+      readonly why: string;
+    }
+  /** The server that this decision appointed has no slots any more. */
+  | { readonly kind: 'endLead'; readonly decision: number }
+  /** All slots were somebody's, for the first time. */
+  | { readonly kind: 'slotsGiven' }
   /** It has left the data group, and is no member any more. */
   | { readonly kind: 'forget'; readonly node: NodeId }
 );
@@ -153,6 +169,17 @@ export function commandFrom(value: unknown): Command | null {
       return isWord(node) ? { kind, atMs, node } : null;
     }
     default:
-      return null;
+      return shardCommandFrom(atMs, fields);
   }
+}
+
+function shardCommandFrom(
+  atMs: number,
+  { kind, basis, node, server, by, why, decision }: Record<string, unknown>,
+): Command | null {
+  if (kind === 'slotsGiven') return { kind, atMs };
+  if (kind === 'endLead') return isCount(decision) ? { kind, atMs, decision } : null;
+  if (kind !== 'lead') return null;
+  if (!isCount(basis) || !isWord(node) || !isServerId(server) || !isLeadBy(by)) return null;
+  return isText(why, WHY_CHARS_MAX) ? { kind, atMs, basis, node, server, by, why } : null;
 }

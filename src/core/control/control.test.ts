@@ -1,7 +1,8 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { test } from 'node:test';
 import { type NodeId, nodeId } from '../scalars.ts';
-import { type Answer, apply } from './apply.ts';
+import type { Answer } from './applied.ts';
+import { apply } from './apply.ts';
 import { type Command, decodeCommand, encodeCommand } from './command.ts';
 import { parseSpec, parseSpecChange, specFounded } from './spec.ts';
 import { type ControlState, HISTORY_MAX, type MemberFacts, NOTHING_AGREED } from './state.ts';
@@ -194,7 +195,7 @@ test('a change of the spec is within its bounds, and names nothing unknown', () 
     equal(typeof parseSpecChange({ minReplicasToWrite: bad }), 'string', `${bad}`);
   const before = { replicas: 1, forgetAfterMs: null, eventual: { maxLostBytes: 7 } };
   deepEqual(parseSpec(before)?.eventual, { maxLostBytes: 7, minReplicasToWrite: 0 });
-  for (const bad of [null, [], 'replicas', { shards: 2 }, { reads: 'fast' }])
+  for (const bad of [null, [], 'replicas', { shards: 0 }, { shards: 257 }, { reads: 'fast' }])
     equal(typeof parseSpecChange(bad), 'string', JSON.stringify(bad));
 });
 

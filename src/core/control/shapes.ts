@@ -1,6 +1,13 @@
 /** The shapes that commands and states are made of, as questions about a value from the disk. */
 import { isCount, isNodeId, type NodeId } from '../scalars.ts';
-import { type HistoryPoint, type LeavingBy, type MemberFacts, NODES_MAX } from './state.ts';
+import {
+  type HistoryPoint,
+  LEAD_BY,
+  type LeavingBy,
+  type MemberFacts,
+  NODES_MAX,
+  type ShardLead,
+} from './state.ts';
 
 /** A host name and a port; a server's version. */
 const FACT_CHARS_MAX = 300;
@@ -27,7 +34,8 @@ export function isFacts(value: unknown): value is MemberFacts {
   const facts = value as Record<string, unknown>;
   const texts = ['peerAddress', 'clientAddress', 'httpAddress', 'zone', 'serverVersion'];
   const areTexts = texts.every((name) => isText(facts[name], FACT_CHARS_MAX));
-  const { ephemeral, witness, sentinelAddress } = facts;
+  const { ephemeral, witness, sentinelAddress, clusterServer } = facts;
+  if (clusterServer !== undefined && !isServerId(clusterServer)) return false;
   if (sentinelAddress !== undefined && !isText(sentinelAddress, FACT_CHARS_MAX)) return false;
   const isFlag = witness === undefined || typeof witness === 'boolean';
   return areTexts && isFlag && typeof ephemeral === 'boolean';
@@ -40,6 +48,15 @@ export function isLeavingBy(value: unknown): value is LeavingBy {
 /** A replication id, as servers write it. */
 export function isHistory(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{40}$/.test(value);
+}
+
+/** A server's id in its cluster. */
+export function isServerId(value: unknown): value is string {
+  return isHistory(value);
+}
+
+export function isLeadBy(value: unknown): value is ShardLead['by'] {
+  return LEAD_BY.some((each) => each === value);
 }
 
 /** Null for what is none. */

@@ -10,8 +10,13 @@ import { isReadsMode, READS_MODES, type ReadsMode } from '../reads-mode.ts';
 /** By their names, as the server spells them. */
 export type ServerSettings = Readonly<Record<string, string>>;
 
-/** What only an eventual deployment has (`docs/decisions/0012`). */
+/** What only an eventual deployment has (`docs/decisions/0012`, `0015`). */
 export interface EventualSpec {
+  /**
+   * Pieces that the keys are split into, 1 to SHARDS_MAX; absent: one. With more than one the
+   * servers are a cluster. Of the founding is only whether they are.
+   */
+  readonly shards?: number;
   /**
    * A failover that would lose more bytes of the primary's history than so many, as far as is
    * known, waits for the primary or for somebody's order. Null: none waits.
@@ -25,7 +30,7 @@ export interface EventualSpec {
 }
 
 export interface Spec {
-  /** Copies of the data beside the leader's: the data group has one voter more. */
+  /** Copies of the data, or of each shard, beside the leader's. */
   readonly replicas: number;
   /** A member that nobody has seen for so long is replaced, or removed; null: never by itself. */
   readonly forgetAfterMs: number | null;
@@ -41,6 +46,8 @@ export type SpecChange = Partial<Omit<Spec, 'server' | 'eventual'>> & {
   /** Nothing where the deployment is strong. */
   readonly maxLostBytes?: number | null;
   /** Likewise. */
+  readonly shards?: number;
+  /** Likewise. */
   readonly minReplicasToWrite?: number;
   /** Null takes one out; those that are not named stay. */
   readonly server?: Readonly<Record<string, string | null>>;
@@ -48,6 +55,8 @@ export type SpecChange = Partial<Omit<Spec, 'server' | 'eventual'>> & {
 
 /** As many nodes as a charter has. */
 export const REPLICAS_MAX = 63;
+/** Each has a node of its own, and of those there are at most NODES_MAX. */
+export const SHARDS_MAX = 256;
 /** Shorter than the time a node may need to start, it would replace whoever restarts. */
 export const FORGET_AFTER_MS_MIN = 10_000;
 export const FORGET_AFTER_MS_MAX = 365 * 24 * 3_600_000;
@@ -63,13 +72,10 @@ const SETTING_CHARS_MAX = 256;
 export function specFounded(
   nodes: number,
   forgetAfterMs: number | null,
-  {
-    reads = 'leader',
-    server = {},
-    eventual,
-  }: Partial<Pick<Spec, 'reads' | 'server' | 'eventual'>> = {},
+  told: Partial<Pick<Spec, 'replicas' | 'reads' | 'server' | 'eventual'>> = {},
 ): Spec {
-  const replicas = Math.min(REPLICAS_MAX, nodes - 1);
+  const { reads = 'leader', server = {}, eventual } = told;
+  const replicas = told.replicas ?? Math.min(REPLICAS_MAX, nodes - 1);
   const spec = { replicas, forgetAfterMs, reads, server };
   return eventual === undefined ? spec : { ...spec, eventual };
 }
@@ -78,8 +84,17 @@ export function isEventual(spec: Spec | null): boolean {
   return spec?.eventual !== undefined;
 }
 
+/** Its servers are a cluster. */
+export function isSharded(spec: Spec | null): boolean {
+  return shardsOf(spec?.eventual) > 1;
+}
+
+export function shardsOf(eventual: EventualSpec | null | undefined): number {
+  return eventual?.shards ?? 1;
+}
+
 export function specChanged(spec: Spec, change: SpecChange): Spec {
-  const { server = {}, maxLostBytes, minReplicasToWrite, ...others } = change;
+  const { server = {}, maxLostBytes, minReplicasToWrite, shards, ...others } = change;
   const merged = Object.entries({ ...spec.server, ...server });
   const kept = merged.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
   const next = { ...spec, ...others, server: Object.fromEntries(kept.toSorted()) };
@@ -88,6 +103,7 @@ export function specChanged(spec: Spec, change: SpecChange): Spec {
     ...next.eventual,
     ...(maxLostBytes === undefined ? {} : { maxLostBytes }),
     ...(minReplicasToWrite === undefined ? {} : { minReplicasToWrite }),
+    ...(shards === undefined || shards === shardsOf(next.eventual) ? {} : { shards }),
   };
   return { ...next, eventual };
 }
@@ -98,7 +114,7 @@ export function parseSpecChange(value: unknown): SpecChange | string {
     return 'a change of the spec is an object';
   const fields = value as Record<string, unknown>;
   const { replicas, forgetAfterMs, reads, server, ...ofEventual } = fields;
-  const { maxLostBytes, minReplicasToWrite, ...others } = ofEventual;
+  const { maxLostBytes, minReplicasToWrite, shards, ...others } = ofEventual;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) return `the spec has no ${JSON.stringify(unknown)}`;
   if (replicas !== undefined && !isBetween(replicas, 0, REPLICAS_MAX))
@@ -114,6 +130,8 @@ export function parseSpecChange(value: unknown): SpecChange | string {
     return 'maxLostBytes is a number of bytes, or null for any';
   if (minReplicasToWrite !== undefined && !isBetween(minReplicasToWrite, 0, REPLICAS_MAX))
     return `minReplicasToWrite is a number from 0 to ${REPLICAS_MAX}`;
+  if (shards !== undefined && !isBetween(shards, 1, SHARDS_MAX))
+    return `shards is a number from 1 to ${SHARDS_MAX}`;
   const settings = server === undefined ? {} : settingsFrom(server);
   if (typeof settings === 'string') return settings;
   return {
@@ -122,6 +140,7 @@ export function parseSpecChange(value: unknown): SpecChange | string {
     ...(reads === undefined ? {} : { reads }),
     ...(maxLostBytes === undefined ? {} : { maxLostBytes }),
     ...(minReplicasToWrite === undefined ? {} : { minReplicasToWrite }),
+    ...(shards === undefined ? {} : { shards }),
     ...(server === undefined ? {} : { server: settings }),
   };
 }
@@ -161,14 +180,17 @@ export function parseSpec(value: unknown): Spec | null {
   const spec = { replicas, forgetAfterMs, reads, server: server as ServerSettings };
   if (eventual === undefined) return spec;
   // One that was written before writes could depend on replicas wants none.
-  const { maxLostBytes, minReplicasToWrite = 0 } = (eventual ?? {}) as Record<string, unknown>;
+  const fields = (eventual ?? {}) as Record<string, unknown>;
+  const { maxLostBytes, minReplicasToWrite = 0, shards } = fields;
   if (!isBytesOrNull(maxLostBytes) || !isBetween(minReplicasToWrite, 0, REPLICAS_MAX)) return null;
-  return { ...spec, eventual: { maxLostBytes, minReplicasToWrite } };
+  if (shards === undefined) return { ...spec, eventual: { maxLostBytes, minReplicasToWrite } };
+  if (!isBetween(shards, 1, SHARDS_MAX)) return null;
+  return { ...spec, eventual: { maxLostBytes, minReplicasToWrite, shards } };
 }
 
 /** It changes what only an eventual deployment has. */
-export function isOfEventual({ maxLostBytes, minReplicasToWrite }: SpecChange): boolean {
-  return maxLostBytes !== undefined || minReplicasToWrite !== undefined;
+export function isOfEventual({ maxLostBytes, minReplicasToWrite, shards }: SpecChange): boolean {
+  return [maxLostBytes, minReplicasToWrite, shards].some((each) => each !== undefined);
 }
 
 function isBytesOrNull(value: unknown): value is number | null {

@@ -20,6 +20,7 @@ import {
   pointFrom,
   WHY_CHARS_MAX,
 } from './shapes.ts';
+import { leadFrom } from './shards.ts';
 import { parseSpec } from './spec.ts';
 import {
   type ControlMember,
@@ -30,6 +31,7 @@ import {
   type Leaving,
   NODES_MAX,
   type Primary,
+  type ShardsAgreed,
 } from './state.ts';
 
 const VERSION = 1;
@@ -60,9 +62,12 @@ export function decodeState(bytes: Uint8Array): ControlState | null {
   if (!isNodeIds(ids) || data.voters.some((node) => !ids.includes(node))) return null;
   const { importer } = fields;
   if (importer !== undefined && !isWord(importer)) return null;
+  const shards = fields['shards'] === undefined ? undefined : shardsFrom(fields['shards']);
+  if (shards === null) return null;
   const state = {
     ...{ spec, specVersion, members, data, removed, history },
     ...(importer === undefined ? {} : { importer }),
+    ...(shards === undefined ? {} : { shards }),
   };
   if (fields['primary'] === undefined) return state;
   const primary = primaryFrom(fields['primary']);
@@ -97,6 +102,12 @@ function primaryFrom(value: unknown): Primary | null {
   const point = from === null ? null : pointFrom(from);
   if (point === null && from !== null) return null;
   return { decision, node, isPlanned, base, history, from: point, former };
+}
+
+function shardsFrom(value: unknown): ShardsAgreed | null {
+  const { isFounded, leads: all } = recordOf(value) ?? {};
+  const leads = listOf(all, NODES_MAX, leadFrom);
+  return leads === null || typeof isFounded !== 'boolean' ? null : { isFounded, leads };
 }
 
 function decisionFrom(value: unknown): Decision | null {

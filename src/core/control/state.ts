@@ -33,6 +33,8 @@ export interface MemberFacts {
   readonly witness?: boolean;
   /** For clients that know Sentinel, `host:port`. Absent: it has no such door. */
   readonly sentinelAddress?: string;
+  /** The id that its server has in its cluster, once it has one. Absent: it has none. */
+  readonly clusterServer?: string;
 }
 
 /** Of a member that has said nothing of itself yet. */
@@ -100,6 +102,38 @@ export interface Primary {
   readonly former: NodeId | null;
 }
 
+/** A server of a cluster, and whose it is. */
+export interface ServerOf {
+  readonly node: NodeId;
+  /** Forty hex digits, which the server makes; another one when its data are gone. */
+  readonly server: string;
+}
+
+/**
+ * How a shard got its primary. begin: it is new. planned: from one that works. force and takeover:
+ * from one that does not, with and without the votes of the other primaries. again: from itself,
+ * after it was started again.
+ */
+export const LEAD_BY = ['begin', 'planned', 'force', 'takeover', 'again'] as const;
+
+/** Who takes the writes of a shard (`docs/decisions/0015`), as `Primary` does where it is one. */
+export interface ShardLead extends ServerOf {
+  readonly decision: number;
+  readonly by: (typeof LEAD_BY)[number];
+  /** What its server must hold to open, and whoever is appointed instead; null: nothing is. */
+  readonly base: string | null;
+  /** The replication id that it opened under; null: it has not. */
+  readonly history: string | null;
+  /** The last that opened: it may hold a lease until this one has. */
+  readonly former: ServerOf | null;
+}
+
+export interface ShardsAgreed {
+  /** Slots were given out once: who has none of them never begins again. */
+  readonly isFounded: boolean;
+  readonly leads: readonly ShardLead[];
+}
+
 /** One line of the history. `outcome` is null while it is under way. */
 export interface Decision {
   readonly index: number;
@@ -121,6 +155,8 @@ export interface ControlState {
   readonly primary?: Primary;
   /** Whose data are to be the first. Absent: nobody's, or a primary has opened with them. */
   readonly importer?: NodeId;
+  /** Absent where servers are no cluster, and before one of them leads. */
+  readonly shards?: ShardsAgreed;
   /** Oldest first. */
   readonly removed: readonly NodeId[];
   /** Oldest first. */
@@ -168,6 +204,7 @@ export function isSameFacts(one: MemberFacts, other: MemberFacts): boolean {
     one.serverVersion === other.serverVersion &&
     one.ephemeral === other.ephemeral &&
     isWitness(one) === isWitness(other) &&
-    one.sentinelAddress === other.sentinelAddress
+    one.sentinelAddress === other.sentinelAddress &&
+    one.clusterServer === other.clusterServer
   );
 }

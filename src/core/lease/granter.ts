@@ -20,8 +20,8 @@ export interface Asked {
   readonly index: number;
 }
 
-/** Far more nodes than one ask at a time; of each only the newest question waits. */
-const WAITING_MAX = 64;
+/** All nodes that there can be, each with a shard; of each only the newest question waits. */
+const WAITING_MAX = 256;
 
 export class LeaseGranter<Question extends Asked = Asked> {
   #beganMs = Number.NEGATIVE_INFINITY;
@@ -63,10 +63,14 @@ export class LeaseGranter<Question extends Asked = Asked> {
     this.#released.set(node, Math.max(decision, this.#released.get(node) ?? 0));
   }
 
+  /** No lease that it may have got is alive, and nobody has granted it one meanwhile. */
+  isQuiet(node: NodeId, nowMs: number): boolean {
+    const lastMs = this.#grantedMs.get(node) ?? Number.NEGATIVE_INFINITY;
+    return nowMs >= Math.max(this.#beganMs, lastMs) + QUIET_MS;
+  }
+
   /** No lease that `former` may have got before `decision` is alive any more. */
   isOver(former: NodeId, decision: number, nowMs: number): boolean {
-    if ((this.#released.get(former) ?? 0) >= decision) return true;
-    const lastMs = this.#grantedMs.get(former) ?? Number.NEGATIVE_INFINITY;
-    return nowMs >= Math.max(this.#beganMs, lastMs) + QUIET_MS;
+    return (this.#released.get(former) ?? 0) >= decision || this.isQuiet(former, nowMs);
   }
 }

@@ -6,6 +6,7 @@
  * depend on it. So any majority has a node in it that can serve.
  */
 import { shortened } from '../control/shapes.ts';
+import { isSharded } from '../control/spec.ts';
 import {
   activeMembers,
   type ControlMember,
@@ -28,7 +29,9 @@ export function nextDataDecision(state: ControlState, seen: Observation): DataDe
   if (spec === null) return null;
   const stay = activeMembers(state);
   const able = stay.filter((member) => !isWitnessSeen(member, seen));
-  const wanted = Math.min(spec.replicas + 1, able.length);
+  // Of many shards each node has some, and the planner of shards says which.
+  const copies = isSharded(spec) ? able.length : spec.replicas + 1;
+  const wanted = Math.min(copies, able.length);
   const leaving = state.members.filter(({ leaving: left }) => left !== null);
   const heirNames = leaving
     .filter(({ node }) => data.voters.includes(node))
@@ -53,7 +56,7 @@ export function nextDataDecision(state: ControlState, seen: Observation): DataDe
   const reasons = [
     ...going.map((node) => reasonToGo(state, node)),
     ...coming.map((node) => `${nameOf(node)} ${placeOf(node, witnesses)}`),
-    `the spec wants ${spec.replicas + 1} of ${able.length} nodes`,
+    `the spec wants ${copies} of ${able.length} nodes`,
   ];
   return { voters, why: shortened(reasons.join('; ')) };
 }

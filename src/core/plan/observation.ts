@@ -65,4 +65,6 @@ export interface Observation {
   readonly data: DataSeen | null;
   /** Null in a strong deployment. */
   readonly eventual: PrimarySeen | null;
+  /** In many shards: whose servers hold nothing that is needed. Absent elsewhere. */
+  readonly spareServers?: ReadonlySet<NodeId>;
 }

@@ -11,6 +11,7 @@ import { shortened } from '../control/shapes.ts';
 import {
   type EventualSpec,
   isEventual,
+  isSharded,
   type ServerSettings,
   specFounded,
 } from '../control/spec.ts';
@@ -53,6 +54,8 @@ export interface Founding {
   readonly server?: ServerSettings;
   /** Absent: it founds a strong deployment. */
   readonly eventual?: EventualSpec;
+  /** Absent: as many as the founders are enough for. */
+  readonly replicas?: number;
 }
 
 export function plan(state: ControlState, observed: Observation, founding: Founding): Action[] {
@@ -142,7 +145,7 @@ function decisions(state: ControlState, seen: Observation): Action[] {
 
 /** Last among what is decided: it goes by who should hold the data. */
 function appointments(state: ControlState, seen: Observation): Action[] {
-  const next = nextAppointment(state, seen);
+  const next = isSharded(state.spec) ? null : nextAppointment(state, seen);
   if (next === null) return [];
   const basis = state.primary?.decision ?? 0;
   const why = shortened(next.why);
@@ -159,6 +162,7 @@ function forgettings(state: ControlState, seen: Observation): Action[] {
   return state.members
     .filter(({ node, leaving }) => leaving !== null && !state.data.voters.includes(node))
     .filter(({ node }) => !isMember(data.configuration, node))
+    .filter(({ node }) => !isSharded(state.spec) || seen.spareServers?.has(node) === true)
     .map(({ node }) => ({
       kind: 'propose',
       command: { kind: 'forget', atMs: seen.nowMs, node },

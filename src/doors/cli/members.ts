@@ -18,8 +18,9 @@ export interface MembersOptions extends ConnectionOptions {
 }
 
 export interface ScaleOptions extends ConnectionOptions {
-  /** As it was typed. */
-  readonly replicas: string;
+  /** As they were typed. */
+  readonly replicas?: string;
+  readonly shards?: string;
 }
 
 const COLUMNS = [
@@ -53,7 +54,8 @@ export function addMembersCommands(program: Command, finish: (code: number) => v
   addConnectionOptions(
     program
       .command('scale')
-      .requiredOption('--replicas <N>', "copies of the data beside the leader's")
+      .option('--replicas <N>', "copies of the data, or of each shard, beside the leader's")
+      .option('--shards <N>', 'pieces of the data, where there are two or more')
       .description('change how many nodes hold the data'),
   ).action(async (options: ScaleOptions) => finish(await scaleCommand(options)));
   addConnectionOptions(
@@ -96,13 +98,20 @@ export async function scaleCommand(
   options: ScaleOptions,
   terminal: Terminal = processTerminal(),
 ): Promise<number> {
-  const replicas = Number(options.replicas);
-  if (!/^\d+$/.test(options.replicas)) {
-    terminal.err(`--replicas ${options.replicas} is not a number\n`);
+  const { replicas, shards } = options;
+  const wanted = Object.entries({ replicas, shards }).filter(([, text]) => text !== undefined);
+  const [bad] = wanted.filter(([, text]) => !/^\d+$/.test(text ?? ''));
+  if (bad !== undefined || wanted.length === 0) {
+    const text =
+      bad === undefined
+        ? 'give --replicas, --shards or both'
+        : `--${bad[0]} ${bad[1]} is not a number`;
+    terminal.err(`${text}\n`);
     return EXIT.usage;
   }
   return withClient(options, terminal, async (client) => {
-    const answer = await client.changeSpec({ replicas });
+    const change = Object.fromEntries(wanted.map(([name, text]) => [name, Number(text)]));
+    const answer = await client.changeSpec(change);
     if (answer.kind !== 'ok') return failed(answer, terminal);
     terminal.out(`${answer.value.text}\n${FOLLOW}`);
     return EXIT.done;

@@ -7,6 +7,9 @@ import { type Command, Option } from 'commander';
 export type SettingKey =
   | 'name'
   | 'consistency'
+  | 'shards'
+  | 'replicas'
+  | 'bus-port'
   | 'max-lost-bytes'
   | 'min-replicas-to-write'
   | 'priority'
@@ -79,6 +82,13 @@ function option(key: SettingKey, help: string): StartSetting {
 export const START_SETTINGS: readonly StartSetting[] = [
   setting('name', 'NAME', 'name of the deployment (default: althing)'),
   setting('consistency', 'KIND', 'strong or eventual, the same on all nodes (default: strong)'),
+  setting(
+    'shards',
+    'N',
+    'eventual: pieces of the data, each with a primary; 2 or more make a cluster (default: 1)',
+  ),
+  setting('replicas', 'N', 'with --shards: copies of each beside its primary (default: 1)'),
+  setting('bus-port', 'PORT', 'with --shards: where servers meet (default: 10000 above --port)'),
   setting('node', 'NAME', 'name of this node (default: HOSTNAME-PEERPORT)'),
   setting('dir', 'DIR', 'data directory of this node; required'),
   setting('peers', 'LIST', 'peer addresses of every node, host:port,… (default: this one alone)'),

@@ -17,7 +17,8 @@ export interface OrderPath {
 
 const SPEC_BODY =
   '{"replicas": N, "forgetAfter": "10m", "reads": "local", "server": {"NAME": "VALUE"}}, ' +
-  'and of an eventual deployment "maxLostBytes": "1mb" (null: any), "minReplicasToWrite": N; ' +
+  'and of an eventual deployment "shards": N, "maxLostBytes": "1mb" (null: any), ' +
+  '"minReplicasToWrite": N; ' +
   'any of them';
 
 export const ORDER_PATHS: readonly OrderPath[] = [
@@ -56,6 +57,7 @@ const NODE_NAME = z.string().min(1).max(80);
 const SwitchoverBody = z.strictObject({ to: NODE_NAME.optional() });
 const RemoveBody = z.strictObject({ node: NODE_NAME });
 const SpecBody = z.strictObject({
+  shards: z.number().optional(),
   replicas: z.number().optional(),
   forgetAfter: z.string().max(20).optional(),
   reads: z.string().max(20).optional(),

@@ -115,3 +115,36 @@ export async function countKeys(
   }
   return counts;
 }
+
+/** What servers at these addresses say; who does not answer is missing, as far as one knows it. */
+export async function lookAtAll(
+  connections: Connections,
+  addresses: readonly Address[],
+): Promise<Observation> {
+  const looks = await Promise.allSettled(addresses.map((address) => look(connections, address)));
+  const nodes = new Map<string, SeenNode>();
+  for (const result of looks) {
+    if (result.status === 'fulfilled') nodes.set(result.value.id, result.value);
+    else if (!(result.reason instanceof ClusterError)) throw result.reason;
+  }
+  const lines = [...nodes.values()].flatMap(({ view }) => view);
+  const missing = new Map<string, MissingNode>();
+  for (const line of lines)
+    if (isMember(line) && !nodes.has(line.id) && !missing.has(line.id))
+      missing.set(line.id, missingOf(line, 'it does not answer', lines));
+  return { nodes: [...nodes.values()], missing: [...missing.values()] };
+}
+
+export interface ServerMemory {
+  readonly usedBytes: number;
+  /** Null: it has no limit. */
+  readonly maxBytes: number | null;
+}
+
+/** Null when it does not say. */
+export async function memoryOf(connection: Connection): Promise<ServerMemory | null> {
+  const text = String(await connection.call(['INFO', 'memory']));
+  const used = /^used_memory:(\d+)/m.exec(text)?.[1];
+  const max = Number(/^maxmemory:(\d+)/m.exec(text)?.[1] ?? 0);
+  return used === undefined ? null : { usedBytes: Number(used), maxBytes: max > 0 ? max : null };
+}

@@ -137,11 +137,11 @@ export class Performer {
     return slots.filter((slot) => !own.has(slot));
   }
 
-  /** A server without functions has none to give. */
+  /** A server without functions has none to give. They may be there, from an earlier try. */
   async #copyFunctions(from: ClusterNodeId, to: ClusterNodeId): Promise<void> {
     const dump = await (await this.#to(from)).call(['FUNCTION', 'DUMP']);
     if (typeof dump !== 'string') return;
-    const words = ['FUNCTION', 'RESTORE', bytesOf(dump)];
+    const words = ['FUNCTION', 'RESTORE', bytesOf(dump), 'REPLACE'];
     await (await this.#to(to)).must(words);
   }
 

@@ -30,6 +30,7 @@ export const EARLIER_RUNS_MAX = 32;
 const REFUSAL_TEXT_CHARS_MAX = 500;
 const TEXT_CHARS_MAX = 256;
 const RUN = /^[0-9a-f]{8,64}$/;
+const CLUSTER_SERVER = /^[0-9a-f]{40}$/;
 const DEPLOYMENT = /^(?:[0-9a-f]{32})?$/;
 
 /** What a node says of itself. Node, directory, incarnation and run stay the same while it runs. */
@@ -50,6 +51,8 @@ export interface Hello extends Card {
   /** For clients that know Sentinel; absent: there is no such door. */
   readonly sentinelAddress?: string;
   readonly serverVersion: string;
+  /** The id that its server has in its cluster, forty hex digits; absent: it has none yet. */
+  readonly clusterServer?: string;
   readonly rdbVersion?: number;
   /** It keeps the promises that leases rest on: all nodes do, or none. */
   readonly leaseReads?: boolean;
@@ -258,6 +261,8 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
   if (card === null) return null;
   const { clientAddress, httpAddress, peerAddress, serverVersion, rdbVersion } = fields;
   const { earlierRuns, zone, ephemeral, witness, imports, sentinelAddress } = fields;
+  const { clusterServer } = fields;
+  if (clusterServer !== undefined && !isClusterServer(clusterServer)) return null;
   if (sentinelAddress !== undefined && !isText(sentinelAddress)) return null;
   if (zone !== undefined && !isText(zone)) return null;
   if (ephemeral !== undefined && typeof ephemeral !== 'boolean') return null;
@@ -284,8 +289,13 @@ function parseGreeting(fields: Record<string, unknown>): Greeting | null {
     ...(witness === undefined ? {} : { witness }),
     ...(imports === undefined ? {} : { imports }),
     ...(sentinelAddress === undefined ? {} : { sentinelAddress }),
+    ...(clusterServer === undefined ? {} : { clusterServer }),
   };
   return { purpose, revision, hello };
+}
+
+function isClusterServer(value: unknown): value is string {
+  return typeof value === 'string' && CLUSTER_SERVER.test(value);
 }
 
 /** A card that contradicts itself would lead the founding machine astray. */

@@ -154,6 +154,21 @@ export function eventualRules(): string {
   return [clientRules(), ...Object.keys(EVENTUAL_DENIED).map((command) => `-${command}`)].join(' ');
 }
 
+/** What clients of a cluster need beside, of what is denied as a whole. */
+const OF_CLUSTERS = ['cluster|replicas', 'cluster|slaves', 'cluster|count-failure-reports'];
+
+/** The same rules for one that is a node of a cluster: clients look who has which slots. */
+export function clusterRules(): string {
+  return [eventualRules(), ...OF_CLUSTERS.map((command) => `+${command}`)].join(' ');
+}
+
+/** What agents do to each other's servers in a cluster: look, order, and carry keys over. */
+export function arrangingRules(): string {
+  const commands = ['ping', 'info', 'dbsize', 'select', 'cluster', 'asking', 'migrate', 'restore'];
+  const further = ['restore-asking', 'dump', 'memory|usage', 'function|dump', 'function|restore'];
+  return ['~*', ...[...commands, ...further].map((command) => `+${command}`)].join(' ');
+}
+
 /** Why clients may not run `command` (`name` or `name|subcommand`, lower case). */
 export function deniedBecause(command: string): string {
   return DENIED[command] ?? 'a command for administrators, new to this agent';

@@ -4,7 +4,7 @@
  * is not connected. `min-replicas-*` are left to runtime: they belong to a reign.
  */
 import { join } from 'node:path';
-import { clientRules, eventualRules, followerRules } from './acl.ts';
+import { clientRules, clusterRules, eventualRules, followerRules } from './acl.ts';
 import { ServerError } from './errors.ts';
 import { extraDirectives, type Flavor } from './flavor.ts';
 import { type ClientUser, sha256, userRules } from './users.ts';
@@ -151,7 +151,12 @@ function feedLines(feed: Feed): string[] {
   ];
 }
 
-const RULES = { leader: clientRules, follower: followerRules, eventual: eventualRules } as const;
+const RULES = {
+  leader: clientRules,
+  follower: followerRules,
+  eventual: eventualRules,
+  cluster: clusterRules,
+} as const;
 
 /** ACL rules of the clients' user on a server that leads, follows, or has its clients itself. */
 export function clientUser(password: string | null, as: keyof typeof RULES): string {

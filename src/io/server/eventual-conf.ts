@@ -3,6 +3,8 @@
  * keeps its data in an append-only file, and it starts harmless (`docs/decisions/0012`): a replica
  * of nobody, and shut should it be a primary.
  */
+import { isIP } from 'node:net';
+import { arrangingRules } from './acl.ts';
 import { AGENT_USER, type ConfLimits, clientUser, quote, socketPathOf } from './conf.ts';
 import { extraDirectives, type Flavor } from './flavor.ts';
 import { type ClientUser, sha256, userRules } from './users.ts';
@@ -13,6 +15,20 @@ export const SHUT = '2147483647';
 export const NOWHERE = { host: '127.0.0.1', port: 0 } as const;
 /** Servers of one deployment are let in as this one by each other. */
 export const REPLICA_USER = 'althing-replica';
+/** And agents as this one, where the servers are a cluster. */
+export const ARRANGING_USER = 'althing-arranging';
+/** Beside its data, and kept as long as they are: who it is in its cluster, and whom it knows. */
+export const CLUSTER_CONF_NAME = 'nodes.conf';
+/** Servers call one silent after so long. Nobody takes over by that: it is for their own state. */
+const NODE_TIMEOUT_MS = 5_000;
+
+/** What makes it a node of a cluster (`docs/decisions/0015`). */
+export interface ClusterConf {
+  /** Where servers of the cluster talk to each other. */
+  readonly busPort: number;
+  /** Of `ARRANGING_USER`. */
+  readonly arrangingPassword: string;
+}
 
 export interface EventualConf {
   readonly flavor: Flavor;
@@ -33,11 +49,14 @@ export interface EventualConf {
   /** From `checkSettings`. */
   readonly settingLines: readonly string[];
   readonly limits: ConfLimits;
+  /** Null: it is no node of a cluster. */
+  readonly cluster: ClusterConf | null;
 }
 
 /** The file's text. It holds a password: write it with mode 0600. */
 export function renderEventualConf(options: EventualConf): string {
-  const { limits, listen, announced } = options;
+  const { limits, listen, announced, cluster } = options;
+  const as = cluster === null ? 'eventual' : 'cluster';
   const lines = [
     ...options.settingLines,
     `port ${listen.port}`,
@@ -64,7 +83,9 @@ export function renderEventualConf(options: EventualConf): string {
     // Below what an open server may be silent for (`agent/eventual/server-life.ts`).
     'busy-reply-threshold 500',
     `min-replicas-to-write ${SHUT}`,
-    `replicaof ${NOWHERE.host} ${NOWHERE.port}`,
+    ...(cluster === null
+      ? [`replicaof ${NOWHERE.host} ${NOWHERE.port}`]
+      : clusterLines(cluster, announced)),
     `masteruser ${REPLICA_USER}`,
     `masterauth ${quote(options.replicaPassword)}`,
     `replica-announce-ip ${quote(announced.host)}`,
@@ -86,10 +107,32 @@ export function renderEventualConf(options: EventualConf): string {
     'enable-module-command no',
     'enable-protected-configs no',
     ...extraDirectives(options.flavor),
-    `user default ${clientUser(options.clientPassword, 'eventual')}`,
+    `user default ${clientUser(options.clientPassword, as)}`,
     ...options.users.map((user) => `user ${user.name} ${userRules(user, 'eventual').join(' ')}`),
     `user ${AGENT_USER} reset on #${sha256(options.agentPassword)} ~* &* +@all`,
     `user ${REPLICA_USER} reset on #${sha256(options.replicaPassword)} +psync +replconf +ping`,
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** It begins as a primary without slots, or as what it was: without a lease it takes no writes. */
+function clusterLines(cluster: ClusterConf, { host, port }: EventualConf['announced']): string[] {
+  const { busPort, arrangingPassword } = cluster;
+  return [
+    'cluster-enabled yes',
+    `cluster-config-file ${CLUSTER_CONF_NAME}`,
+    `cluster-port ${busPort}`,
+    `cluster-node-timeout ${NODE_TIMEOUT_MS}`,
+    // The control group decides who takes over, and who follows whom.
+    'cluster-replica-no-failover yes',
+    'cluster-allow-replica-migration no',
+    // A shard that is lost does not take the others with it.
+    'cluster-require-full-coverage no',
+    ...(isIP(host) === 0
+      ? [`cluster-announce-hostname ${quote(host)}`, 'cluster-preferred-endpoint-type hostname']
+      : [`cluster-announce-ip ${quote(host)}`]),
+    `cluster-announce-port ${port}`,
+    `cluster-announce-bus-port ${busPort}`,
+    `user ${ARRANGING_USER} reset on #${sha256(arrangingPassword)} ${arrangingRules()}`,
+  ];
 }

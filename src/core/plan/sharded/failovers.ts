@@ -53,8 +53,10 @@ export function rescues(now: Situation): Rescue {
     const { id } = shard;
     const troubleMs = now.seen.troubleMs(id);
     const heir = heirOf(now, shard);
-    if (heir === null && canGoOn(now, shard)) continue;
+    const goesOn = heir === null && canGoOn(now, shard);
     if (troubleMs < SETTLED_MS) waits.push(`${trouble}: whether it is back at once`);
+    else if (goesOn && now.seen.isFenced(id)) actions.push(again(id, trouble));
+    else if (goesOn) waits.push(`${trouble}: its lease is waited out`);
     else if (heir === null) problems.push(lost(now, shard, trouble));
     else if (!heir.isExact && troubleMs < RETURN_MS)
       waits.push(`${trouble}: it has more than ${called(now, heir.node.id)}, if it comes back`);
@@ -65,6 +67,11 @@ export function rescues(now: Situation): Rescue {
     }
   }
   return { actions, waits, problems };
+}
+
+function again(primary: Shard['id'], trouble: string): ShardedAction {
+  const step = { kind: 'failover', node: primary, primary, by: 'again' } as const;
+  return { step, why: `${trouble}, and nobody has more` };
 }
 
 interface Heir {

@@ -189,7 +189,8 @@ test('a primary that was started again is replaced by who lives, else it goes on
   trial.of('r1').isLinked = false;
   deepEqual(told(trial, planned(trial, 1, 1)), ['failover r1 takeover']);
   trial.of('r1').standing = { ...standing, isExact: false };
-  deepEqual(planned(trial, 1, 1).actions, []);
+  deepEqual(told(trial, planned(trial, 1, 1)), ['failover p1 again']);
+  deepEqual(planned(trial, 1, 1, { isFenced: () => false }).actions, [], 'not under its lease');
   trial.of('p1').standing = { ...standing, history: null, isExact: false };
   trial.of('r1').standing = standing;
   deepEqual(told(trial, planned(trial, 1, 1)), ['failover r1 takeover'], 'its data are gone');

@@ -231,6 +231,10 @@ export class TrialSharded {
   /** Whoever is voted for, or asks nobody, has all slots of the other in its own view. */
   #failover({ node: id, primary: former, by }: Failover): void {
     const [node, primary] = [this.server(id), this.server(former)];
+    if (by === 'again') {
+      this.reopen(node);
+      return;
+    }
     assert(node.isUp && node.primary === former, 'a replica takes over from its primary');
     if (by === 'planned') assert(primary.isUp && node.isLinked, 'both are there and level');
     if (by === 'force' && !this.#hasVotes()) return;

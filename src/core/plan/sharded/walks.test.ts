@@ -179,25 +179,14 @@ class Walk {
     this.shards = Math.min(this.shards, this.#staying().length);
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const plan = this.plan();
-      if (plan.actions.length + plan.waits.length === 0 && !this.#hasShut()) return;
+      if (plan.actions.length + plan.waits.length === 0) return;
       this.act(plan, round < 40);
-      if (!plan.actions.some(({ step }) => step.kind === 'failover')) this.#reopen();
       if (this.#dice(3) === 0) for (const { bans } of this.trial.up()) bans.clear();
       if (plan.actions.length === 0 || this.#dice(3) > 0) this.trial.settle();
       this.dismiss();
     }
     const { actions, waits, problems } = this.plan();
     ok(false, `no end: ${JSON.stringify([actions.map(({ why }) => why), waits, problems])}`);
-  }
-
-  #hasShut(): boolean {
-    return this.trial.up().some(({ primary, standing }) => primary === null && !standing.isExact);
-  }
-
-  /** A primary that was started again, and that nobody replaces, opens anew. */
-  #reopen(): void {
-    for (const node of this.trial.up())
-      if (node.primary === null && !node.standing.isExact) this.trial.reopen(node);
   }
 
   /** The deployment is as it is wanted. */

@@ -72,13 +72,14 @@ export interface ShardedSeen {
 
 /**
  * A replica becomes the primary of its shard. planned: its primary stops writes and waits for it,
- * nothing is lost. force: the other primaries vote. takeover: nobody is asked.
+ * nothing is lost. force: the other primaries vote. takeover: nobody is asked. again: no replica, a
+ * primary that was started again goes on with what it has.
  */
 export interface Failover {
   readonly kind: 'failover';
   readonly node: ClusterNodeId;
   readonly primary: ClusterNodeId;
-  readonly by: 'planned' | 'force' | 'takeover';
+  readonly by: 'planned' | 'force' | 'takeover' | 'again';
 }
 
 export interface ShardedAction {

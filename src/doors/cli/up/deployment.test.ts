@@ -11,9 +11,11 @@ test('addressesOf: each node has its ports above the first, further ones where t
     http: 8380,
     local: null,
     sentinel: 26380,
+    bus: null,
   });
   equal(addressesOf(1, 6379, { hasLocal: true })[0]?.local, 9379);
   equal(addressesOf(1, 6379)[0]?.sentinel, null);
+  equal(addressesOf(1, 6379, { hasBus: true })[0]?.bus, 16379);
 });
 
 test('commandFor: a node is told its Sentinel port, or that it has none', () => {
@@ -28,4 +30,19 @@ test('commandFor: a node is told its Sentinel port, or that it has none', () => 
     return words[words.indexOf('--sentinel-port') + 1];
   };
   deepEqual([told(true), told(false)], ['26379', 'none']);
+});
+
+test('commandFor: a node of many shards is told of how many, and where its servers meet', () => {
+  const options = {
+    directory: { nodeDirectory: () => '/data' },
+    addresses: [],
+    program: ['althing'],
+    shards: { count: 3, replicas: 0 },
+  } as unknown as DeploymentOptions;
+  const [own] = addressesOf(1, 6379, { hasBus: true });
+  const words = own === undefined ? [] : commandFor(options, own);
+  const told = ['--shards', '--replicas', '--bus-port'].map(
+    (flag) => words[words.indexOf(flag) + 1],
+  );
+  deepEqual(told, ['3', '0', '16379']);
 });

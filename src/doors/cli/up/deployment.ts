@@ -21,6 +21,8 @@ export interface DeploymentOptions {
   /** Of each node; null: its own default, which takes the machine for its alone. */
   readonly relayThreads: string | null;
   readonly isEventual?: boolean;
+  /** Null: one, and as many replicas as there are other nodes. */
+  readonly shards?: { readonly count: number; readonly replicas: number } | null;
   readonly passwordFile: string | null;
   /** Null: agents talk in the clear, which they do on loopback only. */
   readonly secretFile: string | null;
@@ -34,12 +36,13 @@ export interface DeploymentOptions {
 export interface FurtherPorts {
   readonly hasLocal?: boolean;
   readonly hasSentinel?: boolean;
+  readonly hasBus?: boolean;
 }
 
 export function addressesOf(
   nodes: number,
   basePort: number,
-  { hasLocal = false, hasSentinel = false }: FurtherPorts = {},
+  { hasLocal = false, hasSentinel = false, hasBus = false }: FurtherPorts = {},
 ): NodeAddresses[] {
   return Array.from({ length: nodes }, (_, i) => ({
     node: `node${i + 1}`,
@@ -48,6 +51,7 @@ export function addressesOf(
     http: basePort + 2_000 + i,
     local: hasLocal ? basePort + 3_000 + i : null,
     sentinel: hasSentinel ? basePort + 20_000 + i : null,
+    bus: hasBus ? basePort + 10_000 + i : null,
   }));
 }
 
@@ -59,13 +63,16 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
   const flags: [string, string | null][] = [
     ['--name', 'local'],
     ['--consistency', options.isEventual === true ? 'eventual' : null],
+    ['--shards', textOf(options.shards?.count)],
+    ['--replicas', textOf(options.shards?.replicas)],
+    ['--bus-port', textOf(own.bus)],
     ['--node', own.node],
     ['--dir', directory.nodeDirectory(own.node)],
     ['--peers', peers],
     ['--port', String(own.clients)],
     ['--peer-port', String(own.peers)],
     ['--http-port', String(own.http)],
-    ['--local-port', own.local === null ? null : String(own.local)],
+    ['--local-port', textOf(own.local)],
     ['--sentinel-port', own.sentinel === null ? 'none' : String(own.sentinel)],
     // A secret or a password would open these ports to the network.
     ['--bind', '127.0.0.1'],
@@ -80,6 +87,11 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
     'start',
     ...flags.flatMap(([flag, v]) => (v === null ? [] : [flag, v])),
   ];
+}
+
+/** Null: the flag is left out. */
+function textOf(value: number | null | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
 }
 
 export class Deployment {

@@ -39,6 +39,7 @@ export function exampleSight(i: number, changes: Partial<NodeSight> = {}): NodeS
     clients: 6379 + i,
     local: null,
     sentinel: null,
+    bus: null,
     peers: 7379 + i,
     http: 8379 + i,
   };

@@ -10,6 +10,8 @@ export interface NodeAddresses {
   readonly local: number | null;
   /** For clients that know Sentinel; null: none. */
   readonly sentinel: number | null;
+  /** Where servers of a cluster meet; null: they are none. */
+  readonly bus: number | null;
 }
 
 export interface NodeSight {

@@ -9,7 +9,10 @@ test('a taken port is named with its use and its holder, and a free one is not',
   const { port } = server.address() as AddressInfo;
   assert.equal(holderOf(port)?.pid, process.pid);
   const addresses = [
-    { node: 'node1', clients: port, peers: port, http: port, local: null, sentinel: null },
+    {
+      ...{ node: 'node1', clients: port, peers: port, http: port },
+      ...{ local: null, sentinel: null, bus: null },
+    },
   ];
   const sentence = (await findBusyPort(addresses, '/nowhere')) ?? '';
   assert.match(sentence, new RegExp(`^port ${port} \\(clients of node1\\) is taken by .*node`));

@@ -29,13 +29,14 @@ export async function findBusyPort(
   directory: string,
 ): Promise<string | null> {
   const deadline = Date.now() + PREDECESSOR_MS;
-  for (const { node, clients, peers, http, local, sentinel } of addresses) {
+  for (const { node, clients, peers, http, local, sentinel, bus } of addresses) {
     for (const [use, port] of [
       ['clients', clients],
       ['peers', peers],
       ['HTTP', http],
       ['reads', local],
       ['Sentinel', sentinel],
+      ['servers', bus],
     ] as const) {
       if (port === null) continue;
       while (!(await isPortFree(port))) {

@@ -31,6 +31,8 @@ export interface UpOptions {
   readonly localPorts: boolean;
   readonly sentinelPorts: boolean;
   readonly isEventual: boolean;
+  /** Null: one. */
+  readonly shards: { readonly count: number; readonly replicas: number } | null;
 }
 
 const PORT_MAX = 65_535;
@@ -53,11 +55,17 @@ async function run(options: UpOptions): Promise<number> {
   const addresses = addressesOf(options.nodes, options.basePort, {
     hasLocal: options.localPorts,
     hasSentinel: options.sentinelPorts,
+    hasBus: options.shards !== null,
   });
   if (addresses.some(({ sentinel }) => sentinel !== null && sentinel > PORT_MAX))
     throw new UpError(
       `--base-port ${options.basePort} leaves no room for Sentinel ports 20000 above; ` +
         'give a lower one, or --no-sentinel',
+    );
+  if (addresses.some(({ bus }) => bus !== null && bus > PORT_MAX))
+    throw new UpError(
+      `--base-port ${options.basePort} leaves no room for the servers' own ports 10000 above; ` +
+        'give a lower one',
     );
   const directory = openStateDirectory(
     options.dir ?? defaultStateDirectory(process.env),
@@ -79,6 +87,7 @@ async function run(options: UpOptions): Promise<number> {
     // What has no meaning in an eventual deployment is refused there only where it was given.
     relayThreads: options.relayThreads ?? (options.isEventual ? null : '0'),
     isEventual: options.isEventual,
+    shards: options.shards,
     passwordFile: options.passwordFile,
     secretFile: directory.secretFile,
     program: agentProgram(process.env),
