@@ -6,6 +6,7 @@ import { addClusterCommands } from './doors/cli/cluster/command.ts';
 import { clusterSpelling } from './doors/cli/cluster/spelling.ts';
 import { addMembersCommands } from './doors/cli/members.ts';
 import { addRecoverCommand } from './doors/cli/recover.ts';
+import { addRestoreCommand } from './doors/cli/restore.ts';
 import { addSettingsCommand } from './doors/cli/settings.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
@@ -41,6 +42,15 @@ async function main(argv: readonly string[]): Promise<number> {
     async () => {
       const { openRecovery } = await import('./agent/recovery.ts');
       return { open: openRecovery, ask: process.stdin.isTTY ? askPerson : null };
+    },
+    finish,
+  );
+  addRestoreCommand(
+    program,
+    async () => {
+      const { openRestore } = await import('./agent/restore.ts');
+      const ask = process.stdin.isTTY ? askPerson : null;
+      return { open: openRestore, ask, signal: interrupted() };
     },
     finish,
   );
