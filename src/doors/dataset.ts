@@ -1,4 +1,5 @@
 /** What `althing restore` and `althing backup` may see and do of data, here and elsewhere. */
+import type { BackupShard } from '../core/dataset/backup-manifest.ts';
 import type { DatabaseChoice } from '../core/dataset/databases.ts';
 import type { TypeTally } from '../core/dataset/tally.ts';
 import type { ClusterAccess, ClusterAddress } from './cluster.ts';
@@ -88,3 +89,44 @@ export type OpenRestore = (
   onLoading: (path: string, percent: number) => void,
   signal: AbortSignal,
 ) => Promise<Restore>;
+
+export interface BackupOrder {
+  /** Any node of what is to be backed up. */
+  readonly from: ClusterAddress;
+  readonly access: ClusterAccess;
+  /** Where backups are. */
+  readonly to: string;
+  /** The server program that looks whether it can be loaded; null: as a node finds its own. */
+  readonly program: string | null;
+  /** Of this many none goes; null: none goes at all. */
+  readonly keep: number | null;
+}
+
+export interface BackupTaken {
+  readonly name: string;
+  readonly shards: readonly BackupShard[];
+  /** Names of those that went, since there are newer ones. */
+  readonly gone: readonly string[];
+}
+
+export interface BackupSeen {
+  readonly name: string;
+  readonly takenAt: string;
+  readonly shards: number;
+  readonly keys: number;
+  readonly bytes: number;
+  /** In words; null when nothing is seen to be wrong. */
+  readonly damage: string | null;
+}
+
+/** Every method rejects with an `Error` that has a `code`, in words, when somebody fails it. */
+export interface Backups {
+  /** `onStep`: what is done now, in words. */
+  take(
+    order: BackupOrder,
+    onStep: (text: string) => void,
+    signal: AbortSignal,
+  ): Promise<BackupTaken>;
+  /** The oldest first. `isThorough`: every byte is read. */
+  list(directory: string, isThorough: boolean): Promise<readonly BackupSeen[]>;
+}

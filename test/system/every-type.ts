@@ -1,6 +1,8 @@
 /** Keys of every type, of any bytes, and what each of them holds by a server's own word. */
+
+import assert from 'node:assert/strict';
 import { bytes } from '../../src/core/dataset/trial-bytes.ts';
-import type { Wire, Word } from './wire.ts';
+import { Wire, type Word } from './wire.ts';
 
 /** Far away: nothing expires while it is looked at. */
 const LATER_MS = 4_102_444_800_000;
@@ -62,14 +64,40 @@ const READS: readonly (readonly string[])[] = [
   ['XRANGE', '-', '+'],
 ];
 
-export function readOf(i: number): readonly Word[] {
+function readOf(i: number): readonly Word[] {
   const [name = 'GET', ...rest] = READS[i % 8] ?? [];
   return [name, keyOf(i), ...rest];
 }
 
 /** In one form: members of a set and fields of a hash come in any order. */
-export function toldOf(i: number, raw: Buffer, time: Buffer): string {
+function toldOf(i: number, raw: Buffer, time: Buffer): string {
   const text = raw.toString('latin1');
   const isLoose = i % 8 === 1 || i % 8 === 2;
   return `${isLoose ? [...text].sort().join('') : text} ${time}`;
+}
+
+/** What a server says of one key. */
+export async function tell(wire: Wire, i: number): Promise<string> {
+  wire.command(...readOf(i));
+  wire.command('PEXPIRETIME', keyOf(i));
+  return toldOf(i, await wire.raw(), await wire.raw());
+}
+
+/** Every key is there, once: at one server, or at the one of a cluster that has its slot. */
+export async function isAllAt(
+  ports: readonly number[],
+  told: ReadonlyMap<number, string>,
+): Promise<void> {
+  const wires = ports.map((port) => new Wire(port));
+  try {
+    let keys = 0;
+    for (const wire of wires) keys += Number(await wire.must('DBSIZE'));
+    assert.equal(keys, told.size);
+    for (const [i, want] of told) {
+      const answers = await Promise.all(wires.map((wire) => tell(wire, i)));
+      assert.equal(answers.filter((answer) => answer === want).length, 1, `key ${i}`);
+    }
+  } finally {
+    for (const wire of wires) wire.close();
+  }
 }

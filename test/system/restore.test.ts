@@ -1,6 +1,6 @@
 /** `althing restore`: what a server has kept into whatever runs, whoever is killed meanwhile. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import {
   appendFileSync,
   copyFileSync,
@@ -15,9 +15,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClusterServers, oracle, type Ran } from './cluster-servers.ts';
+import { althing } from './althing.ts';
+import { ClusterServers, done, oracle, type Ran, refused } from './cluster-servers.ts';
 import { Deployment } from './deployment.ts';
-import { keyOf, readOf, toldOf, writeEveryType } from './every-type.ts';
+import { isAllAt, keyOf, tell, writeEveryType } from './every-type.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { PlainServer } from './plain-server.ts';
 import { pidsUnder, signal } from './processes.ts';
@@ -27,7 +28,6 @@ import { Wire } from './wire.ts';
 
 const KEYS = IS_FULL ? 200_000 : 1_200;
 const KILLS = IS_FULL ? 50 : 3;
-const RUN_MS = IS_FULL ? 600_000 : 120_000;
 const CODE = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
 
 const scope = fileScope();
@@ -58,53 +58,8 @@ before(async () => {
   await cluster.form(3);
 });
 
-async function tell(wire: Wire, i: number): Promise<string> {
-  wire.command(...readOf(i));
-  wire.command('PEXPIRETIME', keyOf(i));
-  return toldOf(i, await wire.raw(), await wire.raw());
-}
-
-/** What one server, or the one of a cluster that has the key, says of every key. */
-async function isAllAt(ports: readonly number[]): Promise<void> {
-  const wires = ports.map((port) => new Wire(port));
-  try {
-    let keys = 0;
-    for (const wire of wires) keys += Number(await wire.must('DBSIZE'));
-    assert.equal(keys, KEYS);
-    for (const [i, want] of told) {
-      const answers = await Promise.all(wires.map((wire) => tell(wire, i)));
-      const own = answers.filter(
-        (answer) => !answer.includes('MOVED') && !answer.startsWith('DEMO'),
-      );
-      assert.deepEqual(own, [want], `key ${i}`);
-    }
-  } finally {
-    for (const wire of wires) wire.close();
-  }
-}
-
 function restore(...words: readonly string[]): Promise<Ran> {
-  return new Promise((resolve) =>
-    execFile(
-      process.execPath,
-      [PROGRAM, 'restore', ...words],
-      { timeout: RUN_MS, killSignal: 'SIGKILL' },
-      (error, stdout, stderr) => {
-        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-        resolve({ code, out: `${stdout}${stderr}` });
-      },
-    ).stdin?.end(),
-  );
-}
-
-function done({ code, out }: Ran): string {
-  assert.equal(code, 0, out);
-  return out;
-}
-
-function refused({ code, out }: Ran, why: RegExp): void {
-  assert.equal(code, 1, out);
-  assert.match(out, why);
+  return althing('restore', ...words);
 }
 
 async function emptied(): Promise<void> {
@@ -125,7 +80,7 @@ test('R71: from an append-only directory into a cluster: every type, any bytes, 
   assert.match(out, /digest [0-9a-f]{32} on both sides/);
   assert.match(out, /functions put: lib/);
   assert.match(out, /^stream +\d+ /m);
-  await isAllAt(cluster.ports);
+  await isAllAt(cluster.ports, told);
   for (const i of cluster.ports.keys())
     assert.match(String(await cluster.ask(i, 'FUNCTION', 'LIST')), /lib/);
   assert.equal(statSync(join(AOF, 'appendonly.aof.manifest')).mtimeMs, before);
@@ -139,7 +94,7 @@ test('once more changes nothing; what differs is named, kept, or replaced, as as
   refused(await restore(...words), /2 are there with another value or time/);
   assert.match(done(await restore(...words, '--skip')), /OK: 2 keys were kept/);
   assert.match(done(await restore(...words, '--replace')), /on both sides/);
-  await isAllAt(cluster.ports);
+  await isAllAt(cluster.ports, told);
 });
 
 test('C52: what redis-cli backs up is brought into another shape', async (t) => {
@@ -147,7 +102,7 @@ test('C52: what redis-cli backs up is brought into another shape', async (t) => 
   const backup = mkdtempSync(join(dir, 'cli-'));
   done(await oracle('backup', cluster.at(0), backup));
   done(await restore('--from', backup, '--to', target.address, '--yes'));
-  await isAllAt([target.port]);
+  await isAllAt([target.port], told);
 });
 
 /** To whoever has the slot. */
@@ -170,7 +125,7 @@ test('an end that is cut off is left away and told; the file stays as it is', as
   const out = done(await restore('--from', cut, '--to', target.address, '--yes'));
   assert.match(out, /note: .*(short read|loaded anyway|Truncat)/);
   assert.equal(statSync(last).size, size);
-  await isAllAt([target.port]);
+  await isAllAt([target.port], told);
 });
 
 test('one append-only file, with and without an RDB at its beginning', async (t) => {
@@ -186,7 +141,7 @@ test('one append-only file, with and without an RDB at its beginning', async (t)
   const plain = join(dir, 'plain.aof');
   writeFileSync(plain, '*3\r\n$3\r\nSET\r\n$2\r\n\r\n\r\n$3\r\n\0"\n\r\n');
   done(await restore('--from', single, '--to', target.address, '--yes'));
-  await isAllAt([target.port]);
+  await isAllAt([target.port], told);
   await target.with(async (wire) => {
     await wire.must('SELECT', '3');
     assert.equal(await wire.must('GET', 'a'), 'b');
@@ -261,7 +216,7 @@ test('kill -9 of the tool, of the server that loads, of a target: run again, eve
       await killing;
     }
     done(await restore('--from', AOF, '--to', cluster.at(0), '--yes'));
-    await isAllAt(cluster.ports);
+    await isAllAt(cluster.ports, told);
   }
   figures('restore', { kills: KILLS, keys: KEYS, wholeMs });
 });
@@ -272,5 +227,5 @@ test('into a strong shard, through the client port of any node', async (t) => {
     await restore('--from', RDB, '--to', `127.0.0.1:${deployment.port(2)}`, '--yes'),
   );
   assert.match(out, /on both sides/);
-  await isAllAt([deployment.port(1)]);
+  await isAllAt([deployment.port(1)], told);
 });

@@ -63,7 +63,7 @@ export class KeyProgress {
         : Number.isFinite(secondsLeft)
           ? `about ${durationText(secondsLeft * 1_000)} left`
           : 'time left unknown';
-    const bytes = this.#bytes === 0 ? '' : `, ${formatBytes(this.#bytes / seconds)}/s`;
+    const bytes = this.#bytes === 0 ? '' : `, ${formatBytes(Math.round(this.#bytes / seconds))}/s`;
     this.#terminal.out(
       `${WORDS[this.#phase]} ${done} of ${this.#keysAll} keys, ` +
         `${Math.round(rate)} keys/s${bytes}, ${rest}\n`,

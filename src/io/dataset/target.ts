@@ -4,8 +4,8 @@
  * redirections, and are asked again for as long as what stands in the way may pass.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseNodes } from '../../core/cluster/nodes-text.ts';
-import { keySlot, SLOTS_ALL } from '../../core/cluster/slots.ts';
+import { type NodeLine, parseNodes } from '../../core/cluster/nodes-text.ts';
+import { keySlot, SLOTS_ALL, type SlotRange } from '../../core/cluster/slots.ts';
 import { errorText, isError, type RawValue, readValue } from '../../core/dataset/raw-replies.ts';
 import { encodeCommand } from '../../core/resp/writer.ts';
 import { DatasetError } from './errors.ts';
@@ -14,6 +14,14 @@ import { type Access, Pipe } from './pipe.ts';
 export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** A primary with slots, and who has a copy of what it has. */
+export interface Shard {
+  readonly primary: Address;
+  readonly replicas: readonly Address[];
+  /** Null where there is no cluster. */
+  readonly slots: readonly SlotRange[] | null;
 }
 
 /** One command about one key. */
@@ -41,6 +49,7 @@ export class Target {
   readonly #known = new Map<string, Address>();
   /** By slot; one that is not a cluster has all of them at one place. */
   #owners: (Address | null)[] = new Array<Address | null>(SLOTS_ALL).fill(null);
+  #shards: readonly Shard[] = [];
   #isCluster = false;
   #product = '';
 
@@ -68,6 +77,11 @@ export class Target {
   /** Product and version, of the one that was asked first. */
   get product(): string {
     return this.#product;
+  }
+
+  /** As they were when it was looked at. */
+  get shards(): readonly Shard[] {
+    return this.#shards;
   }
 
   /** Who has slots, each once. */
@@ -223,14 +237,24 @@ export class Target {
 
   #takeNodes(text: string, asked: Address): void {
     const owners = new Array<Address | null>(SLOTS_ALL).fill(null);
-    for (const line of parseNodes(text) ?? []) {
-      if (line.flags.includes('noaddr') || line.flags.includes('handshake')) continue;
-      const isSelf = line.flags.includes('myself');
-      const address = isSelf ? asked : { host: line.host, port: line.port };
+    const lines = (parseNodes(text) ?? []).filter(
+      ({ flags }) => !flags.includes('noaddr') && !flags.includes('handshake'),
+    );
+    const addressOf = ({ flags, host, port }: NodeLine): Address =>
+      flags.includes('myself') ? asked : { host, port };
+    for (const line of lines) {
+      const address = addressOf(line);
       this.#known.set(nameOf(address), address);
       for (const { from, to } of line.slots) owners.fill(address, from, to + 1);
     }
     this.#owners = owners;
+    this.#shards = lines
+      .filter(({ slots }) => slots.length > 0)
+      .map((line) => ({
+        primary: addressOf(line),
+        replicas: lines.filter(({ primary }) => primary === line.id).map(addressOf),
+        slots: line.slots,
+      }));
   }
 
   /** A replica says who its primary is, and a primary who its replicas are. */
@@ -241,14 +265,18 @@ export class Target {
       const primary = { host: String(second), port: Number(third) };
       this.#known.set(nameOf(primary), primary);
       this.#owners.fill(primary);
+      this.#shards = [{ primary, replicas: [address], slots: null }];
       return;
     }
-    for (const replica of Array.isArray(third) ? (third as readonly RawValue[]) : []) {
-      const [host, port] = replica as readonly RawValue[];
-      const other = { host: String(host), port: Number(port) };
-      if (other.port > 0) this.#known.set(nameOf(other), other);
-    }
+    const replicas = (Array.isArray(third) ? (third as readonly RawValue[]) : [])
+      .map((replica) => {
+        const [host, port] = replica as readonly RawValue[];
+        return { host: String(host), port: Number(port) };
+      })
+      .filter(({ port }) => port > 0);
+    for (const replica of replicas) this.#known.set(nameOf(replica), replica);
     this.#owners.fill(address);
+    this.#shards = [{ primary: address, replicas, slots: null }];
   }
 
   async #text(address: Address, words: readonly string[]): Promise<string> {
