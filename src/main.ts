@@ -2,10 +2,12 @@
 import { createInterface } from 'node:readline/promises';
 import { Command, CommanderError } from 'commander';
 import { ownVersion } from './agent/own-version.ts';
+import { addBackupCommand } from './doors/cli/backup.ts';
 import { addClusterCommands } from './doors/cli/cluster/command.ts';
 import { clusterSpelling } from './doors/cli/cluster/spelling.ts';
 import { addMembersCommands } from './doors/cli/members.ts';
 import { addRecoverCommand } from './doors/cli/recover.ts';
+import { addRestoreCommand } from './doors/cli/restore.ts';
 import { addSettingsCommand } from './doors/cli/settings.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
@@ -44,6 +46,7 @@ async function main(argv: readonly string[]): Promise<number> {
     },
     finish,
   );
+  addDataCommands(program, finish);
   addClusterCommands(program, {
     ports: async () => {
       const { openCluster } = await import('./agent/cluster-tools.ts');
@@ -59,6 +62,26 @@ async function main(argv: readonly string[]): Promise<number> {
     return error.exitCode === 0 ? 0 : USAGE;
   }
   return code;
+}
+
+function addDataCommands(program: Command, finish: (code: number) => void): void {
+  addRestoreCommand(
+    program,
+    async () => {
+      const { openRestore } = await import('./agent/restore.ts');
+      const ask = process.stdin.isTTY ? askPerson : null;
+      return { open: openRestore, ask, signal: interrupted() };
+    },
+    finish,
+  );
+  addBackupCommand(
+    program,
+    async () => {
+      const { ownBackups } = await import('./agent/backup.ts');
+      return { backups: ownBackups, signal: interrupted() };
+    },
+    finish,
+  );
 }
 
 /** The first Ctrl-C ends what is under way in good order, the second one at once. */

@@ -19,6 +19,7 @@ const FUNCTION_LINES_MAX = 60;
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: [],
   'core/*': ['core'],
+  'core/dataset': ['core', 'core/resp'],
   'core/lanes': ['core', 'core/resp'],
   'core/psync': ['core', 'core/resp'],
   'core/plan': ['core', 'core/cluster', 'core/control', 'core/raft'],

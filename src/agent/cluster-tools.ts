@@ -26,7 +26,7 @@ export async function openCluster(entry: ClusterAddress, access: ClusterAccess):
   return new OwnCluster(entry, new Connections({ ...access, tls, callMsMax: CALL_MS_MAX }));
 }
 
-async function tlsOf(tls: ClusterTls): Promise<ConnectionOptions> {
+export async function tlsOf(tls: ClusterTls): Promise<ConnectionOptions> {
   const read = async (path: string | null): Promise<Buffer | undefined> =>
     path === null ? undefined : await readFile(path);
   const [ca, cert, key] = await Promise.all([tls.caFile, tls.certFile, tls.keyFile].map(read));

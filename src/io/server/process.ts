@@ -16,6 +16,7 @@ import { ServerError } from './errors.ts';
 import { type EventualConf, renderEventualConf } from './eventual-conf.ts';
 import { type Launch, type Launched, launchDirectly, type ProcessEnd } from './launch.ts';
 import { OutputTail } from './output-tail.ts';
+import { renderScratchConf, type ScratchConf } from './scratch-conf.ts';
 
 /** A look at the socket every so often while the server starts: it takes 5 to 50 ms. */
 const READY_LOOK_MS = 10;
@@ -27,7 +28,7 @@ const WORDS_LINES_MAX = 6;
 
 export interface ProcessOptions {
   readonly program: string;
-  readonly conf: ConfOptions | EventualConf;
+  readonly conf: ConfOptions | EventualConf | ScratchConf;
   /** How to make the server die with us, from `findSetpriv`; null when the machine cannot. */
   readonly setpriv: string | null;
   /** Absent: as a child of this process. */
@@ -177,7 +178,7 @@ export class ServerProcess {
 /** Empties the directory (H3: a left-over RDB would be loaded) and writes the configuration. */
 async function prepareRunDir(conf: ProcessOptions['conf']): Promise<string> {
   const { runDir } = conf;
-  const text = 'dataDir' in conf ? renderEventualConf(conf) : renderConf(conf);
+  const text = textOf(conf);
   try {
     await rm(runDir, { recursive: true, force: true });
     await mkdir(runDir, { recursive: true, mode: 0o700 });
@@ -188,4 +189,9 @@ async function prepareRunDir(conf: ProcessOptions['conf']): Promise<string> {
   } catch (cause) {
     throw new ServerError('SERVER_FAILED', `cannot prepare ${runDir}`, { cause });
   }
+}
+
+function textOf(conf: ProcessOptions['conf']): string {
+  if ('scratchDir' in conf) return renderScratchConf(conf);
+  return 'dataDir' in conf ? renderEventualConf(conf) : renderConf(conf);
 }
