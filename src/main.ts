@@ -7,6 +7,7 @@ import { clusterSpelling } from './doors/cli/cluster/spelling.ts';
 import { addMembersCommands } from './doors/cli/members.ts';
 import { addRecoverCommand } from './doors/cli/recover.ts';
 import { addSettingsCommand } from './doors/cli/settings.ts';
+import { addSpecCommand } from './doors/cli/spec.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
 import { addSwitchoverCommand } from './doors/cli/switchover.ts';
@@ -35,6 +36,7 @@ async function main(argv: readonly string[]): Promise<number> {
   addStatusCommand(program, finish);
   addMembersCommands(program, finish);
   addSettingsCommand(program, finish);
+  addSpecCommand(program, finish);
   addSwitchoverCommand(program, finish);
   addRecoverCommand(
     program,

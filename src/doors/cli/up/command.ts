@@ -20,6 +20,7 @@ interface Flags {
   readonly localPort?: true;
   readonly sentinel: boolean;
   readonly consistency?: 'strong' | 'eventual';
+  readonly importData?: string;
 }
 
 export function addUpCommand(program: Command, finish: (code: number) => void): void {
@@ -46,6 +47,10 @@ export function addUpCommand(program: Command, finish: (code: number) => void): 
         'eventual',
       ]),
     )
+    .option(
+      '--import-data <PATH>',
+      'eventual: the first node begins with the data of a server that was stopped, once',
+    )
     .option('--password-file <FILE>', 'file with the password that clients must give')
     .action(async (flags: Flags) => {
       const { up } = await import('./up.ts');
@@ -67,6 +72,7 @@ function optionsFrom(flags: Flags): UpOptions {
     localPorts: flags.localPort === true,
     sentinelPorts: flags.sentinel,
     isEventual: flags.consistency === 'eventual',
+    importData: flags.importData ?? null,
   };
 }
 

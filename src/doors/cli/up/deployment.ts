@@ -21,6 +21,8 @@ export interface DeploymentOptions {
   /** Of each node; null: its own default, which takes the machine for its alone. */
   readonly relayThreads: string | null;
   readonly isEventual?: boolean;
+  /** Absolute: what the first node brings in, and only that one. */
+  readonly importData?: string | null;
   readonly passwordFile: string | null;
   /** Null: agents talk in the clear, which they do on loopback only. */
   readonly secretFile: string | null;
@@ -74,6 +76,7 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
     ['--log-limit', logLimit],
     ['--relay-threads', relayThreads],
     ['--password-file', passwordFile],
+    ['--import-data', own === addresses[0] ? (options.importData ?? null) : null],
   ];
   return [
     ...options.program,
