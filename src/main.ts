@@ -9,6 +9,7 @@ import { addMembersCommands } from './doors/cli/members.ts';
 import { addRecoverCommand } from './doors/cli/recover.ts';
 import { addRestoreCommand } from './doors/cli/restore.ts';
 import { addSettingsCommand } from './doors/cli/settings.ts';
+import { addSpecCommand } from './doors/cli/spec.ts';
 import { addStartOptions } from './doors/cli/start-options.ts';
 import { addStatusCommand } from './doors/cli/status.ts';
 import { addSwitchoverCommand } from './doors/cli/switchover.ts';
@@ -37,6 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
   addStatusCommand(program, finish);
   addMembersCommands(program, finish);
   addSettingsCommand(program, finish);
+  addSpecCommand(program, finish);
   addSwitchoverCommand(program, finish);
   addRecoverCommand(
     program,

@@ -71,6 +71,8 @@ function whyNot({ machines, law }: HealingOptions): string {
     if (server.role !== (isPrimary ? 'primary' : 'replica')) return `${name} is ${server.role}`;
     if (server.history !== primary.history) return `${name} has another history`;
     if (isPrimary && !server.isWritable) return `${name} is not open`;
+    const needed = state.spec?.eventual?.minReplicasToWrite;
+    if (isPrimary && server.minReplicas !== needed) return `${name} does not need ${needed}`;
     if (law.chain.length - server.writes.length > LAG_MAX) return `${name} is behind`;
     const last = server.writes.length - 1;
     must(server.writes[last] === law.chain[last], 'all have the same data', () => name);

@@ -14,6 +14,8 @@ export interface Judged {
   readonly name: string;
   readonly isWritable: boolean;
   readonly writes: readonly string[];
+  /** So many follow it, and are not late. */
+  readonly followers: number;
 }
 
 /** A machine's data as they would be after the power was lost. */
@@ -25,6 +27,8 @@ export interface OnDisk {
 export class EventualLaw {
   readonly control: WatchedGroup;
   readonly #servers: () => readonly Judged[];
+  /** So many writes were brought in from elsewhere: the first of all. */
+  readonly #imported: number;
   /** All that was taken in the history in force, and all before it that is in it. */
   #chain: string[] = [];
   #decision = 0;
@@ -38,9 +42,16 @@ export class EventualLaw {
   handOvers = 0;
   #checks = 0;
 
-  constructor(founders: readonly NodeId[], servers: () => readonly Judged[]) {
+  constructor(
+    founders: readonly NodeId[],
+    servers: () => readonly Judged[],
+    imported: readonly string[],
+  ) {
     this.control = new WatchedGroup(controlFounded(founders));
     this.#servers = servers;
+    this.#chain = [...imported];
+    this.#safe = imported.length;
+    this.#imported = imported.length;
   }
 
   get checks(): number {
@@ -62,6 +73,9 @@ export class EventualLaw {
     if (decision === this.#decision) return;
     const { name, writes } = server;
     const end = writes.length;
+    must(end >= this.#imported, 'data from elsewhere are the first, and stay', () => {
+      return `${name} opens with ${end} writes, ${this.#imported} were brought in`;
+    });
     const isPrefix = end <= this.#chain.length && writes[end - 1] === this.#chain[end - 1];
     must(end === 0 || isPrefix, 'no strange history is promoted', () => {
       return `${name} has ${end} writes up to ${writes.at(-1)}, not ${this.#chain[end - 1]}`;
@@ -79,9 +93,13 @@ export class EventualLaw {
     this.openings += 1;
   }
 
-  wrote(server: Judged, decision: number, write: string): void {
+  /** `needs`: so many replicas at the least, as its node knows of the spec since it opened. */
+  wrote(server: Judged, decision: number, write: string, needs: number): void {
     this.#alone(server);
     this.#inForce(server, decision);
+    must(server.followers >= needs, 'a write is taken with the replicas that it needs', () => {
+      return `${server.name} has ${server.followers} of ${needs}`;
+    });
     this.#chain.push(write);
     this.accepted += 1;
   }

@@ -35,10 +35,18 @@ const REPORT_TICKS = 40;
 /** As long as a connection takes to be given up. */
 const SILENCE_MS = 1_500;
 
+/** What the charter says. */
+export interface EventualFounding {
+  readonly founders: readonly NodeId[];
+  /** Whose data are the first; null: nobody's. */
+  readonly importer: NodeId | null;
+  readonly minReplicas: number;
+}
+
 export interface LifeOptions {
   readonly id: NodeId;
   readonly run: number;
-  readonly founders: readonly NodeId[];
+  readonly founding: EventualFounding;
   readonly facts: Told;
   readonly priority: number;
   readonly wasCreated: boolean;
@@ -166,7 +174,8 @@ export class Life {
   }
 
   #begin(ear: Ear, files: ConstructorParameters<typeof ControlGroup>[0]['files']): void {
-    const { id, founders, chance, fatal, note, nowMs } = this.#o;
+    const { id, founding, chance, fatal, note, nowMs } = this.#o;
+    const { founders, importer, minReplicas: minReplicasToWrite } = founding;
     const group: ControlGroup = new ControlGroup({
       id,
       founders,
@@ -210,8 +219,9 @@ export class Life {
       founding: {
         founders,
         witnesses: [],
+        ...(importer === null ? {} : { importer }),
         forgetAfterMs: null,
-        eventual: { maxLostBytes: null, minReplicasToWrite: 0 },
+        eventual: { maxLostBytes: null, minReplicasToWrite },
       },
       observe: () => this.observe(),
       note: (_level, event, facts) => note?.(`${event} ${JSON.stringify(facts)}`),

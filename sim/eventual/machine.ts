@@ -18,7 +18,7 @@ import { Power, PowerCut } from '../power.ts';
 import { Chance, type Timeline } from '../time.ts';
 import { must } from '../violation.ts';
 import type { EventualLaw, Judged } from './law.ts';
-import { Life } from './life.ts';
+import { type EventualFounding, Life } from './life.ts';
 import type { Packet, Said } from './packets.ts';
 import { DataDirectory, ModelServer } from './server.ts';
 
@@ -32,7 +32,7 @@ export interface MachineOptions {
   readonly seed: number;
   readonly timeline: Timeline;
   readonly law: EventualLaw;
-  readonly founders: () => readonly NodeId[];
+  readonly founding: EventualFounding;
   readonly slowPermille: number;
   readonly syncMaxUs: number;
   readonly priority: number;
@@ -58,6 +58,8 @@ export class Machine implements Judged {
   #isPaused = false;
   /** By which decision it was told to open. */
   #openBy = 0;
+  /** The fewest replicas that writes may need: as the server was told, or is being told. */
+  #needs = 0;
   /** The former primary had let go of its clients when the server here was promoted. */
   #isWhole = false;
   deaths = 0;
@@ -87,7 +89,7 @@ export class Machine implements Judged {
         this.enter('server', ({ keeper }) => keeper.down(life, why));
       },
       opened: () => law.opened(this, this.#openBy, this.#isWhole),
-      accepted: (write) => law.wrote(this, this.#openBy, write),
+      accepted: (write) => law.wrote(this, this.#openBy, write, this.#needs),
     });
   }
 
@@ -119,6 +121,17 @@ export class Machine implements Judged {
     return this.server.isWritable;
   }
 
+  get followers(): number {
+    return this.server.followers;
+  }
+
+  /** Before its first start: what another server has kept. */
+  bringIn(writes: readonly string[]): void {
+    const { directory } = this.server;
+    directory.writes = [...writes];
+    directory.synced = writes.length;
+  }
+
   get writes(): readonly string[] {
     return this.server.writes;
   }
@@ -127,13 +140,13 @@ export class Machine implements Judged {
     if (this.#life !== null) return;
     this.#turn += 1;
     const turn = this.#turn;
-    const { timeline, law, seed, name, founders, priority, slowPermille, note } = this.#o;
+    const { timeline, law, seed, name, founding, priority, slowPermille, note } = this.#o;
     this.#note('starts');
     this.disk.opened();
     const life = new Life({
       id: this.id,
       run: turn,
-      founders: founders(),
+      founding,
       facts: {
         peerAddress: `${name}:7379`,
         clientAddress: `${name}:6379`,
@@ -266,12 +279,17 @@ export class Machine implements Judged {
   }
 
   #take(step: ServerStep, done: (ok: boolean) => void): void {
+    const wanted = this.#life?.state.spec?.eventual?.minReplicasToWrite ?? 0;
     if (step.kind === 'open') {
+      this.#needs = this.isWritable ? Math.min(this.#needs, wanted) : wanted;
       this.#openBy = this.#life?.state.primary?.decision ?? 0;
       this.#extend(step.untilMs);
     }
     if (step.kind === 'promote') this.#isWhole = this.#isHandedOver();
-    this.server.take(step, (ok) => this.enter('server', () => done(ok)));
+    this.server.take(step, (ok) => {
+      if (step.kind === 'open') this.#needs = wanted;
+      this.enter('server', () => done(ok));
+    });
   }
 
   #extend(untilMs: number): void {

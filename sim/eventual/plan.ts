@@ -44,6 +44,31 @@ export interface EventualPlan {
   readonly primaryPermille: number;
 }
 
+/** What is wanted of the deployment beside what every one has. */
+export interface EventualWishes {
+  /** Which machine brings data in; null: it begins with nothing. */
+  readonly importer: number | null;
+  /** At the founding, and what people change it to meanwhile; none: it stays. */
+  readonly minReplicas: number;
+  readonly minReplicasLater: readonly number[];
+}
+
+const IMPORTING_PERMILLE = 200;
+const NEEDING_PERMILLE = 300;
+
+/** By a chance of its own, so that every seed does what it did without wishes. */
+export function wishesFor(chance: Chance, { machines, priorities }: EventualPlan): EventualWishes {
+  const importer = chance.below(machines);
+  const isImporting = chance.permille(IMPORTING_PERMILLE) && priorities[importer] !== 0;
+  const number = (): number => chance.between(0, machines - 1);
+  const isNeeding = chance.permille(NEEDING_PERMILLE);
+  return {
+    importer: isImporting ? importer : null,
+    minReplicas: isNeeding ? number() : 0,
+    minReplicasLater: isNeeding && chance.permille(500) ? [number(), number()] : [],
+  };
+}
+
 const KINDS_MIN = 2;
 const KINDS_MAX = 6;
 const DRIFT_PERMILLE = 45;

@@ -17,6 +17,8 @@ const FED_MAX = 20;
 const START_MAX_US = 60_000;
 const LOAD_MAX_US = 150_000;
 const REWRITE_MAX_US = 400_000;
+/** A replica counts for writes that need some until it is so late (`min-replicas-max-lag`). */
+const COUNTED_US = 10_000_000;
 /** `appendfsync everysec`. */
 const SYNC_US = 500_000;
 const STEP_MAX_US = 4_000;
@@ -82,6 +84,17 @@ export class ModelServer {
   get isWritable(): boolean {
     const isRunning = this.life !== 0 && !this.isStopped && !this.#isLoading;
     return isRunning && this.role === 'primary' && !this.isShut && !this.#isPaused;
+  }
+
+  /** Replicas that count. */
+  get followers(): number {
+    const sinceUs = this.#o.timeline.nowUs - COUNTED_US;
+    return [...this.#replicas.values()].filter(({ atUs }) => atUs > sinceUs).length;
+  }
+
+  /** As it was told last; it means something while it is open. */
+  get minReplicas(): number {
+    return this.#minReplicas;
   }
 
   get #isPaused(): boolean {
@@ -157,7 +170,7 @@ export class ModelServer {
     const { life } = this;
     if (life === 0) return;
     const run = (): void => {
-      if (life !== this.life || !this.isWritable) return;
+      if (life !== this.life || !this.isWritable || this.followers < this.#minReplicas) return;
       this.#append(write);
       this.#o.accepted(write);
     };

@@ -14,11 +14,16 @@ import type { WorldOptions } from '../world.ts';
 import { EventualFaults } from './faults.ts';
 import { heal } from './healing.ts';
 import { EventualLaw } from './law.ts';
+import type { EventualFounding } from './life.ts';
 import { Machine } from './machine.ts';
 import type { Packet } from './packets.ts';
-import { type EventualPlan, eventualPlanFor } from './plan.ts';
+import { type EventualPlan, type EventualWishes, eventualPlanFor, wishesFor } from './plan.ts';
 
 const COUNT_US = 50_000;
+/** A run of the usual length takes some ten seconds or more. */
+const WISH_MAX_US = 8_000_000;
+/** Enough that who has none of them is told apart, few enough for a full sync in one go. */
+const IMPORTED = Array.from({ length: 12 }, (_, n) => `i${n + 1}`);
 
 export class EventualWorld {
   readonly report: Report;
@@ -27,6 +32,7 @@ export class EventualWorld {
   readonly #seed: number;
   readonly #timeline = new Timeline();
   readonly #plan: EventualPlan;
+  readonly #wishes: EventualWishes;
   readonly #law: EventualLaw;
   readonly #chance: Chance;
   readonly #faults: EventualFaults;
@@ -37,6 +43,7 @@ export class EventualWorld {
     this.#seed = seed;
     this.report = new Report(log ?? false, print ?? null);
     this.#plan = eventualPlanFor(new Chance(seed, 'eventual plan'));
+    this.#wishes = wishesFor(new Chance(seed, 'eventual wishes'), this.#plan);
     this.#chance = new Chance(seed, 'eventual world');
     const network = new Network<Packet>(
       this.#timeline,
@@ -47,8 +54,16 @@ export class EventualWorld {
     this.network = network as Network<unknown>;
     const names = Array.from({ length: this.#plan.machines }, (_, at) => `m${at + 1}`);
     const founders = names.map((name) => `${name}@00000001` as NodeId);
-    this.#law = new EventualLaw(founders, () => this.machines);
-    this.machines = names.map((name, at) => this.#machine(name, at, founders, network));
+    const { importer, minReplicas } = this.#wishes;
+    const imported = importer === null ? [] : IMPORTED;
+    this.#law = new EventualLaw(founders, () => this.machines, imported);
+    const founding = {
+      founders,
+      importer: importer === null ? null : (founders[importer] ?? null),
+      minReplicas,
+    };
+    this.machines = names.map((name, at) => this.#machine(name, at, founding, network));
+    if (importer !== null) this.machines[importer]?.bringIn(imported);
     for (const machine of this.machines)
       machine.isReleased = (node) => {
         return this.machines.find(({ id }) => id === node)?.server.hasLetGo === true;
@@ -61,10 +76,12 @@ export class EventualWorld {
 
   run(steps: number): void {
     this.#note('world', `seed ${this.#seed} ${JSON.stringify(this.#plan)}`);
+    this.#note('world', `wishes ${JSON.stringify(this.#wishes)}`);
     for (const machine of this.machines) machine.start();
     this.#writeLater();
     this.#countLater();
     this.#faults.begin();
+    for (const minReplicas of this.#wishes.minReplicasLater) this.#wishLater(minReplicas);
     while (this.#timeline.ran < steps) this.#timeline.step();
     this.#note('world', 'faults end');
     this.#faults.stop();
@@ -130,7 +147,7 @@ export class EventualWorld {
   #machine(
     name: string,
     at: number,
-    founders: readonly NodeId[],
+    founding: EventualFounding,
     network: Network<Packet>,
   ): Machine {
     return new Machine({
@@ -138,7 +155,7 @@ export class EventualWorld {
       seed: this.#seed,
       timeline: this.#timeline,
       law: this.#law,
-      founders: () => founders,
+      founding,
       slowPermille: this.#plan.slowPermille[at] ?? 0,
       syncMaxUs: this.#plan.syncMaxUs,
       priority: this.#plan.priorities[at] ?? 100,
@@ -149,6 +166,19 @@ export class EventualWorld {
       },
       send: (from, to, packet) => network.send(from, to, packet),
       note: this.report.on ? (who, what) => this.#note(who, what) : null,
+    });
+  }
+
+  /** Somebody changes the spec, at whoever decides then. */
+  #wishLater(minReplicasToWrite: number): void {
+    this.#timeline.after(this.#chance.between(1_000, WISH_MAX_US), () => {
+      const control = this.leader?.life?.control;
+      if (control == null) return this.#wishLater(minReplicasToWrite);
+      const change = { minReplicasToWrite };
+      const order = { kind: 'spec', atMs: 1, change, ifVersion: null } as const;
+      this.leader?.enter('orders', () =>
+        control.propose(order, ({ text }) => this.#note('wish', text)),
+      );
     });
   }
 

@@ -56,6 +56,11 @@ export class AgentOrders implements Orders {
     });
   }
 
+  /** Of an eventual deployment, to whoever is nearest; tried once. */
+  handOverPrimary(): Promise<OrderResult> {
+    return this.#primary.switchoverOnce();
+  }
+
   async changeSpec(change: SpecChange, ifVersion: number | null): Promise<OrderResult> {
     const { settings } = this.#agent;
     const wanted = change.server ?? {};

@@ -134,7 +134,8 @@ export class AgentView implements View {
 
   isHealthy(): boolean {
     const { shard, group, ownServer, eventual } = this.#agent;
-    if (eventual !== null && eventual.keeper !== null) return isEventualHealthy(eventual);
+    if (eventual !== null && eventual.keeper !== null)
+      return isEventualHealthy(eventual, ownRole(this.#agent));
     // A witness of one hears the control group.
     if (eventual !== null) return this.#agent.assembly.leader !== null;
     // A witness does what it is there for as long as it hears whoever leads.

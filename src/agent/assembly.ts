@@ -86,7 +86,7 @@ export class Assembly {
       id: this.id,
       note: (to, topic, body) => options.mesh.note(to, topic, body),
       group: () => this.#group,
-      leader: () => this.leader,
+      leader: () => this.leaderInReach,
     });
     this.#dataMembers = new DataMembers({
       id: this.id,
@@ -137,6 +137,13 @@ export class Assembly {
     if (known !== null) return known;
     const told = [...this.#sightings.fresh().values()].map(({ report }) => report.controlLeader);
     return told.find((node) => node !== null) ?? null;
+  }
+
+  /** The same, where an order can be given to it from here now. */
+  get leaderInReach(): NodeId | null {
+    const { leader } = this;
+    if (leader === null || leader === this.id) return leader;
+    return this.#o.membership.up.has(leader) ? leader : null;
   }
 
   /** Its directory is refused from now on; it has heard so, or cannot. */

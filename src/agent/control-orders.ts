@@ -1,25 +1,21 @@
 /** Orders to the control leader, wherever it is: passed on, decided upon, and answered once. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { nameOf } from '../core/control/state.ts';
 import type { NodeId } from '../core/scalars.ts';
 import type { OrderResult } from '../doors/orders.ts';
 import { Asks, refused } from './asks.ts';
 import type { ControlGroup } from './control/control-group.ts';
 import { timeForPeopleMs } from './journal.ts';
-import { monotonicMs } from './monotonic.ts';
+import { toControlLeader } from './to-control-leader.ts';
 import { commandOf, type Wanted, wantedFrom } from './wanted.ts';
 
 /** The leader proposes at once, and a majority needs a moment. */
 const ORDER_MS_MAX = 8_000;
-/** A new leader is elected within this, or nobody can decide anything. */
-const LEADER_MS_MAX = 4_000;
-const LOOK_AGAIN_MS = 50;
 
 export interface ControlOrdersOptions {
   readonly id: NodeId;
   readonly note: (to: NodeId, topic: string, body: unknown) => void;
   readonly group: () => ControlGroup | null;
-  /** Who leads the control group, as far as it is known here. */
+  /** Who leads the control group and can be asked from here; null: nobody now. */
   readonly leader: () => NodeId | null;
 }
 
@@ -32,25 +28,26 @@ export class ControlOrders {
     this.#asks = new Asks(options.note);
   }
 
-  async order(wanted: Wanted): Promise<OrderResult> {
-    const leader = await this.#someLeader();
-    if (leader === null)
-      return refused('NO_LEADER', 'no majority of the nodes can be reached: nothing is decided');
-    if (leader === this.#o.id) return new Promise((resolve) => this.#decide(wanted, resolve));
-    const late = `${nameOf(leader)} leads the control group and did not answer`;
-    const body = { wanted };
-    return this.#asks.ask({ to: leader, topic: 'order', body, msMax: ORDER_MS_MAX, late });
+  order(wanted: Wanted): Promise<OrderResult> {
+    const { id, leader } = this.#o;
+    return toControlLeader({
+      leader,
+      ask: (to) =>
+        to === id
+          ? new Promise((resolve) => this.#decide(wanted, resolve))
+          : this.#asks.ask({
+              to,
+              topic: 'order',
+              body: { wanted },
+              msMax: ORDER_MS_MAX,
+              late: `${nameOf(to)} leads the control group and did not answer`,
+            }),
+    });
   }
 
   noted(from: NodeId, topic: string, fields: Readonly<Record<string, unknown>>): void {
     if (topic === 'order') this.#ordered(from, fields);
     else if (topic === 'order.done') this.#asks.answered(fields);
-  }
-
-  async #someLeader(): Promise<NodeId | null> {
-    const deadlineMs = monotonicMs() + LEADER_MS_MAX;
-    while (this.#o.leader() === null && monotonicMs() < deadlineMs) await sleep(LOOK_AGAIN_MS);
-    return this.#o.leader();
   }
 
   #ordered(from: NodeId, { request, wanted: sent }: Readonly<Record<string, unknown>>): void {

@@ -37,8 +37,9 @@ export function eventualLagOf(shard: EventualPart, node: NodeId): number | null 
   return own.history === first.history ? Math.max(0, first.offset - own.offset) : null;
 }
 
-/** Open as the primary, or following it. */
-export function isEventualHealthy({ keeper, isOpen }: EventualPart): boolean {
+/** Open as the primary, or following it; a spare has nothing to follow. */
+export function isEventualHealthy({ keeper, isOpen }: EventualPart, role: Role): boolean {
+  if (role === 'spare') return keeper?.standing.isUp === true;
   const seen = keeper?.seenShown ?? null;
   return isOpen || (seen?.role === 'replica' && seen.isLinkUp && !seen.isLoading);
 }

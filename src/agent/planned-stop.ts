@@ -24,7 +24,7 @@ export async function handOverFirst(agent: Agent, assembly: Assembly | null): Pr
   if (eventual !== null && assembly !== null) {
     const result = await handOverPrimary({
       isToGo: () => isToGo(agent, assembly),
-      switchover: () => orders.switchover(null),
+      switchover: () => orders.handOverPrimary(),
       msMax: LIMITS.stopMsMax,
     });
     if (result !== null) journal.info('agent.handedOver', { ok: result.ok, why: result.text });

@@ -12,6 +12,7 @@ import { Asks, refused } from './asks.ts';
 import type { Assembly } from './assembly.ts';
 import { timeForPeopleMs } from './journal.ts';
 import { monotonicMs } from './monotonic.ts';
+import { type ControlLeaderAsk, toControlLeader } from './to-control-leader.ts';
 
 /** A hand-over, taking it back, and a lease that has to be waited out, one after the other. */
 const DONE_MS_MAX = 6_000;
@@ -33,15 +34,31 @@ export class PrimaryOrders {
     this.#asks = new Asks(options.note);
   }
 
-  async switchover(to: string | null): Promise<OrderResult> {
+  /** Given again for a while where nobody could take it. */
+  switchover(to: string | null): Promise<OrderResult> {
+    return toControlLeader(this.#askFor(to));
+  }
+
+  /** For a planned stop, which tries again by itself and has its own bound. */
+  switchoverOnce(): Promise<OrderResult> {
+    return toControlLeader({ ...this.#askFor(null), msMax: 0 });
+  }
+
+  #askFor(to: string | null): ControlLeaderAsk {
     const assembly = this.#o.assembly();
-    const { leader } = assembly;
-    if (leader === null)
-      return refused('NO_LEADER', 'no majority of the nodes can be reached: nothing is decided');
-    if (leader === assembly.id) return this.#switchoverHere(to);
-    const late = `${nameOf(leader)} leads the control group and did not answer`;
-    const ask = { to: leader, topic: 'primary', body: { to }, msMax: ANSWER_MS_MAX, late };
-    return this.#asks.ask(ask);
+    return {
+      leader: () => assembly.leaderInReach,
+      ask: (leader) =>
+        leader === assembly.id
+          ? this.#switchoverHere(to)
+          : this.#asks.ask({
+              to: leader,
+              topic: 'primary',
+              body: { to },
+              msMax: ANSWER_MS_MAX,
+              late: `${nameOf(leader)} leads the control group and did not answer`,
+            }),
+    };
   }
 
   noted(from: NodeId, topic: string, { request, ...fields }: Record<string, unknown>): void {

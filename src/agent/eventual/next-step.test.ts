@@ -35,6 +35,7 @@ function step(primary: Primary | null, seen: ServerSeen, others: Partial<StepInp
     minReplicas: 0,
     isInForce: true,
     isCleared: false,
+    isHolder: true,
     holdsBase: true,
     isPromoted: false,
     holdsLease: false,
@@ -72,6 +73,7 @@ test('a promoted server stays shut until its history is agreed on and a lease is
     untilMs: 4_321,
     minReplicas: 1,
     isInForce: true,
+    isHolder: true,
     isCleared: true,
     holdsBase: true,
     isPromoted: true,
@@ -122,6 +124,18 @@ test('a replica follows whoever has opened, and no decision that may be an old o
   equal(step(openB, REPLICA), 'follow');
   equal(step(openB, { ...REPLICA, upstream: 'b:6379' }), null);
   equal(step(openB, REPLICA, { addressOf: () => '' }), null);
+});
+
+test('a spare follows nobody, and no primary is one', () => {
+  const openB = { ...TO_B, history: H2 };
+  const spare = { isHolder: false };
+  equal(step(openB, REPLICA, spare), null);
+  equal(step(openB, { ...REPLICA, upstream: 'b:6379' }, spare), 'detach');
+  equal(step(openB, PRIMARY, spare), 'detach');
+  equal(
+    step(OPEN_A, { ...PRIMARY, history: H2, isShut: true }, { ...spare, mayBeOpen: true }),
+    'open',
+  );
 });
 
 test('replicas that writes need are given to an open primary, and make no shut one open', () => {

@@ -22,6 +22,8 @@ export interface StepInput {
   readonly isInForce: boolean;
   /** No older lease is alive. */
   readonly isCleared: boolean;
+  /** It is one of those that should hold the data, and no spare. */
+  readonly isHolder: boolean;
   /** Its data are known to be of the history that the decision goes on from. */
   readonly holdsBase: boolean;
   /** The server was promoted by the decision in force. */
@@ -77,8 +79,10 @@ function asFormer(input: StepInput, primary: Primary): NextStep | null {
 
 /**
  * It stays with whom it has until the new primary is open, and gives up what it has for no other.
+ * A spare follows nobody, and keeps what it has for when it is needed again.
  */
 function asReplica(input: StepInput, primary: Primary): NextStep | null {
+  if (!input.isHolder) return input.seen.upstream === null ? null : { kind: 'detach' };
   const address = addressToFollow(input, primary);
   return address === null || !input.isInForce ? null : { kind: 'follow', address };
 }

@@ -80,7 +80,8 @@ class Bed {
   get #state(): ControlState {
     const facts = { clientAddress: 'b:6379' } as MemberFacts;
     const members = [{ node: OTHER, facts, leaving: null }];
-    return { ...NOTHING_AGREED, members, primary: this.primary };
+    const data = { decision: 1, voters: [OWN, OTHER], isSettled: true };
+    return { ...NOTHING_AGREED, members, data, primary: this.primary };
   }
 
   /** Whatever was to be recorded is durable. */

@@ -186,6 +186,7 @@ export class RoleKeeper implements EventualServerEvents {
       minReplicas: spec?.eventual?.minReplicasToWrite ?? 0,
       isInForce: primary?.decision === this.#inForce,
       isCleared: primary?.decision === this.#clearedBy && !this.#isOpenWhether(primary),
+      isHolder: this.#isHolder,
       holdsBase: primary !== undefined && this.#holdsBase(primary),
       isPromoted: primary !== undefined && primary.decision === this.#promoted?.decision,
       holdsLease: this.#openBy > 0 && this.#holder.mayBeOpen(this.#openBy, nowMs()),
@@ -300,9 +301,16 @@ export class RoleKeeper implements EventualServerEvents {
   }
 
   #wantsToFollow(primary: Primary, seen: ServerSeen): boolean {
-    if (this.#inForce === primary.decision) return false;
+    if (this.#inForce === primary.decision || !this.#isHolder) return false;
     const addressOf = (node: NodeId): string => this.#addressOf(node);
     return addressToFollow({ id: this.#o.id, addressOf, seen }, primary) !== null;
+  }
+
+  /** It should hold the data, or leaves and does until it is gone; else a spare, or not in yet. */
+  get #isHolder(): boolean {
+    const { id, state } = this.#o;
+    const leaving = memberOf(state(), id)?.leaving ?? null;
+    return leaving !== null || state().data.voters.includes(id);
   }
 
   #addressOf(node: NodeId): string {

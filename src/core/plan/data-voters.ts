@@ -38,7 +38,7 @@ export function nextDataDecision(state: ControlState, seen: Observation): DataDe
     .map(({ node }) => nameOf(node));
   const choice = {
     holders: data.voters,
-    rankOf: (node: NodeId) => rankOf(seen, node, heirNames),
+    rankOf: (node: NodeId) => rankOf(state, seen, node, heirNames),
     mayEnter: (node: NodeId) => seen.nodes.get(node)?.isLeaving === false,
   };
   const holders = choose({ ...choice, candidates: able, wanted });
@@ -74,11 +74,22 @@ function placeOf(node: NodeId, witnesses: readonly NodeId[]): string {
   return witnesses.includes(node) ? 'votes as a witness' : 'takes a place';
 }
 
-/** The leader first, then who holds the data, then who is there; an heir before other spares. */
-function rankOf({ data, nodes }: Observation, node: NodeId, heirNames: readonly string[]): number {
+/**
+ * The leader first, then who holds the data, those that have all of it before those that are being
+ * given it; then who is there, an heir before other spares.
+ */
+function rankOf(
+  { primary }: ControlState,
+  { data, nodes, eventual }: Observation,
+  node: NodeId,
+  heirNames: readonly string[],
+): number {
   if (!nodes.has(node)) return 0;
-  if (data?.leader === node) return 4;
-  if (data?.configuration.voters.includes(node) === true) return 3;
+  if (data?.leader === node) return 5;
+  // In a strong deployment the data group itself sees to that: voters are level.
+  const standing = eventual?.standings.get(node);
+  const isLevel = standing?.isExact === true && standing.history === primary?.history;
+  if (data?.configuration.voters.includes(node) === true) return isLevel ? 4 : 3;
   return heirNames.includes(nameOf(node)) ? 2 : 1;
 }
 

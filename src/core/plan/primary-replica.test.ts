@@ -8,10 +8,12 @@ import { type ControlState, NOTHING_AGREED, UNSEEN } from '../control/state.ts';
 import { decodeState, encodeState } from '../control/state-codec.ts';
 import { founded } from '../raft/configuration.ts';
 import { type NodeId, nodeId } from '../scalars.ts';
+import { nextDataDecision } from './data-voters.ts';
 import type { Observation, PrimarySeen, Standing } from './observation.ts';
 import { plan } from './plan.ts';
 import {
   appointmentProblem,
+  eventualData,
   HAND_OVER_LAG_BYTES_MAX,
   HAND_OVER_MS,
   heirOf,
@@ -127,6 +129,20 @@ test('whose data are to be the first is the first primary, and nobody else befor
   const open = apply(appointed, 3, { ...OPENED_A, atMs: 1 }).state;
   equal(open.importer, undefined);
   equal(nextNode(open, seen({ ...gone, standings: standings([A, holds(H1, 1)]) })), 'a');
+});
+
+test('of two replicas the one that is level stays, and the primary always does', () => {
+  const change = { kind: 'spec', change: { replicas: 1 }, ifVersion: null } as const;
+  const state = played(FOUND, APPOINT_A, OPENED_A, change);
+  const votersOf = (...all: readonly [NodeId, Standing][]) => {
+    const observed = { ...seen({ standings: standings(...all) }), data: eventualData(state) };
+    return nextDataDecision(state, observed)?.voters;
+  };
+  const [level, other] = [holds(H1, 9), holds(H2, 9)];
+  deepEqual(votersOf([A, level], [B, level], [C, level]), [A, B]);
+  for (const behind of [EMPTY, other, { ...level, isExact: false }])
+    deepEqual(votersOf([A, level], [B, behind], [C, level]), [A, C]);
+  deepEqual(votersOf([A, EMPTY], [B, level], [C, level]), [A, B]);
 });
 
 test('writes cannot be made to wait for more replicas than are wanted', () => {

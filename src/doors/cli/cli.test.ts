@@ -12,6 +12,7 @@ import { clientFor } from './client.ts';
 import { EXIT } from './exit-codes.ts';
 import { membersCommand, readsCommand, removeCommand, scaleCommand } from './members.ts';
 import { settingsCommand } from './settings.ts';
+import { specCommand } from './spec.ts';
 import { statusCommand } from './status.ts';
 import { statusScreen } from './status-screen.ts';
 import { switchoverCommand } from './switchover.ts';
@@ -186,6 +187,33 @@ test('settings are shown with what waits for a restart, set and taken out', asyn
   const none = new RecordedTerminal();
   equal(await settingsCommand([], { url, json: true }, none), EXIT.done);
   equal(none.outText, '[]\n');
+});
+
+test('the spec is shown with what changes it, and changed in the words of its settings', async (t) => {
+  const { view, orders, url, terminal } = await open(t);
+  equal(await specCommand({ url }, terminal), EXIT.done);
+  match(terminal.outText, /^replicas +2 +althing scale --replicas N$/m);
+  ok(!terminal.outText.includes('lost'), 'a strong deployment has no word on it');
+  const { spec } = EXAMPLE_STATUS;
+  ok(spec);
+  const eventual = { ...spec, maxLostBytes: null, minReplicasToWrite: 1 };
+  view.current = { ...EXAMPLE_STATUS, spec: eventual };
+  equal(await specCommand({ url }, terminal), EXIT.done);
+  match(terminal.outText, /^bytes that may be lost +any +althing spec --max-lost-bytes BYTES$/m);
+  match(terminal.outText, /^replicas that writes need +1 +althing spec --min-repl.* N$/m);
+  const lost = { url, maxLostBytes: '1mb', minReplicasToWrite: '2', forgetAfter: '1h' };
+  equal(await specCommand(lost, terminal), EXIT.done);
+  equal(await specCommand({ url, maxLostBytes: 'any' }, terminal), EXIT.done);
+  const all = { forgetAfterMs: 3_600_000, maxLostBytes: 1_048_576, minReplicasToWrite: 2 };
+  deepEqual(
+    orders.asked.map((asked) => JSON.parse((asked ?? '').replace(/ null$/, '')) as unknown),
+    [all, { maxLostBytes: null }],
+  );
+  for (const bad of [{ maxLostBytes: 'much' }, { minReplicasToWrite: '-1' }, { forgetAfter: 'x' }])
+    equal(await specCommand({ url, ...bad }, terminal), EXIT.usage);
+  view.current = { ...EXAMPLE_STATUS, spec: null };
+  equal(await specCommand({ url, json: true }, terminal), EXIT.failed);
+  match(terminal.errText, /^nothing is agreed on yet$/m);
 });
 
 test('the token made of the secret goes out with orders, and with nothing else', async (t) => {

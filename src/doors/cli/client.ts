@@ -11,6 +11,12 @@ export type Answer<T> =
   | { readonly kind: 'refused'; readonly status: number; readonly text: string }
   | { readonly kind: 'unreachable'; readonly text: string };
 
+/** A change of the spec as HTTP has it: with times and sizes as people write them. */
+export type SpecBody = Omit<SpecChange, 'forgetAfterMs' | 'maxLostBytes'> & {
+  readonly forgetAfter?: string;
+  readonly maxLostBytes?: string | null;
+};
+
 /** What came of an order, in words. */
 export interface Told {
   readonly text: string;
@@ -103,7 +109,7 @@ export class AgentClient {
     return this.#order('/remove', 'POST', { node });
   }
 
-  changeSpec(change: Omit<SpecChange, 'forgetAfterMs'>): Promise<Answer<Told>> {
+  changeSpec(change: SpecBody): Promise<Answer<Told>> {
     return this.#order('/spec', 'PATCH', change);
   }
 

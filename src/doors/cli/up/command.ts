@@ -26,6 +26,7 @@ interface Flags {
   readonly localPort?: true;
   readonly sentinel: boolean;
   readonly consistency?: 'strong' | 'eventual';
+  readonly importData?: string;
 }
 
 export function addUpCommand(program: Command, finish: (code: number) => void): void {
@@ -61,6 +62,10 @@ export function addUpCommand(program: Command, finish: (code: number) => void): 
         'strong',
         'eventual',
       ]),
+    )
+    .option(
+      '--import-data <PATH>',
+      'eventual: the first node begins with the data of a server that was stopped, once',
     )
     .option('--password-file <FILE>', 'file with the password that clients must give')
     .action(async (flags: Flags) => {
@@ -100,6 +105,7 @@ export function optionsFrom(flags: Flags): UpOptions {
     // Clients of a cluster ask any of its servers.
     sentinelPorts: flags.sentinel && shards === null,
     isEventual: flags.consistency === 'eventual',
+    importData: flags.importData ?? null,
   };
 }
 

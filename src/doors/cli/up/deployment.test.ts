@@ -46,3 +46,18 @@ test('commandFor: a node of many shards is told of how many, and where its serve
   );
   deepEqual(told, ['3', '0', '16379']);
 });
+
+test('commandFor: data from elsewhere are brought in by the first node, and by no other', () => {
+  const addresses = addressesOf(2, 6379);
+  const options = {
+    directory: { nodeDirectory: () => '/data' },
+    addresses,
+    program: ['althing'],
+    importData: '/srv/redis',
+  } as unknown as DeploymentOptions;
+  const told = addresses.map((own) => {
+    const words = commandFor(options, own);
+    return words.includes('--import-data') ? words[words.indexOf('--import-data') + 1] : null;
+  });
+  deepEqual(told, ['/srv/redis', null]);
+});

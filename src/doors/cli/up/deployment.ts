@@ -23,6 +23,8 @@ export interface DeploymentOptions {
   readonly isEventual?: boolean;
   /** Null: one, and as many replicas as there are other nodes. */
   readonly shards?: { readonly count: number; readonly replicas: number } | null;
+  /** Absolute: what the first node brings in, and only that one. */
+  readonly importData?: string | null;
   readonly passwordFile: string | null;
   /** Null: agents talk in the clear, which they do on loopback only. */
   readonly secretFile: string | null;
@@ -81,6 +83,7 @@ export function commandFor(options: DeploymentOptions, own: NodeAddresses): stri
     ['--log-limit', logLimit],
     ['--relay-threads', relayThreads],
     ['--password-file', passwordFile],
+    ['--import-data', own === addresses[0] ? (options.importData ?? null) : null],
   ];
   return [
     ...options.program,

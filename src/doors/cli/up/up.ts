@@ -4,6 +4,7 @@
  * It shows what the nodes say of themselves and decides nothing for them. However it ends, the
  * agents end with it, and their servers with them; the data stays.
  */
+import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentDeath } from './agent-process.ts';
 import { agentEnvironment, agentProgram } from './agent-program.ts';
@@ -33,6 +34,8 @@ export interface UpOptions {
   readonly isEventual: boolean;
   /** Null: one. */
   readonly shards: { readonly count: number; readonly replicas: number } | null;
+  /** From where the first node brings data in; null: nothing is brought in. */
+  readonly importData: string | null;
 }
 
 const PORT_MAX = 65_535;
@@ -88,6 +91,7 @@ async function run(options: UpOptions): Promise<number> {
     relayThreads: options.relayThreads ?? (options.isEventual ? null : '0'),
     isEventual: options.isEventual,
     shards: options.shards,
+    importData: importPath(options),
     passwordFile: options.passwordFile,
     secretFile: directory.secretFile,
     program: agentProgram(process.env),
@@ -109,6 +113,14 @@ async function run(options: UpOptions): Promise<number> {
     ? new LiveScreen({ directory: directory.path, trials, onKey })
     : new PlainLines((line) => process.stdout.write(`${line}\n`));
   return await serve(deployment, display, stop, directory.path, trials);
+}
+
+/** As whoever typed it means it, wherever the agents run. */
+function importPath({ importData, isEventual }: UpOptions): string | null {
+  if (importData === null) return null;
+  if (!isEventual)
+    throw new UpError('--import-data is for deployments with --consistency eventual');
+  return resolve(importData);
 }
 
 async function serve(
