@@ -2,10 +2,10 @@
  * Fetches other servers into a cache directory, without installing anything: valkey and dnsmasq for
  * the tests, etcd for the bench.
  *
- * valkey comes from Debian's backports, a newer one that moves whole slots from sid, the others from
- * the release that this machine runs: the archive's address is whatever apt is configured with here,
- * the package lists go to a directory of their own, and packages are only unpacked. Best effort:
- * each is found, or skipped with the reason.
+ * valkey comes from Debian's backports, a newer one that moves whole slots from sid, the others
+ * from the release that this machine runs: the archive's address is whatever apt is configured with
+ * here, the package lists go to a directory of their own, and packages are only unpacked. Best
+ * effort: each is found, or skipped with the reason.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -109,8 +109,8 @@ exec "$tree/usr/sbin/dnsmasq" "$@"
 `;
 
 /**
- * A server that moves whole slots by itself (valkey 9), for the tests that are about that: likewise.
- * It is of a newer release, so its C library and loader come along.
+ * A server that moves whole slots by itself (valkey 9), for the tests that are about that. It is of
+ * a newer release, so its C library and loader come along.
  */
 export async function ensureAtomicServer() {
   const fetching = ['download', ...VALKEY_PACKAGES, ...ATOMIC_LIBRARIES];

@@ -212,6 +212,23 @@ export function toolFor(killMs: number, ...words: readonly string[]): Promise<Ra
   return ran(process.execPath, [PROGRAM, 'cluster', ...words], killMs);
 }
 
+/** The same, which gets `signal` once `when` has come. */
+export async function toolStopped(
+  signal: 'SIGINT' | 'SIGKILL',
+  when: () => Promise<unknown>,
+  ...words: readonly string[]
+): Promise<Ran> {
+  const child = spawn(process.execPath, [PROGRAM, 'cluster', ...words], { timeout: STEP_MS });
+  let out = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (out += text));
+  const ended = new Promise<Ran>((resolve) =>
+    child.once('close', (code) => resolve({ code: code ?? -1, out })),
+  );
+  await when();
+  child.kill(signal);
+  return await ended;
+}
+
 /** In another environment. */
 export function toolWith(env: NodeJS.ProcessEnv, ...words: readonly string[]): Promise<Ran> {
   const all = [PROGRAM, 'cluster', ...words];
@@ -221,6 +238,21 @@ export function toolWith(env: NodeJS.ProcessEnv, ...words: readonly string[]): P
 /** `redis-cli --cluster …`, the oracle. */
 export function oracle(...words: readonly string[]): Promise<Ran> {
   return ran('redis-cli', ['--cluster', ...words]);
+}
+
+/** What one server says of slots. */
+export function ownedBy(view: unknown): number {
+  const line = String(view)
+    .split('\n')
+    .find((one) => one.includes('myself'));
+  return (line ?? '')
+    .split(' ')
+    .slice(8)
+    .map((range) => /^(\d+)(?:-(\d+))?$/.exec(range))
+    .reduce(
+      (sum, match) => sum + (match ? Number(match[2] ?? match[1]) - Number(match[1]) + 1 : 0),
+      0,
+    );
 }
 
 function ran(
