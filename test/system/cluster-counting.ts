@@ -4,13 +4,19 @@ import { Cluster } from 'ioredis';
 import { type ClusterServers, done, oracle } from './cluster-servers.ts';
 import { atEnd, Beside, type Scope } from './scope.ts';
 
+/** Each is 100 ms after the last. */
+const REDIRECTIONS_MAX = 300;
 const AT_ONCE = 500;
 const COUNTERS = 200;
 
 export function clientOf(owner: Scope, servers: ClusterServers): Cluster {
   const client = new Cluster(
     servers.ports.map((port) => ({ host: '127.0.0.1', port })),
-    { redisOptions: { password: servers.password, maxRetriesPerRequest: null } },
+    {
+      redisOptions: { password: servers.password, maxRetriesPerRequest: null },
+      // A server that was started again answers CLUSTERDOWN for some seconds.
+      maxRedirections: REDIRECTIONS_MAX,
+    },
   );
   atEnd(owner, async () => client.disconnect());
   return client;
@@ -46,16 +52,21 @@ export async function isWhole(servers: ClusterServers, keys: number): Promise<vo
   assert.ok(found.size >= keys, `${found.size} keys of ${keys}`);
 }
 
-/** Counters that are counted up, and how often each was acknowledged. */
+/**
+ * Counters that are counted up, and how often each was acknowledged: by `incr`, or by `set` where
+ * servers are killed, since a client sends again what got no answer.
+ */
 export class Counting {
   readonly acknowledged = new Array<number>(COUNTERS).fill(0);
   stallMs = 0;
   readonly #name: string;
+  readonly #how: 'incr' | 'set';
   readonly #client: Cluster;
   readonly #beside: Beside<void>;
 
-  constructor(owner: Scope, servers: ClusterServers, name: string) {
+  constructor(owner: Scope, servers: ClusterServers, name: string, how: 'incr' | 'set' = 'incr') {
     this.#name = name;
+    this.#how = how;
     this.#client = clientOf(owner, servers);
     this.#beside = new Beside(owner, (isOn) => this.#run(isOn));
   }
@@ -63,9 +74,10 @@ export class Counting {
   async #run(isOn: () => boolean): Promise<void> {
     for (let n = 0; isOn(); n = (n + 1) % COUNTERS) {
       const begin = performance.now();
-      await this.#client.incr(`${this.#name}:${n}`);
+      const [key, next] = [`${this.#name}:${n}`, (this.acknowledged[n] ?? 0) + 1];
+      await (this.#how === 'incr' ? this.#client.incr(key) : this.#client.set(key, next));
       this.stallMs = Math.max(this.stallMs, performance.now() - begin);
-      this.acknowledged[n] = (this.acknowledged[n] ?? 0) + 1;
+      this.acknowledged[n] = next;
     }
   }
 

@@ -212,21 +212,37 @@ export function toolFor(killMs: number, ...words: readonly string[]): Promise<Ra
   return ran(process.execPath, [PROGRAM, 'cluster', ...words], killMs);
 }
 
+export interface RunningTool {
+  /** What it has said so far. */
+  out(): string;
+  kill(signal: 'SIGINT' | 'SIGKILL'): void;
+  readonly ended: Promise<Ran>;
+}
+
+/** The same, while it runs. */
+export function toolBeside(...words: readonly string[]): RunningTool {
+  const child = spawn(process.execPath, [PROGRAM, 'cluster', ...words], { timeout: STEP_MS });
+  let out = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Buffer) => {
+      out += text.toString();
+    });
+  const ended = new Promise<Ran>((resolve) =>
+    child.once('close', (code) => resolve({ code: code ?? -1, out })),
+  );
+  return { out: () => out, kill: (signal) => void child.kill(signal), ended };
+}
+
 /** The same, which gets `signal` once `when` has come. */
 export async function toolStopped(
   signal: 'SIGINT' | 'SIGKILL',
   when: () => Promise<unknown>,
   ...words: readonly string[]
 ): Promise<Ran> {
-  const child = spawn(process.execPath, [PROGRAM, 'cluster', ...words], { timeout: STEP_MS });
-  let out = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (out += text));
-  const ended = new Promise<Ran>((resolve) =>
-    child.once('close', (code) => resolve({ code: code ?? -1, out })),
-  );
+  const running = toolBeside(...words);
   await when();
-  child.kill(signal);
-  return await ended;
+  running.kill(signal);
+  return await running.ended;
 }
 
 /** In another environment. */
