@@ -2,10 +2,10 @@
  * Fetches other servers into a cache directory, without installing anything: valkey and dnsmasq for
  * the tests, etcd for the bench.
  *
- * valkey comes from Debian's backports, the others from the release that this machine runs: the
- * archive's address is whatever apt is configured with here, the package lists go to a directory of
- * their own, and packages are only unpacked. Best effort: each is found, or skipped with the
- * reason.
+ * valkey comes from Debian's backports, a newer one that moves whole slots from sid, the others
+ * from the release that this machine runs: the archive's address is whatever apt is configured with
+ * here, the package lists go to a directory of their own, and packages are only unpacked. Best
+ * effort: each is found, or skipped with the reason.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -26,6 +26,11 @@ import { SERVER_NAMES } from './server.mjs';
 
 const VALKEY_SUITE = 'bookworm-backports';
 const VALKEY_PACKAGES = ['valkey-server', 'valkey-tools'];
+const ATOMIC_SUITE = 'sid';
+const ATOMIC_LIBRARIES = [
+  ...['libc6', 'libatomic1', 'libjemalloc2', 'liblzf1', 'libssl3t64', 'libsystemd0'],
+  ...['libcap2', 'libgcc-s1', 'libstdc++6', 'libzstd1', 'zlib1g'],
+];
 const ETCD_PACKAGES = ['etcd-server'];
 const DNSMASQ_PACKAGES = ['dnsmasq-base'];
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
@@ -103,15 +108,33 @@ export LD_LIBRARY_PATH
 exec "$tree/usr/sbin/dnsmasq" "$@"
 `;
 
-/** Not beside the servers: what is there is taken for one. */
-export async function ensure(name, program, fetching, finish = () => undefined) {
+/**
+ * A server that moves whole slots by itself (valkey 9), for the tests that are about that. It is of
+ * a newer release, so its C library and loader come along.
+ */
+export async function ensureAtomicServer() {
+  const fetching = ['download', ...VALKEY_PACKAGES, ...ATOMIC_LIBRARIES];
+  const finish = (tree) => {
+    writeFileSync(join(tree, 'valkey-atomic'), ATOMIC_STARTER, { mode: 0o755 });
+  };
+  return await ensure('valkey-atomic', 'valkey-atomic', fetching, finish, ATOMIC_SUITE);
+}
+
+const ATOMIC_STARTER = `#!/bin/sh
+tree=$(dirname "$0")
+for each in "$tree"/usr/lib/*-linux-*/; do libraries="$each"; done
+for each in "$libraries"ld-linux*.so.*; do loader="$each"; done
+exec "$loader" --library-path "$libraries" "$tree/usr/bin/valkey-server" "$@"
+`;
+
+/** Not beside the servers: what is there is taken for one. `suite` is this machine's by default. */
+export async function ensure(name, program, fetching, finish = () => undefined, suite = null) {
   const directory = join(dirname(cacheDirectory()), name);
   const path = join(directory, program);
   try {
     const found = findOnPath([name]) ?? (existsSync(path) ? path : null);
     if (found) return { path: found, why: '' };
-    const { release } = await archive();
-    await unpacked(release, fetching, async (tree) => {
+    await unpacked(suite ?? (await archive()).release, fetching, async (tree) => {
       finish(tree);
       await runFile(join(tree, program), ['--version']);
       await moveInto(tree, directory);
@@ -201,10 +224,12 @@ async function archive() {
   return { uri, release, options: existsSync(KEYRING) ? `[signed-by=${KEYRING}]` : '' };
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+/** Not at the module's top: packages.mjs imports this one, and would be waited for in a ring. */
+async function main() {
   const { ensureClients, ensureHaproxy } = await import('./packages.mjs');
   const lines = await fetchServers();
   for (const [name, ensured] of [
+    ['atomic', await ensureAtomicServer()],
     ['dnsmasq', await ensureDnsmasq()],
     ['etcd', await ensureEtcd()],
     ['haproxy', await ensureHaproxy()],
@@ -213,3 +238,5 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     lines.push(`${name}: ${ensured.path ?? `skipped: ${ensured.why}`}`);
   for (const line of lines) process.stdout.write(`${line}\n`);
 }
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) void main();

@@ -109,21 +109,23 @@ async function findServers(): Promise<void> {
   const servers = (await import(from)) as {
     fetchServers(): Promise<string[]>;
     availableServers(): string[];
+    ensureAtomicServer(): Promise<Found>;
     ensureDnsmasq(): Promise<Found>;
   };
   const packages = (await import(beside)) as Record<
     'ensureHaproxy' | 'ensureClients',
     () => Promise<Found>
   >;
-  const [lines, dnsmasq, haproxy, clients] = await Promise.all([
+  const [lines, atomic, dnsmasq, haproxy, clients] = await Promise.all([
     servers.fetchServers(),
+    servers.ensureAtomicServer(),
     servers.ensureDnsmasq(),
     packages.ensureHaproxy(),
     packages.ensureClients(),
   ]);
   for (const line of lines) print(line);
   process.env['ALTHING_TEST_SERVERS'] = servers.availableServers().join(':');
-  for (const [name, found] of Object.entries({ dnsmasq, haproxy, clients })) {
+  for (const [name, found] of Object.entries({ atomic, dnsmasq, haproxy, clients })) {
     print(`${name}: ${found.path ?? `skipped: ${found.why}`}`);
     if (found.path !== null) process.env[`ALTHING_TEST_${name.toUpperCase()}`] = found.path;
   }

@@ -86,8 +86,9 @@ class OwnCluster implements Cluster {
     return (node, slot) => byNode.get(node)?.get(slot) ?? 0;
   }
 
-  async carryOut({ steps, seen, pace, onMoved, signal }: ClusterOrder): Promise<readonly string[]> {
-    const mover = new SlotMover(this.#connections, pace, onMoved);
+  async carryOut(order: ClusterOrder): Promise<readonly string[]> {
+    const { steps, seen, pace, onMoved, onNote, signal } = order;
+    const mover = new SlotMover(this.#connections, pace, onMoved, onNote);
     const leaving = new Set(steps.flatMap((step) => (step.kind === 'reset' ? [step.node] : [])));
     // A node that stays; the newcomer of a plan may not know the others yet.
     const staying = seen.nodes.filter(({ id }) => !leaving.has(id));

@@ -1,4 +1,5 @@
 /** What `althing cluster` may see and do of a cluster of servers, whoever runs it. */
+import type { MoveWay } from '../core/cluster/migrations.ts';
 import type { ClusterNodeId } from '../core/cluster/nodes-text.ts';
 import type { Observation, SeenNode } from '../core/cluster/observation.ts';
 import type { Slot } from '../core/cluster/slots.ts';
@@ -39,12 +40,15 @@ export interface MovePace {
   readonly migrateMsMax: number;
   /** Of a key that is on both sides with two values, the giving side's counts. */
   readonly replace: boolean;
+  readonly way: MoveWay;
 }
 
 /** What has been moved since the last report. */
 export interface Moved {
   readonly slots: number;
   readonly keys: number;
+  /** Where servers move whole slots: what they are at, in their words. */
+  readonly state?: string;
 }
 
 /** Every method rejects with an `Error` that has a `code`, in words, when a node fails it. */
@@ -72,6 +76,8 @@ export interface ClusterOrder {
   readonly seen: Observation;
   readonly pace: MovePace;
   readonly onMoved: (moved: Moved) => void;
+  /** Something that people should know, and that is no fault. */
+  readonly onNote: (text: string) => void;
   /** Ends after what is under way; no slot stays open. */
   readonly signal: AbortSignal;
 }

@@ -1,24 +1,24 @@
 /** Slots move under a client that follows redirections: nothing is lost, whoever is killed. */
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Cluster } from 'ioredis';
+import { Counting, clientOf, fill, isFilled, isWhole } from './cluster-counting.ts';
 import {
   ClusterServers,
   done,
   oracle,
+  ownedBy,
   refused,
   tool,
   toolFor,
+  toolStopped,
   toolWith,
 } from './cluster-servers.ts';
 import { figures, IS_FULL } from './figures.ts';
 import { until } from './processes.ts';
-import { atEnd, Beside, fileScope, type Scope } from './scope.ts';
+import { fileScope } from './scope.ts';
 
 const STEP_MS = 60_000;
 const KEYS = IS_FULL ? 200_000 : 2_000;
-const AT_ONCE = 500;
-const COUNTERS = 200;
 const KILLS = IS_FULL ? 100 : 4;
 /** More keys at a time make redis-cli no faster. */
 const PIPELINE = ['--cluster-pipeline', '100'];
@@ -34,65 +34,11 @@ before(async () => {
   servers.password = PASSWORD;
   process.env['REDISCLI_AUTH'] = PASSWORD;
   done(await tool('create', ...servers.ports.map((_, i) => servers.at(i)), '-y'));
-  const client = clientOf(scope);
-  for (let from = 0; from < KEYS; from += AT_ONCE)
-    await Promise.all(
-      Array.from({ length: AT_ONCE }, (_, i) => client.set(`key:${from + i}`, `value ${from + i}`)),
-    );
+  await fill(clientOf(scope, servers), KEYS);
 });
 
-function clientOf(owner: Scope): Cluster {
-  const client = new Cluster(
-    servers.ports.map((port) => ({ host: '127.0.0.1', port })),
-    { redisOptions: { password: PASSWORD, maxRetriesPerRequest: null } },
-  );
-  atEnd(owner, async () => client.disconnect());
-  return client;
-}
-
-/** Counters that are counted up, and how often each was acknowledged. */
-class Counting {
-  readonly acknowledged = new Array<number>(COUNTERS).fill(0);
-  stallMs = 0;
-  readonly #name: string;
-  readonly #client: Cluster;
-  readonly #beside: Beside<void>;
-
-  constructor(owner: Scope, name: string) {
-    this.#name = name;
-    this.#client = clientOf(owner);
-    this.#beside = new Beside(owner, (isOn) => this.#run(isOn));
-  }
-
-  async #run(isOn: () => boolean): Promise<void> {
-    for (let n = 0; isOn(); n = (n + 1) % COUNTERS) {
-      const begin = performance.now();
-      await this.#client.incr(`${this.#name}:${n}`);
-      this.stallMs = Math.max(this.stallMs, performance.now() - begin);
-      this.acknowledged[n] = (this.acknowledged[n] ?? 0) + 1;
-    }
-  }
-
-  /** Every count is what was acknowledged: none lost, none twice. */
-  async end(): Promise<number> {
-    await this.#beside.stop();
-    for (const [n, want] of this.acknowledged.entries())
-      if (want > 0) assert.equal(Number(await this.#client.get(`${this.#name}:${n}`)), want);
-    for (let n = 0; n < KEYS; n++) assert.equal(await this.#client.get(`key:${n}`), `value ${n}`);
-    return this.acknowledged.reduce((sum, count) => sum + count, 0);
-  }
-}
-
-async function isWhole(): Promise<void> {
-  assert.match(done(await oracle('check', servers.at(0))), /All 16384 slots covered/);
-  const keys = await servers.keys();
-  const twice = [...keys].filter(([, on]) => on.length !== 1);
-  assert.deepEqual(twice, []);
-  assert.ok(keys.size >= KEYS);
-}
-
 test('C30 to C35: back to back, with the passwords, under a writer that notices nothing', async (t) => {
-  const counting = new Counting(t, 'quiet');
+  const counting = new Counting(t, servers, 'quiet');
   const [a, b] = [await servers.id(0), await servers.id(1)];
   refused(await tool('reshard', servers.at(0), '--to', b, '--slots', '10'), /nobody to ask here/);
   const self = await tool('reshard', servers.at(0), '--to', b, '--from', b, '--slots', '10', '-y');
@@ -105,7 +51,8 @@ test('C30 to C35: back to back, with the passwords, under a writer that notices 
   assert.match(done(await tool('rebalance', servers.at(2))), /within 2%/);
   const took = performance.now() - begin;
   const counted = await counting.end();
-  await isWhole();
+  await isFilled(clientOf(t, servers), KEYS);
+  await isWhole(servers, KEYS);
   figures('reshard', { tookMs: took, counted, stallMs: counting.stallMs });
 });
 
@@ -131,7 +78,7 @@ test('slots move faster than with redis-cli and its best pipeline setting', MEAS
 });
 
 test('C31: a large key stays with its slot, is named, and the exit code says so', async (t) => {
-  const client = clientOf(t);
+  const client = clientOf(t, servers);
   await client.set('foo', 'x'.repeat(2_000_000));
   const words = ['--from', await servers.id(2), '--to', await servers.id(0)];
   const all = ['reshard', servers.at(0), ...words, '--slots', '1260', '--big-keys', '1mb', '-y'];
@@ -141,11 +88,24 @@ test('C31: a large key stays with its slot, is named, and the exit code says so'
   assert.equal(await client.strlen('foo'), 2_000_000);
   done(await tool('rebalance', servers.at(0), '-y'));
   await client.del('foo');
-  await isWhole();
+  await isWhole(servers, KEYS);
+});
+
+test('Ctrl-C ends a move between two windows: no slot is open, the exit code says it', async () => {
+  const [from, to] = [await servers.id(0), await servers.id(1)];
+  const [words, before] = [['--from', from, '--to', to, '--slots', '900'], await slotsOf(1)];
+  const isMoving = (): Promise<true> =>
+    until('it moves', STEP_MS, async () => (await slotsOf(1)) > before);
+  const all = ['reshard', servers.at(0), ...words, '-y', '--rate', '60'];
+  refused(await toolStopped('SIGINT', isMoving, ...all), /Interrupted: the same command goes on/);
+  assert.ok((await slotsOf(1)) < before + 900, 'it was not done');
+  await until('all agree', STEP_MS, async () => (await tool('check', servers.at(2))).code === 0);
+  done(await tool('rebalance', servers.at(2), '-y'));
+  await isWhole(servers, KEYS);
 });
 
 test('C36: the mover is killed anywhere, and fix goes on: every key once, every count right', async (t) => {
-  const counting = new Counting(t, 'killed');
+  const counting = new Counting(t, servers, 'killed');
   let interrupted = 0;
   for (let round = 0; round < KILLS; round++) {
     const [to, from] = [await servers.id(round % 3), await servers.id((round + 1) % 3)];
@@ -154,7 +114,7 @@ test('C36: the mover is killed anywhere, and fix goes on: every key once, every 
     const { code } = await toolFor(killMs, 'reshard', servers.at(0), ...words);
     if (code !== 0) interrupted++;
     done(await tool('fix', servers.at(round % 3), '-y'));
-    await isWhole();
+    await isWhole(servers, KEYS);
   }
   assert.ok(interrupted > 0, 'some were killed in time');
   const counted = await counting.end();
@@ -174,25 +134,14 @@ test('C36: source or target is killed and started again in the middle, and the m
     // Where others took the server for failed meanwhile it stops, and fix goes on.
     if (code !== 0) t.diagnostic(out);
     done(await tool('fix', servers.at(2), '-y'));
-    await isWhole();
+    await isWhole(servers, KEYS);
     done(await tool('rebalance', servers.at(2), '-y'));
   }
-  const client = clientOf(t);
-  for (let n = 0; n < KEYS; n++) assert.equal(await client.get(`key:${n}`), `value ${n}`);
+  await isFilled(clientOf(t, servers), KEYS);
 });
 
 async function slotsOf(i: number): Promise<number> {
-  const line = String(await servers.ask(i, 'CLUSTER', 'NODES'))
-    .split('\n')
-    .find((one) => one.includes('myself'));
-  return (line ?? '')
-    .split(' ')
-    .slice(8)
-    .map((range) => /^(\d+)(?:-(\d+))?$/.exec(range))
-    .reduce(
-      (sum, match) => sum + (match ? Number(match[2] ?? match[1]) - Number(match[1]) + 1 : 0),
-      0,
-    );
+  return ownedBy(await servers.ask(i, 'CLUSTER', 'NODES'));
 }
 
 for (const program of (process.env['ALTHING_TEST_SERVERS'] ?? '').split(':')) {

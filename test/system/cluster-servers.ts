@@ -212,6 +212,39 @@ export function toolFor(killMs: number, ...words: readonly string[]): Promise<Ra
   return ran(process.execPath, [PROGRAM, 'cluster', ...words], killMs);
 }
 
+export interface RunningTool {
+  /** What it has said so far. */
+  out(): string;
+  kill(signal: 'SIGINT' | 'SIGKILL'): void;
+  readonly ended: Promise<Ran>;
+}
+
+/** The same, while it runs. */
+export function toolBeside(...words: readonly string[]): RunningTool {
+  const child = spawn(process.execPath, [PROGRAM, 'cluster', ...words], { timeout: STEP_MS });
+  let out = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (text: Buffer) => {
+      out += text.toString();
+    });
+  const ended = new Promise<Ran>((resolve) =>
+    child.once('close', (code) => resolve({ code: code ?? -1, out })),
+  );
+  return { out: () => out, kill: (signal) => void child.kill(signal), ended };
+}
+
+/** The same, which gets `signal` once `when` has come. */
+export async function toolStopped(
+  signal: 'SIGINT' | 'SIGKILL',
+  when: () => Promise<unknown>,
+  ...words: readonly string[]
+): Promise<Ran> {
+  const running = toolBeside(...words);
+  await when();
+  running.kill(signal);
+  return await running.ended;
+}
+
 /** In another environment. */
 export function toolWith(env: NodeJS.ProcessEnv, ...words: readonly string[]): Promise<Ran> {
   const all = [PROGRAM, 'cluster', ...words];
@@ -221,6 +254,21 @@ export function toolWith(env: NodeJS.ProcessEnv, ...words: readonly string[]): P
 /** `redis-cli --cluster …`, the oracle. */
 export function oracle(...words: readonly string[]): Promise<Ran> {
   return ran('redis-cli', ['--cluster', ...words]);
+}
+
+/** What one server says of slots. */
+export function ownedBy(view: unknown): number {
+  const line = String(view)
+    .split('\n')
+    .find((one) => one.includes('myself'));
+  return (line ?? '')
+    .split(' ')
+    .slice(8)
+    .map((range) => /^(\d+)(?:-(\d+))?$/.exec(range))
+    .reduce(
+      (sum, match) => sum + (match ? Number(match[2] ?? match[1]) - Number(match[1]) + 1 : 0),
+      0,
+    );
 }
 
 function ran(

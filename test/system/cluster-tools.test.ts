@@ -36,7 +36,7 @@ test('C1, C2, C3: words that are no command of it are refused, as usage', async 
   refused(await tool('check'), /WORDS|missing/, 2);
   refused(await tool('check', 'nowhere'), /HOST:PORT/, 2);
   refused(await tool('reshard', servers.at(0), '--slots', '1'), /--to/, 2);
-  done(await tool('--help'));
+  for (const word of ['--help', 'help']) assert.match(done(await tool(word)), /set-timeout/);
   refused(await tool('check', '127.0.0.1:1'), /ECONNREFUSED/, 3);
 });
 
@@ -149,7 +149,10 @@ test('C8, C21, C46: a dead replica is an error for check, and can be taken out',
 
 test('C7, C49: set-timeout fails where it cannot be kept, and sets it all the same', async () => {
   refused(await tool('set-timeout', servers.at(0), '99'), /at least 100/, 2);
-  refused(await tool('set-timeout', servers.at(0), '9000'), /without a config file/);
+  const plan = done(await tool('set-timeout', servers.at(0), '8000', '--dry-run'));
+  assert.match(plan, /^( {2}\S+ \(\w+\) gets cluster-node-timeout 8000\n){6}$/);
+  const set = await tool('set-timeout', servers.at(0), '9000', '--cluster-yes');
+  refused(set, /without a config file/);
   assert.deepEqual(await servers.ask(4, 'CONFIG', 'GET', 'cluster-node-timeout'), [
     'cluster-node-timeout',
     '9000',
@@ -159,8 +162,13 @@ test('C7, C49: set-timeout fails where it cannot be kept, and sets it all the sa
 test('C28, C69 to C71: a failover is done when it says so; slots of the dead are not given away', async () => {
   refused(await tool('failover', servers.at(0)), /is a primary already/);
   const replica = await replicaOf(0);
-  done(await tool('failover', servers.at(replica)));
+  assert.match(done(await tool('failover', servers.at(replica), '-n')), /CLUSTER FAILOVER\n$/);
+  assert.equal(((await servers.ask(replica, 'ROLE')) as [string])[0], 'slave');
+  done(await tool('failover', servers.at(replica), '-y', '--no-auth-warning'));
   assert.equal(((await servers.ask(replica, 'ROLE')) as [string])[0], 'master');
+  const line = new RegExp(`${servers.at(replica)}@\\S+ (myself,)?master`);
+  for (const i of [0, 1, 2, 3, 4, 5])
+    assert.match(String(await servers.ask(i, 'CLUSTER', 'NODES')), line, `server ${i} knows it`);
   await until(
     'the former follows',
     STEP_MS,

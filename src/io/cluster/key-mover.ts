@@ -8,6 +8,7 @@
  * unless `replace` says that the source's counts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MoveWay } from '../../core/cluster/migrations.ts';
 import type { SeenNode } from '../../core/cluster/observation.ts';
 import type { Slot } from '../../core/cluster/slots.ts';
 import { ErrorReply, type Reply } from '../../core/resp/reply-reader.ts';
@@ -25,6 +26,11 @@ export interface MoveLimits {
   readonly migrateMsMax: number;
   /** The source's value counts when both sides have the key. */
   readonly replace: boolean;
+  /**
+   * `either` when it is not given. Servers that move whole slots know none of the bounds above, and
+   * need none but the rate: they hold nothing up for a large key.
+   */
+  readonly way?: MoveWay;
 }
 
 /** What was found before slots are opened. */

@@ -1,5 +1,6 @@
 /**
- * Slots with their keys from one primary to another, while clients go on (cluster specification,
+ * Slots with their keys from one primary to another, while clients go on: by the servers
+ * themselves where both can (`atomic-mover.ts`), else as here, key by key (cluster specification,
  * "Cluster live reconfiguration").
  *
  * The target takes before the source gives, so that whoever is sent on is let in. The target owns
@@ -9,6 +10,7 @@
  * what the servers say, and so any crash is gone on from by doing the same again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MoveWay } from '../../core/cluster/migrations.ts';
 import type { ClusterNodeId } from '../../core/cluster/nodes-text.ts';
 import {
   knowsEpoch,
@@ -18,6 +20,7 @@ import {
 } from '../../core/cluster/observation.ts';
 import type { Slot } from '../../core/cluster/slots.ts';
 import { ErrorReply } from '../../core/resp/reply-reader.ts';
+import { AtomicMover } from './atomic-mover.ts';
 import { type Address, textOf } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { ClusterError, refusal } from './errors.ts';
@@ -27,6 +30,8 @@ import { look } from './observe.ts';
 export interface MoveReport {
   readonly slots: number;
   readonly keys: number;
+  /** Where servers move whole slots: what they are at, in their words. */
+  readonly state?: string;
 }
 
 /**
@@ -48,7 +53,10 @@ const NO_PRIMARY = /SETSLOT only with (masters|primaries)/;
 export class SlotMover {
   readonly #connections: Connections;
   readonly #keys: KeyMover;
+  readonly #atomic: AtomicMover;
+  readonly #way: MoveWay;
   readonly #onReport: (report: MoveReport) => void;
+  readonly #onNote: (text: string) => void;
   readonly #left = new Map<Slot, string>();
   readonly #moved = new Set<Slot>();
   #window: number = WINDOW.first;
@@ -57,11 +65,18 @@ export class SlotMover {
     connections: Connections,
     limits: MoveLimits,
     onReport: (report: MoveReport) => void,
+    /** Is told why slots go key by key where the servers could move them. */
+    onNote: (text: string) => void = () => undefined,
   ) {
     const { user, password } = connections.access;
     this.#connections = connections;
     this.#keys = new KeyMover(limits, user, password);
+    this.#atomic = new AtomicMover(connections, ({ slots, keys, state }) =>
+      this.#done(slots, keys, state),
+    );
+    this.#way = limits.way ?? 'either';
     this.#onReport = onReport;
+    this.#onNote = onNote;
   }
 
   /** Of each slot that stayed where it is, the reason. */
@@ -78,6 +93,34 @@ export class SlotMover {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#heard(seen, from, to, signal);
+    const left =
+      this.#way === 'keys' ? slots : await this.#moveWhole(seen, from, to, slots, signal);
+    await this.#moveByKeys(seen, from, to, left, signal);
+  }
+
+  /** What the servers do not move themselves, when that may be. */
+  async #moveWhole(
+    seen: Observation,
+    from: ClusterNodeId,
+    to: ClusterNodeId,
+    slots: readonly Slot[],
+    signal: AbortSignal,
+  ): Promise<readonly Slot[]> {
+    const [source, target] = await Promise.all([this.#side(seen, from), this.#side(seen, to)]);
+    const left = await this.#atomic.move(source, target, slots, signal);
+    if (left === null) return [];
+    if (this.#way === 'whole') throw new ClusterError('NODE_REFUSED', left.why);
+    if (left.canBoth) this.#onNote(`${left.slots.length} slots go key by key: ${left.why}`);
+    return left.slots;
+  }
+
+  async #moveByKeys(
+    seen: Observation,
+    from: ClusterNodeId,
+    to: ClusterNodeId,
+    slots: readonly Slot[],
+    signal: AbortSignal,
+  ): Promise<void> {
     for (let at = 0; at < slots.length && !signal.aborted; ) {
       const window = slots.slice(at, at + this.#window);
       const begin = performance.now();
@@ -132,14 +175,14 @@ export class SlotMover {
     await setSlots(source, slots, ['MIGRATING', to], NOT_OWNER);
     await this.#moveKeys(source, target, slots, keys);
     await this.#giveOver(seen, source, target, slots);
-    this.#done(slots);
+    this.#done(slots, 0);
   }
 
   /** What is done twice, since a node was away, counts once. */
-  #done(slots: readonly Slot[]): void {
+  #done(slots: readonly Slot[], keys: number, state = ''): void {
     const before = this.#moved.size;
     for (const slot of slots) this.#moved.add(slot);
-    this.#onReport({ slots: this.#moved.size - before, keys: 0 });
+    this.#onReport({ slots: this.#moved.size - before, keys, state });
   }
 
   /** Keys of slots that `to` owns, which nobody finds where they are. */
@@ -154,7 +197,7 @@ export class SlotMover {
     await setSlots(source, slots, ['IMPORTING', to], null);
     await this.#moveKeys(source, target, slots, new Map());
     await setSlots(source, slots, ['STABLE'], null);
-    this.#done(slots);
+    this.#done(slots, 0);
   }
 
   /** Tells all primaries whose the slots are, the owner first. */

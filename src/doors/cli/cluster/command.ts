@@ -18,6 +18,7 @@ import {
 import { check, info, topology } from './inspect.ts';
 import {
   addConsentOptions,
+  addDryRunOptions,
   addReachOptions,
   type ReachOptions,
   takeAddress,
@@ -120,10 +121,10 @@ function addOrders(parts: ClusterCommands): void {
     .option('--only-primaries', 'not on replicas')
     .option('--only-replicas', 'not on primaries')
     .action(run(parts, (session, words, options) => call(session, words, options), null));
-  atNode(parts, 'set-timeout', 'set cluster-node-timeout on every node', '<MS>').action(
-    run(parts, (session, [ms = '']) => setTimeoutOf(session, ms), 1),
-  );
-  atNode(parts, 'failover', 'make this replica the primary of its shard')
+  addDryRunOptions(
+    atNode(parts, 'set-timeout', 'set cluster-node-timeout on every node', '<MS>'),
+  ).action(run(parts, (session, [ms = ''], options) => setTimeoutOf(session, ms, options), 1));
+  addDryRunOptions(atNode(parts, 'failover', 'make this replica the primary of its shard'))
     .option('--force', 'without its primary, by the votes of the others')
     .option('--takeover', 'without anybody, when most primaries are gone')
     .action(run(parts, (session, _, options, at) => failover(session, at, options)));

@@ -31,7 +31,8 @@ export function addReachOptions(command: Command): Command {
     .option('--cert <FILE>', 'our certificate')
     .option('--key <FILE>', 'its key')
     .option('--sni <NAME>', 'the name that their certificates are for')
-    .option('--insecure', 'take any certificate');
+    .option('--insecure', 'take any certificate')
+    .addOption(new Option('--no-auth-warning', 'of redis-cli: there is none here').hideHelp());
 }
 
 export function addConsentOptions(command: Command): Command {
@@ -40,6 +41,13 @@ export function addConsentOptions(command: Command): Command {
       new Option('-y, --yes', 'do it without asking').env('REDISCLI_CLUSTER_YES').default(false),
     )
     .option('-n, --dry-run', 'only say what would be done');
+}
+
+/** Of commands that ask nothing, as those of redis-cli: scripts say yes to them all the same. */
+export function addDryRunOptions(command: Command): Command {
+  return command
+    .option('-n, --dry-run', 'only say what would be done')
+    .addOption(new Option('-y, --yes', 'nothing is asked here').hideHelp());
 }
 
 export function accessOf(options: ReachOptions): ClusterAccess {

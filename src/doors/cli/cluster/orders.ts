@@ -38,11 +38,19 @@ export async function call(
 /** Shorter ones take every pause of a busy machine for a failure. */
 const TIMEOUT_MS_MIN = 100;
 
-export async function setTimeoutOf(session: Session, text: string): Promise<number> {
+export async function setTimeoutOf(
+  session: Session,
+  text: string,
+  { dryRun = false }: ConsentOptions,
+): Promise<number> {
   const ms = wholeNumber(text, TIMEOUT_MS_MIN);
   if (ms === null)
     throw new UsageError(`${text}: give ms, at least ${TIMEOUT_MS_MIN}; nothing was changed`);
   const seen = await session.cluster.observe();
+  if (dryRun) {
+    for (const node of seen.nodes) session.out(`  ${nameOf(node)} gets cluster-node-timeout ${ms}`);
+    return tellMissing(session, seen.missing) ? EXIT.done : EXIT.failed;
+  }
   const isSet = await onEach(session, seen.nodes, [
     'CONFIG',
     'SET',
@@ -89,7 +97,7 @@ function decoded(text: string): string {
   return lines.map(printable).join('\n').trimEnd();
 }
 
-export interface FailoverOptions {
+export interface FailoverOptions extends ConsentOptions {
   readonly force?: boolean;
   readonly takeover?: boolean;
 }
@@ -102,24 +110,44 @@ const LOOK_MS = 50;
 export async function failover(
   session: Session,
   at: ClusterAddress,
-  { force = false, takeover = false }: FailoverOptions,
+  { force = false, takeover = false, dryRun = false }: FailoverOptions,
 ): Promise<number> {
   const before = await session.cluster.look(at);
   if (before.self.isPrimary) return session.failed(`${nameOf(before)} is a primary already`);
   const how = takeover ? ['TAKEOVER'] : force ? ['FORCE'] : [];
+  if (dryRun) {
+    session.out(`  ${nameOf(before)} takes over: ${['CLUSTER', 'FAILOVER', ...how].join(' ')}`);
+    return EXIT.done;
+  }
   const reply = await session.cluster.call(at, ['CLUSTER', 'FAILOVER', ...how]);
   if (reply instanceof ErrorReply) return session.failed(decoded(reply.text));
   const end = performance.now() + FAILOVER_MS_MAX;
   while (performance.now() < end) {
     const now = await session.cluster.look(at);
-    if (now.self.isPrimary) {
-      session.out(`${nameOf(now)} is the primary now`);
-      return EXIT.done;
-    }
+    if (now.self.isPrimary) return await isKnown(session, now, end);
     await sleep(LOOK_MS);
   }
   const hint = takeover ? '' : '; with no majority of primaries there is --takeover';
   return session.failed(`${nameOf(before)} is still a replica after ${FAILOVER_MS_MAX} ms${hint}`);
+}
+
+/** A client that asks another node must be sent to it as well. */
+async function isKnown(session: Session, primary: SeenNode, end: number): Promise<number> {
+  for (;;) {
+    const seen = await session.cluster.observe();
+    const unaware = seen.nodes.filter(({ view }) =>
+      view.some((line) => line.id === primary.id && !line.isPrimary),
+    );
+    if (unaware.length === 0) {
+      session.out(`${nameOf(primary)} is the primary now`);
+      return EXIT.done;
+    }
+    if (performance.now() > end) {
+      const who = unaware.map(addressOf).join(', ');
+      return session.failed(`${nameOf(primary)} is the primary now, and ${who} do not know it`);
+    }
+    await sleep(LOOK_MS);
+  }
 }
 
 export async function replicate(

@@ -11,6 +11,7 @@ export interface PaceOptions {
   readonly bigKeys?: string;
   readonly timeout?: string;
   readonly replace?: boolean;
+  readonly atomic?: boolean;
 }
 
 /** A batch takes some milliseconds; more keys than this would not make it cheaper. */
@@ -29,12 +30,17 @@ export function addPaceOptions(command: Command): Command {
       `leave slots with a larger key where they are (default: ${formatBytes(KEY_BYTES_DEFAULT)})`,
     )
     .option('--timeout <MS>', `of one batch (default: ${MIGRATE_MS_DEFAULT})`)
-    .option('--replace', 'of a key that both sides have, keep the value of the side that gives');
+    .option('--replace', 'of a key that both sides have, keep the value of the side that gives')
+    .option('--atomic', 'let the servers move whole slots, or refuse (default: where they can)')
+    .option('--no-atomic', 'key by key, as with --rate or --big-keys');
 }
 
 /** Throws `UsageError`. */
 export function paceOf(options: PaceOptions): MovePace {
-  const { pipeline, rate, bigKeys, timeout, replace = false } = options;
+  const { pipeline, rate, bigKeys, timeout, replace = false, atomic } = options;
+  const asksKeys = rate !== undefined || bigKeys !== undefined;
+  if (atomic && asksKeys)
+    throw new UsageError('--rate and --big-keys are about keys: not together with --atomic');
   const number = (flag: string, text: string): number => {
     const value = wholeNumber(text, 1);
     if (value === null) throw new UsageError(`${flag} ${text} is not a number above 0`);
@@ -48,5 +54,6 @@ export function paceOf(options: PaceOptions): MovePace {
     keyBytesMax,
     migrateMsMax: timeout === undefined ? MIGRATE_MS_DEFAULT : number('--timeout', timeout),
     replace,
+    way: atomic ? 'whole' : asksKeys || atomic === false ? 'keys' : 'either',
   };
 }

@@ -14,6 +14,7 @@ export class Progress {
   #shownMs: number;
   #slots = 0;
   #keys = 0;
+  #state = '';
 
   constructor(slotsAll: number, terminal: Terminal, now: () => number = () => performance.now()) {
     this.#slotsAll = slotsAll;
@@ -23,9 +24,10 @@ export class Progress {
     this.#shownMs = this.#beginMs;
   }
 
-  add({ slots, keys }: Moved): void {
+  add({ slots, keys, state = '' }: Moved): void {
     this.#slots += slots;
     this.#keys += keys;
+    this.#state = state;
     const now = this.#now();
     if (now - this.#shownMs < LINE_MS) return;
     this.#shownMs = now;
@@ -33,6 +35,7 @@ export class Progress {
   }
 
   end(): void {
+    this.#state = '';
     if (this.#slotsAll > 0) this.#line();
   }
 
@@ -46,9 +49,10 @@ export class Progress {
         : Number.isFinite(secondsLeft)
           ? `about ${durationText(secondsLeft * 1_000)} left`
           : 'time left unknown';
+    const state = this.#state === '' ? '' : ` (${this.#state})`;
     this.#terminal.out(
       `moved ${this.#slots} of ${this.#slotsAll} slots, ${this.#keys} keys, ` +
-        `${Math.round(this.#keys / seconds)} keys/s, ${rest}\n`,
+        `${Math.round(this.#keys / seconds)} keys/s, ${rest}${state}\n`,
     );
   }
 }

@@ -80,7 +80,8 @@ export class Session {
     const progress = new Progress(slots, this.terminal);
     const { signal } = this.ports;
     const onMoved = progress.add.bind(progress);
-    const left = await this.cluster.carryOut({ steps, seen, pace, onMoved, signal });
+    const onNote = (text: string): void => this.out(printable(text));
+    const left = await this.cluster.carryOut({ steps, seen, pace, onMoved, onNote, signal });
     progress.end();
     for (const text of left) this.failed(text);
     if (signal.aborted) return this.failed('Interrupted: the same command goes on from here.');

@@ -26,6 +26,7 @@ test('flags are the same in the spellings of redis-cli and valkey-cli, wherever 
       'cluster fix --cluster-fix-with-unreachable-masters',
       'cluster fix --fix-with-unreachable-primaries',
     ],
+    ['cluster reshard --cluster-use-atomic-slot-migration', 'cluster reshard --atomic'],
     ['cluster check a:1 --pass x', 'cluster check a:1 --password x'],
     ['cluster call a:1 -- x --cluster-yes', 'cluster call a:1 -- x --cluster-yes'],
     ['status --cluster-yes', 'status --cluster-yes'],
@@ -60,7 +61,18 @@ test('TLS is spoken when any of its flags is given, and checked unless that was 
 test('paceOf refuses what is no number or no size', () => {
   equal(paceOf({ pipeline: '10', rate: '500', bigKeys: '1mb' }).keyBytesMax, 1_048_576);
   equal(paceOf({}).keysPerSecond, null);
-  for (const wrong of [{ pipeline: '0' }, { rate: 'x' }, { bigKeys: 'big' }, { timeout: '-1' }]) {
+  const ways = [{}, { rate: '9' }, { bigKeys: '1mb' }, { atomic: false }, { atomic: true }];
+  deepEqual(
+    ways.map((options) => paceOf(options).way),
+    ['either', 'keys', 'keys', 'keys', 'whole'],
+  );
+  for (const wrong of [
+    { pipeline: '0' },
+    { rate: 'x' },
+    { bigKeys: 'big' },
+    { timeout: '-1' },
+    { atomic: true, rate: '9' },
+  ]) {
     let error: unknown = null;
     try {
       paceOf(wrong);

@@ -13,6 +13,7 @@ const SAME: Readonly<Record<string, string>> = {
   '--use-empty-masters': '--use-empty-primaries',
   '--fix-with-unreachable-masters': '--fix-with-unreachable-primaries',
   '--simulate': '--dry-run',
+  '--use-atomic-slot-migration': '--atomic',
   '--pass': '--password',
 };
 
