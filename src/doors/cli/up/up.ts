@@ -60,16 +60,7 @@ async function run(options: UpOptions): Promise<number> {
     hasSentinel: options.sentinelPorts,
     hasBus: options.shards !== null,
   });
-  if (addresses.some(({ sentinel }) => sentinel !== null && sentinel > PORT_MAX))
-    throw new UpError(
-      `--base-port ${options.basePort} leaves no room for Sentinel ports 20000 above; ` +
-        'give a lower one, or --no-sentinel',
-    );
-  if (addresses.some(({ bus }) => bus !== null && bus > PORT_MAX))
-    throw new UpError(
-      `--base-port ${options.basePort} leaves no room for the servers' own ports 10000 above; ` +
-        'give a lower one',
-    );
+  assertPorts(options.basePort, addresses);
   const directory = openStateDirectory(
     options.dir ?? defaultStateDirectory(process.env),
     addresses.map(({ node }) => node),
@@ -113,6 +104,19 @@ async function run(options: UpOptions): Promise<number> {
     ? new LiveScreen({ directory: directory.path, trials, onKey })
     : new PlainLines((line) => process.stdout.write(`${line}\n`));
   return await serve(deployment, display, stop, directory.path, trials);
+}
+
+function assertPorts(basePort: number, addresses: ReturnType<typeof addressesOf>): void {
+  if (addresses.some(({ sentinel }) => sentinel !== null && sentinel > PORT_MAX))
+    throw new UpError(
+      `--base-port ${basePort} leaves no room for Sentinel ports 20000 above; ` +
+        'give a lower one, or --no-sentinel',
+    );
+  if (addresses.some(({ bus }) => bus !== null && bus > PORT_MAX))
+    throw new UpError(
+      `--base-port ${basePort} leaves no room for the servers' own ports 10000 above; ` +
+        'give a lower one',
+    );
 }
 
 /** As whoever typed it means it, wherever the agents run. */
