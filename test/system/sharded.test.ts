@@ -1,6 +1,6 @@
 /**
- * A cluster that runs itself: six nodes become three shards without hands, lose one, several and all
- * of them and serve again, and become more and fewer under a client that reads and writes on.
+ * A cluster that runs itself: six nodes become three shards without hands, lose one of them (and,
+ * in the long form, all) and serve again, and become four under a client that writes on.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -13,14 +13,14 @@ import { ShardedBed, ShardWriter, writeReplicated } from './sharded-bed.ts';
 const FOUNDING_MS_MAX = 30_000;
 /** Far above what any of it takes; the figures say how long it was. */
 const STEP_MS = 120_000;
-const KEYS = IS_FULL ? 100_000 : 4_000;
-const REPLICATED = 200;
+const KEYS = IS_FULL ? 100_000 : 1_000;
+const REPLICATED = 50;
 const SIX = [0, 1, 2, 3, 4, 5];
 const NEWCOMER = 6;
 /** In the slots of the first shard of three. */
 const TAG = 'b';
 
-test('six nodes are a cluster, survive the loss of some and of all, and grow and shrink', async (t) => {
+test('six nodes are a cluster by themselves, survive a loss, and grow under a writer', async (t) => {
   const bed = await ShardedBed.prepare(t, IS_FULL ? 10 : 7);
   const { deployment } = bed;
   const times: Record<string, number> = {};
@@ -69,14 +69,16 @@ test('six nodes are a cluster, survive the loss of some and of all, and grow and
   await bed.areOk('it is back', SIX);
   await shards('it is a replica', 3, 1);
 
-  // All of them, with what they have on their disks.
   await writer.stop();
-  await Promise.all(SIX.map((i) => deployment.stopNode(i, 'SIGKILL')));
-  const allMs = performance.now();
-  for (const i of SIX) deployment.startNode(i);
-  await bed.areOk('all are back', SIX);
-  await shards('they are as they were', 3, 1);
-  times['all'] = Math.round(performance.now() - allMs);
+  if (IS_FULL) {
+    // All of them, with what they have on their disks.
+    await Promise.all(SIX.map((i) => deployment.stopNode(i, 'SIGKILL')));
+    const allMs = performance.now();
+    for (const i of SIX) deployment.startNode(i);
+    await bed.areOk('all are back', SIX);
+    await shards('they are as they were', 3, 1);
+    times['all'] = Math.round(performance.now() - allMs);
+  }
   const again = bed.client(t);
   await until('all is there', STEP_MS, async () => (await again.get('key:0')) === 'value 0');
   await bed.assertFilled(again, KEYS);

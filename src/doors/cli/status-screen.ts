@@ -67,7 +67,8 @@ export function statusScreen(status: Status, { colour }: { colour: boolean }): s
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`;
 }
 
-function leaderText({ leader, term, shards }: Status, paint: ReturnType<typeof painter>): string {
+function leaderText(status: Status, paint: ReturnType<typeof painter>): string {
+  const { leader, term, shards } = status;
   if (shards === undefined)
     return `${leader === null ? paint('red', 'no leader') : `${leader} leads`}, term ${term}`;
   const count = `${shards.shards.length} shards`;
@@ -96,8 +97,8 @@ function specText({ spec }: Status): string {
   const count = Object.keys(server).length;
   const settings = count === 0 ? '' : `, ${count} settings of the server`;
   const forgets = `a node is forgotten after ${forgetAfter}`;
-  const pieces = shards === undefined ? '' : `${shards} shards, of each `;
-  return `${pieces}${replicas} replicas, ${forgets}, reads ${reads}${settings} (version ${version})`;
+  const shape = `${shards === undefined ? '' : `${shards} shards, of each `}${replicas} replicas`;
+  return `${shape}, ${forgets}, reads ${reads}${settings} (version ${version})`;
 }
 
 /** What is in force here is in the spec, and no news. */
