@@ -139,7 +139,8 @@ function ownersFrom(text: Value): Owner[] | null {
     .trim()
     .split('\n')
     .map((line) => line.split(' '));
-  const isUp = (line: readonly string[]): boolean => !/fail|handshake|noaddr/.test(line[2] ?? '');
+  const isUp = (line: readonly string[]): boolean =>
+    !(line[2] ?? '').split(',').some((flag) => /^(fail\??|handshake|noaddr)$/.test(flag));
   const portOf = (line: readonly string[]): number => Number(/:(\d+)@/.exec(line[1] ?? '')?.[1]);
   const owners = lines
     .filter((line) => isUp(line) && /master/.test(line[2] ?? '') && line.length > 8)
