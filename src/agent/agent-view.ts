@@ -8,6 +8,7 @@ import { isEventualHealthy } from './eventual-view.ts';
 import { listLimits } from './limits.ts';
 import { OwnTopology } from './own-topology.ts';
 import { ownVersion } from './own-version.ts';
+import { shardedOf, shardsSeen } from './sharded-view.ts';
 import { assemblySeen, membersSeen, ownControlRole, ownRole } from './view-members.ts';
 import { problemsSeen } from './view-problems.ts';
 
@@ -26,6 +27,7 @@ export class AgentView implements View {
     const { shard, config, eventual } = agent;
     const identity = agent.identity.now;
     const leader = agent.dataLeader;
+    const sharded = shardedOf(eventual);
     const votedFor = shard?.raft.votedFor ?? null;
     return {
       version: this.#version,
@@ -47,6 +49,7 @@ export class AgentView implements View {
       spec: this.#spec(),
       settings: agent.settings?.view ?? [],
       members: membersSeen(agent),
+      ...(sharded === null ? {} : { shards: shardsSeen(agent, sharded) }),
       discovery: agent.discovery.status(),
       problems: problemsSeen(agent),
     };

@@ -104,6 +104,7 @@ test('loadConfig: with a directory and peers alone, everything else has a defaul
     witness: false,
     zone: '',
     forgetAfterMs: 600_000,
+    sharded: null,
     priority: 100,
     primaryPort: null,
     reads: 'leader',

@@ -4,15 +4,17 @@ import type { NodeId } from '../core/scalars.ts';
 import type { Member, Problem, Role } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 import type { EventualPart } from './eventual-part.ts';
+import { primaryOf, shardedOf, shardedProblems, shardedRole } from './sharded-view.ts';
 
 /** A failover takes about this long: nobody needs to hear of it. */
 const WITHOUT_PRIMARY_MS_MAX = 4_000;
 
 /** Whom this node takes for the primary, open or about to be; others replicate from it. */
-export function eventualRole({ assembly, membership, config }: Agent, shard: EventualPart): Role {
+export function eventualRole(agent: Agent, shard: EventualPart): Role {
+  const { assembly, membership, config } = agent;
   if (assembly.state.spec === null) return 'starting';
   if (config.witness) return 'witness';
-  return agreedRole(assembly.state.data.voters, membership.id, shard);
+  return roleAgreed(agent, shard, membership.id);
 }
 
 /** Of another node, which is there. */
@@ -20,19 +22,23 @@ export function eventualRoleOf(agent: Agent, shard: EventualPart, node: NodeId):
   const { assembly, membership } = agent;
   if (membership.up.get(node)?.witness === true) return 'witness';
   if (memberOf(assembly.state, node) === null) return 'starting';
-  return agreedRole(assembly.state.data.voters, node, shard);
+  return roleAgreed(agent, shard, node);
 }
 
-function agreedRole(voters: readonly NodeId[], node: NodeId, { primary }: EventualPart): Role {
-  if (primary?.node === node) return 'primary';
-  return voters.includes(node) ? 'replica' : 'spare';
+function roleAgreed(agent: Agent, shard: EventualPart, node: NodeId): Role {
+  const sharded = shardedOf(shard);
+  if (sharded !== null) return shardedRole(agent, sharded, node);
+  if (shard.primary?.node === node) return 'primary';
+  return agent.assembly.state.data.voters.includes(node) ? 'replica' : 'spare';
 }
 
 /** Bytes of the primary's history that it is known not to have; null when nobody knows. */
-export function eventualLagOf(shard: EventualPart, node: NodeId): number | null {
-  const { primary } = shard;
+export function eventualLagOf(agent: Agent, shard: EventualPart, node: NodeId): number | null {
+  const sharded = shardedOf(shard);
+  const primary =
+    sharded === null ? (shard.primary?.node ?? null) : primaryOf(agent, sharded, node);
   const own = shard.standingOf(node);
-  const first = primary === null ? null : shard.standingOf(primary.node);
+  const first = primary === null ? null : shard.standingOf(primary);
   if (own === null || first === null || own.history === null) return null;
   return own.history === first.history ? Math.max(0, first.offset - own.offset) : null;
 }
@@ -46,8 +52,9 @@ export function isEventualHealthy({ keeper, isOpen }: EventualPart, role: Role):
 
 export function eventualProblems(agent: Agent, shard: EventualPart): Problem[] {
   const lost = shard.losses?.problems ?? [];
+  const sharded = shardedOf(shard);
   return [
-    ...withoutPrimary(agent, shard),
+    ...(sharded === null ? withoutPrimary(agent, shard) : shardedProblems(agent, sharded)),
     ...withoutReplicas(agent, shard),
     ...serverDown(shard),
     ...lost,

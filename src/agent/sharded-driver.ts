@@ -34,6 +34,7 @@ import { monotonicMs } from './monotonic.ts';
 import { type LeadsInput, nextLeads } from './sharded/next-leads.ts';
 import { type Looked, spareServers, Watch, wishOf } from './sharded/outlook.ts';
 import type { ShardLeases } from './sharded/shard-leases.ts';
+import { type ShardsTold, shardsTold } from './sharded/shards-told.ts';
 
 /** From the end of a round to the next: a failover has three or four. */
 const ROUND_EVERY_MS = 100;
@@ -74,7 +75,6 @@ export interface Progress {
 
 interface Work {
   readonly stop: AbortController;
-  readonly isMove: boolean;
 }
 
 export class ShardedDriver {
@@ -91,7 +91,9 @@ export class ShardedDriver {
   last: { readonly plan: ShardedPlan; readonly situation: Situation } | null = null;
   /** Members that leave, whose servers hold nothing any more. */
   spare: ReadonlySet<NodeId> = new Set();
-  progress: Progress | null = null;
+  /** What people should know; null while another node leads. */
+  told: ShardsTold | null = null;
+  #progress: Progress | null = null;
 
   constructor(options: ShardedDriverOptions) {
     this.#o = options;
@@ -136,6 +138,7 @@ export class ShardedDriver {
   /** Somebody else leads, or nobody. */
   #rest(): void {
     this.last = null;
+    this.told = null;
     this.spare = new Set();
     this.#work?.stop.abort();
   }
@@ -157,9 +160,9 @@ export class ShardedDriver {
     const plan = planSharded(wish, seen);
     this.last = { plan, situation };
     this.spare = spareServers(state, looked.cluster);
-    this.#tell(plan);
     const isUrgent = situation.shards.some((shard) => troubleOf(situation, shard) !== null);
     if (isUrgent) this.#work?.stop.abort();
+    this.#tell(plan, situation, this.#work === null || isUrgent);
     const { input } = this;
     const commands = input === null ? [] : nextLeads(input);
     if (commands.length > 0) await this.#propose(commands);
@@ -236,11 +239,13 @@ export class ShardedDriver {
     const steps = actions.flatMap(({ step }) =>
       step.kind === 'failover' || step.kind === 'agree' ? [] : withFunctions(step, situation),
     );
+    if (steps.length === 0) this.#progress = null;
     if (steps.length === 0 || !steps.every((step) => this.#mayBeDone(step))) return;
     const stop = new AbortController();
-    const work = { stop, isMove: steps.some(({ kind }) => kind === 'move') };
+    const isMove = steps.some(({ kind }) => kind === 'move');
+    const work = { stop };
     this.#work = work;
-    this.progress = work.isMove ? (this.progress ?? nothingMoved()) : null;
+    this.#progress = isMove ? (this.#progress ?? nothingMoved()) : null;
     for (const { step, why } of actions)
       this.#o.journal.info('shards.step', { what: step.kind, why });
     this.#perform(steps, situation, stop.signal)
@@ -268,9 +273,9 @@ export class ShardedDriver {
     if (entry === undefined) return;
     const calls = this.#connections('calls');
     const mover = new SlotMover(calls, MOVE_LIMITS, ({ slots, keys }) => {
-      const { progress } = this;
+      const progress = this.#progress;
       if (progress === null) return;
-      this.progress = {
+      this.#progress = {
         ...progress,
         slots: progress.slots + slots,
         keys: progress.keys + keys,
@@ -289,8 +294,17 @@ export class ShardedDriver {
     return this.#calls;
   }
 
-  /** Once, and again when it is another. */
-  #tell({ waits, problems }: ShardedPlan): void {
+  /**
+   * In the journal once, and again when it is another. While slots are open for a move, what is
+   * planned says nothing of how things are: then what was before still counts.
+   */
+  #tell(plan: ShardedPlan, situation: Situation, isWhole: boolean): void {
+    const { waits, problems } = isWhole || this.told === null ? plan : this.told;
+    const now = this.#progress;
+    const ms = now === null ? 0 : Math.round(monotonicMs() - now.sinceMs);
+    const slotsLeft = slotsToMove(situation);
+    const progress = now === null ? null : { slots: now.slots, keys: now.keys, ms, slotsLeft };
+    this.told = shardsTold({ waits, problems, progress });
     const told = JSON.stringify([waits, problems]);
     if (told === this.#told) return;
     this.#told = told;
@@ -303,6 +317,17 @@ function withFunctions(step: Step, { cluster }: Situation): Step[] {
   const target = step.kind === 'move' ? nodeOf(cluster, step.to) : null;
   if (step.kind !== 'move' || target === null || target.self.slots.length > 0) return [step];
   return [{ kind: 'copy-functions', from: step.from, to: step.to }, step];
+}
+
+/** By how far primaries that there are lie below their shares. */
+function slotsToMove({ shards, wish }: Situation): number {
+  const share = SLOTS_ALL / Math.max(1, wish.shards);
+  const kept = shards.toSorted((a, b) => b.slots - a.slots).slice(0, wish.shards);
+  return Math.round(
+    wish.shards > shards.length
+      ? kept.reduce((sum, { slots }) => sum + Math.max(0, slots - share), 0)
+      : kept.reduce((sum, { slots }) => sum + Math.max(0, share - slots), 0),
+  );
 }
 
 function nothingMoved(): Progress {

@@ -4,6 +4,7 @@
  * and the driver of them all.
  */
 import { randomBytes } from 'node:crypto';
+import { type NodeLine, parseNodes } from '../core/cluster/nodes-text.ts';
 import type { EventualSpec } from '../core/control/spec.ts';
 import { NOTHING_AGREED } from '../core/control/state.ts';
 import type { Observation, Standing } from '../core/plan/observation.ts';
@@ -33,10 +34,13 @@ import { LIMITS } from './limits.ts';
 import { monotonicMs } from './monotonic.ts';
 import { ShardKeeper } from './sharded/shard-keeper.ts';
 import { ShardLeases } from './sharded/shard-leases.ts';
+import { type ShardsTold, shardsToldFrom } from './sharded/shards-told.ts';
 import { ShardedDriver } from './sharded-driver.ts';
 
 /** Nodes tell where they stand every 200 ms: four times may be lost. */
 const STANDING_MS_MAX = 1_000;
+/** And about the shards once a second: two may be late or lost. */
+const TOLD_MS_MAX = 3_500;
 
 export class ShardedPart implements EventualPart {
   readonly #o: EventualPartOptions;
@@ -48,6 +52,9 @@ export class ShardedPart implements EventualPart {
   #leases: ShardLeases | null = null;
   driver: ShardedDriver | null = null;
   /** As the nodes themselves have told. */
+  #toldByLeader: { readonly told: ShardsTold; readonly atMs: number } | null = null;
+  /** Whose the slots are and who follows whom, as the own server has heard. */
+  heard: readonly NodeLine[] = [];
   readonly #standings = new Map<NodeId, { readonly standing: Standing; readonly atMs: number }>();
   /** Of this node's server, to others, last. */
   #told: Standing | null = null;
@@ -103,6 +110,14 @@ export class ShardedPart implements EventualPart {
     return since === null ? 0 : monotonicMs() - since;
   }
 
+  /** What the control leader says of the shards; null while nobody does. */
+  get told(): ShardsTold | null {
+    const { driver } = this;
+    if (driver !== null && driver.told !== null) return driver.told;
+    const last = this.#toldByLeader;
+    return last === null || monotonicMs() > last.atMs + TOLD_MS_MAX ? null : last.told;
+  }
+
   standingOf(node: NodeId): Standing | null {
     if (node === this.#o.self()) return this.keeper?.standing ?? null;
     return this.#standings.get(node)?.standing ?? null;
@@ -150,6 +165,7 @@ export class ShardedPart implements EventualPart {
     this.keeper?.tick();
     this.#tellServer();
     this.#tellStanding();
+    if (this.#ticks % LIMITS.reportTicks === 0) this.#tellShards();
     if (this.#isServed()) this.#unservedSinceMs = null;
     else this.#unservedSinceMs ??= monotonicMs();
   }
@@ -160,6 +176,8 @@ export class ShardedPart implements EventualPart {
     if (asked !== null) this.#leases?.asked(from, asked);
     const answered = topic === 'lease.answer' ? leaseAnsweredFrom(body) : null;
     if (answered !== null) this.keeper?.answered(answered);
+    const told = topic === 'shards' ? shardsToldFrom(body) : null;
+    if (told !== null) this.#toldByLeader = { told, atMs: monotonicMs() };
   }
 
   peerLost(peer: NodeId): void {
@@ -193,6 +211,18 @@ export class ShardedPart implements EventualPart {
       ask: (asked) => this.#ask(asked),
       note: (level, event, facts) => journal[level](event, facts),
     });
+  }
+
+  /** By whoever leads the control group; and the own server is asked what it has heard. */
+  #tellShards(): void {
+    const told = this.driver?.told ?? null;
+    if (told !== null) for (const peer of this.#o.peers()) this.#o.note(peer, 'shards', told);
+    this.server
+      ?.call(['CLUSTER', 'NODES'])
+      .then((reply) => {
+        this.heard = (typeof reply === 'string' ? parseNodes(reply) : null) ?? this.heard;
+      })
+      .catch(this.#o.fatal);
   }
 
   #ask(asked: LeaseAsked): void {

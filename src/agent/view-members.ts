@@ -5,6 +5,7 @@ import type { NodeId } from '../core/scalars.ts';
 import type { AssemblyMember, AssemblyView, ControlRole, Member, Role } from '../doors/view.ts';
 import type { Agent } from './agent.ts';
 import { eventualLagOf, eventualRole, eventualRoleOf } from './eventual-view.ts';
+import { primaryOf, shardedOf } from './sharded-view.ts';
 
 export function ownRole(agent: Agent): Role {
   const { shard, membership, isRemoved, config, eventual } = agent;
@@ -36,8 +37,15 @@ export function membersSeen(agent: Agent): Member[] {
     node: nameOf(node),
     role: roleOf(agent, node),
     address: addressOf(agent, node),
+    ...shardNamed(agent, node),
     lagBytes: lagOf(agent, node),
   }));
+}
+
+function shardNamed(agent: Agent, node: NodeId): Pick<Member, 'shard'> {
+  const sharded = shardedOf(agent.eventual);
+  const primary = sharded === null ? null : primaryOf(agent, sharded, node);
+  return primary === null ? {} : { shard: nameOf(primary) };
 }
 
 export function assemblySeen(agent: Agent): AssemblyView {
@@ -84,7 +92,7 @@ export function addressOf({ membership, assembly, clientAddress }: Agent, node: 
 
 export function lagOf(agent: Agent, node: NodeId): number | null {
   const { shard, group, membership, eventual } = agent;
-  if (eventual !== null) return eventualLagOf(eventual, node);
+  if (eventual !== null) return eventualLagOf(agent, eventual, node);
   if (shard === null) return null;
   const committed = shard.committedOffset;
   if (node === membership.id)

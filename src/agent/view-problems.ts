@@ -1,4 +1,5 @@
 /** Whatever is wrong as this node sees it, in words: what it is, and what to do about it. */
+import { isSharded } from '../core/control/spec.ts';
 import { activeMembers, isWitness, nameOf } from '../core/control/state.ts';
 import { majority } from '../core/raft/quorum.ts';
 import type { Problem } from '../doors/view.ts';
@@ -131,7 +132,8 @@ function missing(agent: Agent): Problem[] {
   }));
   const wanted = (state.spec?.replicas ?? 0) + 1;
   const able = activeMembers(state).filter(({ facts }) => !isWitness(facts)).length;
-  if (state.spec === null || wanted <= able) return problems;
+  // Of many shards the control leader says what is lacking.
+  if (state.spec === null || isSharded(state.spec) || wanted <= able) return problems;
   return [
     ...problems,
     {

@@ -30,6 +30,8 @@ export interface Member {
   readonly role: Role | 'unreachable';
   /** Where its clients connect, `host:port`; empty while it was never seen. */
   readonly address: string;
+  /** In many shards: the node whose shard it has, its own name of a primary; absent: none. */
+  readonly shard?: string;
   /** Committed bytes of the stream that it has not acknowledged; null when nobody knows. */
   readonly lagBytes: number | null;
 }
@@ -92,9 +94,35 @@ export interface Status {
   /** Of the server beside this node: whether it has what the spec wants. */
   readonly settings: readonly SettingView[];
   readonly members: readonly Member[];
+  /** Absent where there is one. */
+  readonly shards?: ShardsView;
   /** Where this node looks for others, beside the typed list of peers. */
   readonly discovery: readonly SourceView[];
   readonly problems: readonly Problem[];
+}
+
+/** The shards of a deployment whose servers are a cluster. */
+export interface ShardsView {
+  /** All slots take writes, as far as this node knows. */
+  readonly isServed: boolean;
+  readonly shards: readonly {
+    /** Names of nodes. */
+    readonly primary: string;
+    readonly replicas: readonly string[];
+    /** As the server of this node has heard. */
+    readonly slots: number;
+    /** It may take writes, while it has its lease. */
+    readonly hasOpened: boolean;
+  }[];
+  /** What has to be otherwise before there is more to do, in words. */
+  readonly waits: readonly string[];
+  /** Slots on their way, since they began to move; null: none are. */
+  readonly move: {
+    readonly slots: number;
+    readonly slotsLeft: number;
+    readonly keys: number;
+    readonly slotsPerSecond: number;
+  } | null;
 }
 
 /** A source of addresses, as it was written, and how it fares. */

@@ -144,11 +144,20 @@ test('nothing is agreed on while a lease may be alive', () => {
   deepEqual(bed.kinds({ isFenced: () => false }), []);
 });
 
-test('slots whose primary nobody has decided on are decided on as they are', () => {
+test('who has slots leads by no decision that was not taken, unless its lead follows it', () => {
   const bed = founded();
-  const { server, decision } = bed.leader();
-  bed.leads = bed.leads.filter((lead) => lead.decision !== decision);
-  deepEqual(bed.kinds(), [`lead ${bed.trial.server(server).name} again 0`]);
+  const lead = bed.leader();
+  const { name } = bed.trial.server(lead.server);
+  const others = bed.leads.filter((each) => each !== lead);
+  bed.leads = others;
+  deepEqual(bed.kinds(), [], 'it may have been replaced long ago');
+  const replica = bed.trial.up().find(({ primary }) => primary === lead.server);
+  const node = bed.trial.members.get(replica?.name ?? '')?.node ?? lead.node;
+  bed.leads = [...others, { ...lead, node, server: replica?.id ?? '' }];
+  deepEqual(bed.kinds(), [`lead ${name} again ${lead.decision}`]);
+  const former = { node: lead.node, server: lead.server };
+  bed.leads = [...others, { ...lead, node, server: replica?.id ?? '', former }];
+  deepEqual(bed.kinds(), [], 'it was replaced just now');
 });
 
 test('a hand-over of which nothing comes is taken back', () => {

@@ -46,7 +46,8 @@ function failovers(input: LeadsInput): Command[] {
   return actions.flatMap(({ step, why }): Command[] => {
     if (step.kind !== 'failover') return [];
     const before = leadOf(state, step.primary);
-    if (before !== null && isUnderWay(input, before, step)) return [];
+    // Of slots that nobody leads, whoever has them may be one that was replaced long ago.
+    if (before === null || isUnderWay(input, before, step)) return [];
     return command(input, step.node, before, step.by, why);
   });
 }
@@ -79,13 +80,18 @@ function begun(input: LeadsInput): Command[] {
   });
 }
 
-/** Slots whose primary nobody has decided on: it is there, and goes on. */
+/**
+ * A primary that nobody has decided on, and that whoever was decided on follows: somebody has told
+ * the servers so. Never one that was replaced, however it came back to its slots.
+ */
 function unled(input: LeadsInput): Command[] {
   const { state, situation } = input;
   return situation.shards.flatMap(({ id, primary }): Command[] => {
     if (primary === null || leadOf(state, id) !== null) return [];
-    const before = state.shards?.leads.find(({ server }) => follows(situation, server, id)) ?? null;
-    return command(input, id, before, 'again', 'it has slots, and nobody else may take writes');
+    const leads = state.shards?.leads ?? [];
+    const before = leads.find(({ server }) => follows(situation, server, id));
+    if (before === undefined || leads.some(({ former }) => former?.server === id)) return [];
+    return command(input, id, before, 'again', 'whoever had its slots follows it');
   });
 }
 
@@ -127,7 +133,9 @@ function over({ state, situation, atMs }: LeadsInput): Command[] {
       const isWanted = shards.some(({ id }) => id === lead.server || id === lead.former?.server);
       if (isWanted || lead.history === null) return false;
       if (own === null) return memberOf(state, lead.node)?.facts.clusterServer !== lead.server;
-      return !own.self.isPrimary || !isStaying(situation, lead.server);
+      // Before whom it follows is decided on, it is who that takes over from.
+      const isFollowing = leadOf(state, own.self.primary ?? '') !== null;
+      return own.self.isPrimary ? !isStaying(situation, lead.server) : isFollowing;
     })
     .map(({ decision }) => ({ kind: 'endLead', atMs, decision }));
 }

@@ -177,7 +177,7 @@ test('PATCH /spec refuses what is no change, and orders nothing', async (t) => {
   const cases: [name: string, init: RequestInit, want: number][] = [
     ['nothing', patch({}), 400],
     ['no JSON', patch('{"replicas":'), 400],
-    ['an unknown key', patch({ shards: 2 }), 400],
+    ['an unknown key', patch({ pieces: 2 }), 400],
     ['a negative number', patch({ replicas: -1 }), 400],
     ['half a replica', patch({ replicas: 1.5 }), 400],
     ['more than there may be', patch({ replicas: 64 }), 400],

@@ -1,4 +1,6 @@
 /** The live screen of `up` as lines of text: pure, so that a test can read it. */
+
+import type { ShardsView } from '../../view.ts';
 import { isServing, memberOf, type NodeSight, type Picture, problemsOf } from './picture.ts';
 import type { Tally } from './writer.ts';
 
@@ -58,8 +60,15 @@ function headline({ picture, directory }: ScreenInput): Part[] {
     : nodes.some((sight) => sight.ready)
       ? ['yellow', 'serving, not on every node']
       : ['red', 'not serving'];
-  const who = leader === null ? 'nobody leads' : `${leader} leads`;
-  return [['bold', 'althing'], `  ${who}, term ${term}  `, health, ['dim', `  ${directory}`]];
+  const shards = nodes.find(({ status }) => status?.shards !== undefined)?.status?.shards;
+  const one = `${leader === null ? 'nobody leads' : `${leader} leads`}, term ${term}`;
+  const who = shards === undefined ? one : `${shards.shards.length} shards${moveText(shards.move)}`;
+  return [['bold', 'althing'], `  ${who}  `, health, ['dim', `  ${directory}`]];
+}
+
+function moveText(move: ShardsView['move']): string {
+  if (move === null) return '';
+  return `, ${move.slots} slots moved (${move.slotsPerSecond}/s), ${move.slotsLeft} left`;
 }
 
 function nodeLine(picture: Picture, sight: NodeSight): Part[] {
@@ -96,12 +105,13 @@ function problemLines(picture: Picture): Part[][] {
 }
 
 function tryLines({ nodes }: Picture): Part[][] {
+  const cli = nodes[0]?.status?.shards === undefined ? 'redis-cli' : 'redis-cli -c';
   const first = nodes[0]?.addresses;
   const last = nodes.at(-1)?.addresses;
   if (!first || !last) return [];
   return [
-    [['dim', 'try   '], `redis-cli -p ${first.clients} SET greeting hello`],
-    [['dim', '      '], `redis-cli -p ${last.clients} GET greeting`],
+    [['dim', 'try   '], `${cli} -p ${first.clients} SET greeting hello`],
+    [['dim', '      '], `${cli} -p ${last.clients} GET greeting`],
     [['dim', '      '], `curl -s http://127.0.0.1:${first.http}/status`],
   ];
 }
