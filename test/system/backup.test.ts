@@ -15,7 +15,7 @@ import { until } from './processes.ts';
 import { PROGRAM } from './program.ts';
 import { atEnd, fileScope } from './scope.ts';
 
-const KEYS = IS_FULL ? 200_000 : 800;
+const KEYS = IS_FULL ? 200_000 : 400;
 const KILLS = IS_FULL ? 50 : 2;
 const STEP_MS = 60_000;
 

@@ -13,7 +13,7 @@ import { until } from './processes.ts';
 const VICTIMS = ['mover', 'source', 'target'] as const;
 const ROUNDS = IS_FULL ? 100 : VICTIMS.length;
 const STEP_MS = 90_000;
-const KEYS = IS_FULL ? 20_000 : 2_000;
+const KEYS = IS_FULL ? 20_000 : 1_000;
 const SLOTS = 800;
 /** How many keys those slots have, more or less. */
 const KEYS_MOVED = (KEYS * SLOTS) / 16_384;

@@ -26,7 +26,7 @@ import { PROGRAM } from './program.ts';
 import { atEnd, fileScope } from './scope.ts';
 import { Wire } from './wire.ts';
 
-const KEYS = IS_FULL ? 200_000 : 1_200;
+const KEYS = IS_FULL ? 200_000 : 400;
 const KILLS = IS_FULL ? 50 : 3;
 const CODE = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
 

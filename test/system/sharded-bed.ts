@@ -49,6 +49,12 @@ export class ShardedBed {
     );
   }
 
+  /** How often one of these took no writes any more, or its server was ended. */
+  lapses(nodes: readonly number[]): number {
+    const ends = /"event":"(primary\.shut|server\.down)"/g;
+    return nodes.reduce((sum, i) => sum + [...this.deployment.log(i).matchAll(ends)].length, 0);
+  }
+
   /** Of these nodes every server says that all slots are served; yields how long it took, in ms. */
   async areOk(what: string, nodes: readonly number[]): Promise<number> {
     const beganMs = performance.now();

@@ -85,6 +85,7 @@ test('six nodes are a cluster by themselves, survive a loss, and grow under a wr
 
   // One shard more, on a node that comes, under a writer.
   const growing = new ShardWriter(t, again);
+  const before = bed.lapses(SIX);
   deployment.startNode(NEWCOMER, ['--join']);
   const growMs = performance.now();
   assert.equal(await bed.change({ shards: 4 }), 200);
@@ -101,10 +102,13 @@ test('six nodes are a cluster by themselves, survive a loss, and grow under a wr
   await growing.stop();
   await bed.assertFilled(again, KEYS);
   for (const [key, value] of growing.acknowledged) assert.equal(await again.get(key), value, key);
+  const lapses = bed.lapses([...SIX, NEWCOMER]) - before;
   figures('sharded', {
-    ...{ keys: KEYS, times, replicated: kept.length },
+    ...{ keys: KEYS, times, replicated: kept.length, lapses },
     writer: { errors: Object.fromEntries(growing.errors), stallMs: growing.stallMs },
     before: { errors: Object.fromEntries(writer.errors), stallMs: writer.stallMs },
   });
-  assert.deepEqual([...growing.errors], [], 'a client of clusters notices nothing of a move');
+  // Where agents get no CPU for longer than a lease lasts, that is a failover, and clients notice it.
+  if (lapses === 0)
+    assert.deepEqual([...growing.errors], [], 'a client of clusters notices nothing of a move');
 });
