@@ -49,8 +49,10 @@ function ordersIn(args: readonly string[]): Orders | string {
   for (const text of [seeds, from])
     if (text !== undefined && !/^[1-9]\d*$/.test(text)) return `'${text}' is no number from 1 on`;
   const all = allSabotages();
-  const sabotages = all.filter(({ name }) => only === undefined || name.includes(only));
-  if (sabotages.length === 0) return `no sabotage has ${only} in its name`;
+  const named = all.filter(({ name }) => only === undefined || name.includes(only));
+  if (named.length === 0) return `no sabotage has ${only} in its name`;
+  const sabotages = named.filter(({ unit }) => !values.units || unit !== null);
+  if (sabotages.length === 0) return `no sabotage with ${only} in its name names a unit test`;
   return {
     sabotages,
     seedsMax: seeds === undefined ? SEEDS_MAX : Number(seeds),
@@ -77,16 +79,13 @@ async function main(args: readonly string[]): Promise<number> {
   const begun = process.hrtime.bigint();
   const control = isWhole ? await tryControl({ from, seedsMax: CONTROL_SEEDS }) : null;
   if (control !== null) print(controlLine(control));
-  const trials = await all(
-    units ? sabotages.filter(({ unit }) => unit !== null) : sabotages,
-    async (sabotage) => {
-      const trial = await (units
-        ? tryUnit(sabotage, sabotage.unit ?? '')
-        : tryOut(sabotage, { from, seedsMax }));
-      for (const line of linesOf(trial)) print(line);
-      return trial;
-    },
-  );
+  const trials = await all(sabotages, async (sabotage) => {
+    const trial = await (units
+      ? tryUnit(sabotage, sabotage.unit ?? '')
+      : tryOut(sabotage, { from, seedsMax }));
+    for (const line of linesOf(trial)) print(line);
+    return trial;
+  });
   const wallSeconds = Number(process.hrtime.bigint() - begun) / 1e9;
   const missed = trials.filter(({ isCaught }) => !isCaught).map(({ name }) => name);
   const isSound = control === null || control.failure === null;
