@@ -108,7 +108,7 @@ test('six nodes are a cluster by themselves, survive a loss, and grow under a wr
     writer: { errors: Object.fromEntries(growing.errors), stallMs: growing.stallMs },
     before: { errors: Object.fromEntries(writer.errors), stallMs: writer.stallMs },
   });
-  // Where agents get no CPU for longer than a lease lasts, that is a failover, and clients notice it.
+  // Agents that get no CPU for longer than a lease lasts fail over, and clients notice that.
   if (lapses === 0)
     assert.deepEqual([...growing.errors], [], 'a client of clusters notices nothing of a move');
 });
